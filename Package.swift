@@ -1,0 +1,43 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// The Swift runtime is linked into the library, so that a host needs no Swift installation, and only
+// `arms_*` symbols leave it. Both are flags of the linker, which SwiftPM calls unsafe; they stand on
+// this one target, so that the Swift product `ARMS` stays usable as a dependency.
+let dynamicLibraryFlags: [String] = [
+  "-static-stdlib",
+  "-Xlinker", "-soname=libarms.so.0",
+  "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/ARMSABI/arms.map",
+  "-Xlinker", "--gc-sections",
+  "-Xlinker", "-z", "-Xlinker", "nodelete",
+  "-Xlinker", "-z", "-Xlinker", "now",
+]
+
+let package = Package(
+  name: "arms",
+  products: [
+    .library(name: "ARMS", targets: ["ARMS"]),
+    .library(name: "arms", type: .dynamic, targets: ["ARMSABI"]),
+  ],
+  targets: [
+    .target(name: "CARMS"),
+    .target(name: "CKernels"),
+    .target(
+      name: "CImageCodec",
+      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+    .target(name: "CBLAS", linkerSettings: [.linkedLibrary("dl"), .linkedLibrary("m")]),
+    .target(
+      name: "ARMS",
+      dependencies: ["CKernels", "CImageCodec", "CBLAS"],
+      exclude: ["ModelFile/FORMAT.md"]),
+    .target(
+      name: "ARMSABI",
+      dependencies: ["ARMS", "CARMS"],
+      exclude: ["arms.map"],
+      linkerSettings: [.unsafeFlags(dynamicLibraryFlags)]),
+    .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

@@ -1,0 +1,131 @@
+/* SIMD kernels of the router. One folder an operation, one file an ISA, one dispatch table.
+ *
+ * No function here allocates, reads files, prints, or starts a thread. All pointers are to float,
+ * int8 or int32 arrays without alignment demands, unless said otherwise; the packed int8 weights are
+ * 64-byte aligned. `ld*` is the distance between rows, in elements. Sizes may be 0. The layout of the
+ * packed weights is in Sources/ARMS/ModelFile/FORMAT.md.
+ */
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What is applied to a linear layer's output. */
+typedef enum ck_activation {
+  CK_IDENTITY = 0,
+  CK_GELU = 1,      /* x * (1 + erf(x / sqrt 2)) / 2 */
+  CK_QUICK_GELU = 2 /* x * sigmoid(1.702 x) */
+} ck_activation;
+
+/* out[row, c] = act(a_scale[row] * w_scale[c] * (sum_k a[row, k] * w[c, k] - a_zero[row] * w_colsum[c])
+ *               + bias[c]) + residual[row, c]
+ * for c in 16 * block_begin ..< min(16 * block_end, columns).
+ * a: u8 [rows, depth]. w: packed int8, blocks of [depth / 4, 64]; depth is a multiple of 4.
+ * Everything indexed by c starts at channel 0, whatever block_begin is. The int32 sum is exact for
+ * depth up to 65,536. residual may equal out. */
+typedef struct ck_linear_u8s8 {
+  const uint8_t *a;
+  size_t lda;
+  const float *a_scale;
+  const int32_t *a_zero;
+  size_t rows;
+  size_t depth;
+  const int8_t *w;
+  const float *w_scale;
+  const int32_t *w_colsum;
+  const float *bias; /* or NULL */
+  size_t block_begin;
+  size_t block_end;
+  size_t columns;
+  ck_activation activation;
+  const float *residual; /* or NULL */
+  size_t ldr;
+  float *out;
+  size_t ldo;
+} ck_linear_u8s8;
+
+/* One head of scaled dot-product attention over one sequence, softmax(scale q k^T) v, float32.
+ * q: [queries, dim], k and v: [keys, dim], out: [queries, dim].
+ * scratch: at least ck_attention_scratch(queries, keys, dim) floats. */
+typedef struct ck_attention {
+  const float *q;
+  size_t ldq;
+  const float *k;
+  size_t ldk;
+  const float *v;
+  size_t ldv;
+  size_t queries;
+  size_t keys;
+  size_t dim;
+  float scale;
+  float *out;
+  size_t ldo;
+  float *scratch;
+} ck_attention;
+
+/* The kernels of one instruction set. */
+typedef struct ck_kernels {
+  const char *isa; /* "scalar", "avx2", "avx512vnni", "neon" */
+
+  void (*linear_u8s8)(const ck_linear_u8s8 *args);
+
+  /* Quantises rows to u8, asymmetric: x * smooth = scale * (q - zero). q is [rows, ldq]; columns from
+   * `columns` to ldq are set to the row's zero point times 0, that is 0: the weights there are 0.
+   * The range always includes 0, so that zero is in 0...255; a row of zeros has scale 1 and zero 0.
+   * smooth: [columns] or NULL. */
+  void (*quantize_rows)(const float *x, size_t ldx, size_t rows, size_t columns, const float *smooth,
+                        uint8_t *q, size_t ldq, float *scale, int32_t *zero);
+
+  /* LayerNorm over the last axis: (x - mean) / sqrt(variance + epsilon) * gamma + beta, the variance
+   * biased as PyTorch's. out may equal x. */
+  void (*layer_norm)(const float *x, size_t ldx, size_t rows, size_t columns, const float *gamma,
+                     const float *beta, float epsilon, float *out, size_t ldo);
+
+  /* layer_norm, followed by quantize_rows on its result. out may be NULL if only q is wanted. */
+  void (*layer_norm_quantize)(const float *x, size_t ldx, size_t rows, size_t columns,
+                              const float *gamma, const float *beta, float epsilon, float *out,
+                              size_t ldo, const float *smooth, uint8_t *q, size_t ldq, float *scale,
+                              int32_t *zero);
+
+  void (*attention)(const ck_attention *args);
+
+  /* x[row, c] = act(x[row, c] + bias[c]) + residual[row, c]; bias and residual may be NULL. The
+   * epilogue of a float matrix product. */
+  void (*bias_activation)(float *x, size_t ldx, size_t rows, size_t columns, const float *bias,
+                          ck_activation activation, const float *residual, size_t ldr);
+
+  /* x = softmax(scale x) in place, [count]. */
+  void (*softmax)(float *x, size_t count, float scale);
+
+  /* y[row] = sum_k w[row, k] x[k] + bias[row]; bias may be NULL. */
+  void (*gemv)(const float *w, size_t ldw, size_t rows, size_t columns, const float *x,
+               const float *bias, float *y);
+
+  /* y[k] = sum_row x[row] w[row, k]. */
+  void (*gemv_transposed)(const float *w, size_t ldw, size_t rows, size_t columns, const float *x,
+                          float *y);
+
+  /* sum_k x[k] y[k] */
+  float (*dot)(const float *x, const float *y, size_t count);
+} ck_kernels;
+
+/* Floats of scratch that the attention kernel of any instruction set needs. */
+size_t ck_attention_scratch(size_t queries, size_t keys, size_t dim);
+
+/* The kernels of the best instruction set of this CPU, or a lesser one if the environment variable
+ * ARMS_ISA names it. Chosen at the first call; thread safe. */
+const ck_kernels *ck_kernels_best(void);
+
+/* The kernels of the named instruction set, or NULL if this build or CPU lacks it. */
+const ck_kernels *ck_kernels_named(const char *isa);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
