@@ -1,0 +1,3 @@
+#ifndef CBLAS_LOADER_H
+#define CBLAS_LOADER_H
+#endif

@@ -1,0 +1,3 @@
+#ifndef CIMAGECODEC_H
+#define CIMAGECODEC_H
+#endif

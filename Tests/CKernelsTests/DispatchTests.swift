@@ -1,0 +1,2 @@
+import CKernels
+import Testing
