@@ -25,10 +25,11 @@ let package = Package(
     .target(
       name: "CImageCodec",
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
-    .target(name: "CBLAS", linkerSettings: [.linkedLibrary("dl"), .linkedLibrary("m")]),
+    .target(name: "CBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    .target(name: "CThreading"),
     .target(
       name: "ARMS",
-      dependencies: ["CKernels", "CImageCodec", "CBLAS"],
+      dependencies: ["CKernels", "CImageCodec", "CBLAS", "CThreading"],
       exclude: ["ModelFile/FORMAT.md"]),
     .target(
       name: "ARMSABI",
