@@ -1,0 +1,88 @@
+/// A position in a file's bytes that reads forward and never past the end.
+///
+/// Every read says what it reads, for the message when the bytes end first.
+struct ByteCursor {
+  let bytes: UnsafeRawBufferPointer
+  /// The file's name, for messages.
+  let file: String
+  /// The next byte. Never more than `bytes.count`.
+  private(set) var offset = 0
+
+  init(_ bytes: UnsafeRawBufferPointer, file: String) {
+    self.bytes = bytes
+    self.file = file
+  }
+
+  /// The number of bytes that are left.
+  var remaining: Int { bytes.count - offset }
+
+  /// Takes the next `count` bytes.
+  mutating func take(_ count: Int, _ what: @autoclosure () -> String) throws(ARMSError)
+    -> UnsafeRawBufferPointer
+  {
+    guard count >= 0, count <= remaining else { throw truncated(what(), needs: UInt64(max(count, 0))) }
+    let taken = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
+    offset += count
+    return taken
+  }
+
+  /// Takes a little-endian u32.
+  mutating func uint32(_ what: @autoclosure () -> String) throws(ARMSError) -> UInt32 {
+    UInt32(littleEndian: try take(4, what()).loadUnaligned(as: UInt32.self))
+  }
+
+  /// Takes a little-endian u64.
+  mutating func uint64(_ what: @autoclosure () -> String) throws(ARMSError) -> UInt64 {
+    UInt64(littleEndian: try take(8, what()).loadUnaligned(as: UInt64.self))
+  }
+
+  /// Takes a u64 that counts items of at least `itemSize` bytes each, all of them still to come.
+  mutating func count(itemSize: Int, _ what: @autoclosure () -> String) throws(ARMSError) -> Int {
+    let claimed = try uint64(what())
+    guard let count = Int(exactly: claimed), count <= remaining / itemSize else {
+      throw invalid("claims \(claimed) \(what()), but only \(remaining) bytes follow")
+    }
+    return count
+  }
+
+  /// Takes a string: its length, then that many bytes, of any content.
+  mutating func string(_ what: @autoclosure () -> String) throws(ARMSError) -> UnsafeRawBufferPointer {
+    let claimed = try uint64(what())
+    guard let length = Int(exactly: claimed), length <= remaining else {
+      throw truncated(what(), needs: claimed)
+    }
+    return try take(length, what())
+  }
+
+  /// Takes `count` strings, which are one after the other.
+  mutating func strings(_ count: Int, _ what: @autoclosure () -> String) throws(ARMSError)
+    -> UnsafeRawBufferPointer
+  {
+    let start = offset
+    for _ in 0..<count { _ = try string(what()) }
+    return UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
+  }
+
+  /// Takes the name of a key or tensor. Names are printable ASCII: the format says so of keys, it keeps two
+  /// names that differ in bytes different as Swift strings, and a message that quotes one stays one line.
+  mutating func name(_ what: @autoclosure () -> String) throws(ARMSError) -> String {
+    let text = try string("the name of \(what())")
+    guard (1...GGUF.nameLimit).contains(text.count) else {
+      throw invalid("the name of \(what()) has \(text.count) bytes; 1 to \(GGUF.nameLimit) are allowed")
+    }
+    guard text.allSatisfy({ (0x20...0x7e).contains($0) }) else {
+      let found = quoted(String(decoding: text, as: UTF8.self))
+      throw invalid("the name of \(what()) is not printable ASCII: \(found)")
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  func invalid(_ text: String) -> ARMSError {
+    ARMSError(.invalidModel, "\(printable(file)): \(text)")
+  }
+
+  private func truncated(_ what: String, needs: UInt64) -> ARMSError {
+    invalid(
+      "is cut off or damaged: \(what) needs \(needs) bytes at byte \(offset), but \(remaining) are left")
+  }
+}
