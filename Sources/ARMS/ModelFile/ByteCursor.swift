@@ -63,20 +63,18 @@ struct ByteCursor {
     return UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
   }
 
-  /// Takes the name of a key or tensor. Names are printable ASCII: the format says so of keys, it keeps two
-  /// names that differ in bytes different as Swift strings, and a message that quotes one stays one line.
+  /// Takes the name of a key or tensor.
   mutating func name(_ what: @autoclosure () -> String) throws(ARMSError) -> String {
-    let text = try string("the name of \(what())")
-    guard (1...GGUF.nameLimit).contains(text.count) else {
-      throw invalid("the name of \(what()) has \(text.count) bytes; 1 to \(GGUF.nameLimit) are allowed")
+    let bytes = try string("the name of \(what())")
+    let name = String(decoding: bytes, as: UTF8.self)
+    guard GGUF.isName(bytes) else {
+      throw invalid(
+        "the name of \(what()), \(quoted(name)), has \(bytes.count) bytes; \(GGUF.nameRule) is wanted")
     }
-    guard text.allSatisfy({ (0x20...0x7e).contains($0) }) else {
-      let found = quoted(String(decoding: text, as: UTF8.self))
-      throw invalid("the name of \(what()) is not printable ASCII: \(found)")
-    }
-    return String(decoding: text, as: UTF8.self)
+    return name
   }
 
+  /// The error that this file is damaged in the way that `text` says.
   func invalid(_ text: String) -> ARMSError {
     ARMSError(.invalidModel, "\(printable(file)): \(text)")
   }

@@ -55,15 +55,17 @@ extension FileBytes {
     while true {
       let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
       if descriptor >= 0 { return descriptor }
-      let reason = errno
-      if reason != EINTR { throw ARMSError(.io, "\(printable(path)): cannot open: \(errorText(reason))") }
+      if errno == EINTR { continue }
+      let reason = errorText(errno)
+      throw ARMSError(.io, "\(printable(path)): cannot open: \(reason)")
     }
   }
 
   private static func size(of descriptor: Int32, path: String) throws(ARMSError) -> Int {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
-      throw ARMSError(.io, "\(printable(path)): cannot stat: \(errorText(errno))")
+      let reason = errorText(errno)
+      throw ARMSError(.io, "\(printable(path)): cannot stat: \(reason)")
     }
     let kind = status.st_mode & S_IFMT
     if kind == S_IFDIR {
@@ -120,4 +122,9 @@ extension FileBytes {
     }
     return UnsafeMutableRawBufferPointer(start: memory, count: count)
   }
+}
+
+extension Int {
+  /// The least multiple of `step` that is not less. For sizes and offsets in memory, far below `Int.max`.
+  func roundedUp(toMultipleOf step: Int) -> Int { (self + step - 1) / step * step }
 }
