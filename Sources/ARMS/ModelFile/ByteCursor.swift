@@ -54,13 +54,28 @@ struct ByteCursor {
     return try take(length, what())
   }
 
-  /// Takes `count` strings, which are one after the other.
+  /// Takes `count` strings, which are one after the other. A vocabulary has a hundred thousand, and this pass
+  /// over them is most of the work of opening a file: hence the plain loop.
   mutating func strings(_ count: Int, _ what: @autoclosure () -> String) throws(ARMSError)
     -> UnsafeRawBufferPointer
   {
     let start = offset
-    for _ in 0..<count { _ = try string(what()) }
-    return UnsafeRawBufferPointer(rebasing: bytes[start..<offset])
+    var end = offset
+    for _ in 0..<count {
+      guard bytes.count - end >= 8 else {
+        offset = end
+        throw truncated(what(), needs: 8)
+      }
+      let claimed = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: end, as: UInt64.self))
+      end += 8
+      guard claimed <= UInt64(bytes.count - end) else {
+        offset = end
+        throw truncated(what(), needs: claimed)
+      }
+      end += Int(claimed)
+    }
+    offset = end
+    return UnsafeRawBufferPointer(rebasing: bytes[start..<end])
   }
 
   /// Takes the name of a key or tensor.

