@@ -172,6 +172,19 @@ import Testing
     #expect(try contents(path) == old)
   }
 
+  @Test func aFailedRenameLeavesNoTemporary() throws {
+    do {
+      let replacement = try FileReplacement(path)
+      #expect(mkdir(path, 0o700) == 0)
+      let error = failure { try replacement.commit() }
+      #expect(error?.code == .io)
+      #expect(error?.message.hasPrefix("\(path): cannot write: ") == true)
+      #expect(directory.names.count == 2)
+    }
+    #expect(directory.names == ["model.gguf"])
+    rmdir(path)
+  }
+
   @Test func aTemporaryOfAKilledWriteIsNoHindrance() throws {
     _ = try directory.file(".model.gguf.0123456789abcdef.tmp", [1, 2, 3])
     try write([1], to: path)
