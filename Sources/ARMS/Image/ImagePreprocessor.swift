@@ -101,7 +101,8 @@ struct ImagePreprocessor: Sendable {
     let vertical = CropAxis(size.height, shorter: shorter, resizeSize: resizeSize, cropSize: cropSize)
     let resampler = Resampler(
       columns: horizontal.filter(inputs: rows.width, scale: scale),
-      rows: vertical.filter(inputs: rows.height, scale: scale))
+      rows: vertical.filter(inputs: rows.height, scale: scale),
+      verticalFirst: Resampler.startsVertically(from: size, to: (horizontal.resized, vertical.resized)))
     let normalization = PixelNormalization(mean: mean, std: std, size: cropSize, pixels: pixels)
     if horizontal.window.count < cropSize || vertical.window.count < cropSize { normalization.fillWithBlack() }
     let channels = min(rows.channels, 3)

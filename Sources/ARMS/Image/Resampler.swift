@@ -1,16 +1,25 @@
 import CImageCodec
 
-/// The two passes of a separable resampling: along the rows while they are read, then along the columns.
+/// The two passes of a separable resampling, which computes only what the crop keeps.
 ///
-/// Between the passes the pixels are rounded to 8 bits, as Pillow's are. Only the source rows that the
-/// crop needs are kept, and of these only the crop's columns.
+/// Between the passes the pixels are rounded to 8 bits, as Pillow's are, so that the order of the passes
+/// shows in the result and is Pillow's as well.
 struct Resampler {
   private let columns: BicubicFilter
   private let rows: BicubicFilter
+  private let verticalFirst: Bool
 
-  init(columns: BicubicFilter, rows: BicubicFilter) {
+  /// Resamples with `columns` along the rows and with `rows` along the columns.
+  init(columns: BicubicFilter, rows: BicubicFilter, verticalFirst: Bool) {
     self.columns = columns
     self.rows = rows
+    self.verticalFirst = verticalFirst
+  }
+
+  /// Whether Pillow (since 13) runs the vertical pass first: it does when the height shrinks by more
+  /// than twice the pixels that the width loses.
+  static func startsVertically(from source: (width: Int, height: Int), to target: (width: Int, height: Int)) -> Bool {
+    target.height < source.height && source.height - target.height > 2 * (source.width - target.width)
   }
 
   /// Reads all of `source` and gives each output row, of interleaved 1 or 3 channels, to `write` with
@@ -18,67 +27,118 @@ struct Resampler {
   func run<Rows: PixelRows & ~Copyable>(
     _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
-    let width = columns.starts.count * min(source.channels, 3)
-    let kept = try ByteBuffer(rows.span.count, times: width)
-    try resampleColumns(of: &source, into: kept.pointer, width: width)
-
-    let row = try ByteBuffer(count: width)
-    rows.coefficients.withUnsafeBufferPointer { coefficients in
-      for (y, start) in rows.starts.enumerated() {
-        let first = kept.pointer + (start - rows.span.lowerBound) * width
-        let taps = coefficients.baseAddress.unsafelyUnwrapped + y * rows.taps
-        cic_resample_rows(first, width, taps, rows.taps, width, row.pointer)
-        write(UnsafePointer(row.pointer), y)
-      }
+    if verticalFirst {
+      try runVerticalFirst(&source, write: write)
+    } else {
+      try runHorizontalFirst(&source, write: write)
     }
   }
 
-  private func resampleColumns<Rows: PixelRows & ~Copyable>(
-    of source: inout Rows, into kept: UnsafeMutablePointer<UInt8>, width: Int
-  ) throws(ARMSError) {
-    let channels = source.channels
-    let groups = ColumnGroups(columns, channels: channels)
-    // The kernel reads whole groups, up to one beyond the end of a row.
-    let stride = source.width * channels + Int(CIC_GROUP)
-    let stripRows = min(Int(CIC_STRIP), source.height)
-    let strip = try ByteBuffer(stripRows, times: stride)
-    strip.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+  /// Bytes of an output row.
+  private func outputWidth(channels: Int) -> Int { columns.starts.count * min(channels, 3) }
 
+  /// Resamples the rows as they are read, and keeps the few bytes that remain of each.
+  private func runHorizontalFirst<Rows: PixelRows & ~Copyable>(
+    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+  ) throws(ARMSError) {
+    let pass = HorizontalPass(columns, channels: source.channels)
+    let width = outputWidth(channels: source.channels)
+    let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width)
+    let kept = try ByteBuffer(rows.span.count, times: width)
     try source.skip(rows.span.lowerBound, through: strip.pointer)
-    var y = 0
-    while y < rows.span.count {
-      let count = min(stripRows, rows.span.count - y)
-      try source.read(count, into: strip.pointer, stride: stride)
-      cic_resample_columns(
-        strip.pointer, stride, count, groups.coefficients, groups.offsets, groups.offsets.count, groups.count,
-        channels, kept + y * width, width)
-      y += count
+    for y in stride(from: 0, to: rows.span.count, by: Int(CIC_STRIP)) {
+      let count = min(Int(CIC_STRIP), rows.span.count - y)
+      try source.read(count, into: strip.pointer, stride: pass.stride(of: source.width))
+      pass.run(strip.pointer, of: source.width, count: count, into: kept.pointer + y * width)
     }
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
+
+    let output = try ByteBuffer(count: width)
+    for y in 0..<rows.starts.count {
+      resampleRows(kept.pointer, stride: width, width: width, output: y, into: output.pointer)
+      write(UnsafePointer(output.pointer), y)
+    }
+  }
+
+  /// Keeps the source rows that the crop needs, as long as they are.
+  private func runVerticalFirst<Rows: PixelRows & ~Copyable>(
+    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+  ) throws(ARMSError) {
+    let pass = HorizontalPass(columns, channels: source.channels)
+    let width = outputWidth(channels: source.channels)
+    let rowBytes = source.width * source.channels
+    let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width)
+    let stripStride = pass.stride(of: source.width)
+    let kept = try ByteBuffer(rows.span.count, times: rowBytes)
+    try source.skip(rows.span.lowerBound, through: strip.pointer)
+    try source.read(rows.span.count, into: kept.pointer, stride: rowBytes)
+    try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
+
+    let output = try ByteBuffer(Int(CIC_STRIP), times: width)
+    for y in stride(from: 0, to: rows.starts.count, by: Int(CIC_STRIP)) {
+      let count = min(Int(CIC_STRIP), rows.starts.count - y)
+      for row in 0..<count {
+        let target = strip.pointer + row * stripStride
+        resampleRows(kept.pointer, stride: rowBytes, width: rowBytes, output: y + row, into: target)
+      }
+      pass.run(strip.pointer, of: source.width, count: count, into: output.pointer)
+      for row in 0..<count { write(UnsafePointer(output.pointer + row * width), y + row) }
+    }
+  }
+
+  /// Computes row `output` of the vertical pass from `kept`, whose first row is the first of the span.
+  private func resampleRows(
+    _ kept: UnsafePointer<UInt8>, stride: Int, width: Int, output: Int, into row: UnsafeMutablePointer<UInt8>
+  ) {
+    let first = kept + (rows.starts[output] - rows.span.lowerBound) * stride
+    rows.coefficients.withUnsafeBufferPointer { coefficients in
+      let taps = coefficients.baseAddress.unsafelyUnwrapped + output * rows.taps
+      cic_resample_rows(first, stride, taps, rows.taps, width, row)
+    }
   }
 }
 
-/// A filter's coefficients as the horizontal kernel wants them: by byte instead of by pixel.
-private struct ColumnGroups {
-  /// [columns, count, CIC_GROUP]; each tap once a channel, 0 after the last tap.
-  let coefficients: [Int32]
+/// The horizontal pass: a filter as the kernel wants it, with coefficients by byte instead of by pixel.
+private struct HorizontalPass {
+  private let channels: Int
+  /// [columns, groups, CIC_GROUP]; each tap once a channel, 0 after the last tap.
+  private let coefficients: [Int32]
   /// The first byte of each column's window.
-  let offsets: [Int]
-  /// Groups of a column.
-  let count: Int
+  private let offsets: [Int]
+  private let groups: Int
 
   init(_ filter: BicubicFilter, channels: Int) {
-    let size = Int(CIC_GROUP)
     let bytes = filter.taps * channels
-    let count = (bytes + size - 1) / size
-    self.count = count
-    offsets = filter.starts.map { $0 * channels }
-    var coefficients = [Int32](repeating: 0, count: filter.starts.count * count * size)
+    let groups = (bytes + Int(CIC_GROUP) - 1) / Int(CIC_GROUP)
+    let padded = groups * Int(CIC_GROUP)
+    var coefficients = [Int32](repeating: 0, count: filter.starts.count * padded)
     for column in 0..<filter.starts.count {
       for byte in 0..<bytes {
-        coefficients[column * count * size + byte] = filter.coefficients[column * filter.taps + byte / channels]
+        coefficients[column * padded + byte] = filter.coefficients[column * filter.taps + byte / channels]
       }
     }
+    self.channels = channels
     self.coefficients = coefficients
+    self.offsets = filter.starts.map { $0 * channels }
+    self.groups = groups
+  }
+
+  /// Bytes from row to row of a strip: the kernel reads whole groups, up to one beyond a row's end.
+  func stride(of width: Int) -> Int { width * channels + Int(CIC_GROUP) }
+
+  /// Memory for `rows` rows of `width` pixels, and what the kernel reads behind them.
+  func strip(rows: Int, of width: Int) throws(ARMSError) -> ByteBuffer {
+    let strip = try ByteBuffer(rows, times: stride(of: width))
+    strip.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    return strip
+  }
+
+  /// Resamples `count` rows, at most `CIC_STRIP`, of a strip; output rows follow one another.
+  func run(
+    _ strip: UnsafePointer<UInt8>, of width: Int, count: Int, into output: UnsafeMutablePointer<UInt8>
+  ) {
+    cic_resample_columns(
+      strip, stride(of: width), count, coefficients, offsets, offsets.count, groups, channels, output,
+      offsets.count * min(channels, 3))
   }
 }
