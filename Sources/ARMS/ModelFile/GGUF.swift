@@ -16,6 +16,17 @@ enum GGUF {
   /// file makes the reader build to some megabytes, and is a hundred times what a model needs.
   static let entryLimit = 65_536
 
+  /// What a name must be, for messages.
+  static let nameRule = "printable ASCII of 1 to \(nameLimit) bytes"
+
+  /// Whether `bytes` may be the name of a key or tensor.
+  ///
+  /// The format asks for ASCII in keys. Here it also keeps names that differ in bytes different as Swift
+  /// strings, and a message that quotes one on one line.
+  static func isName(_ bytes: some Collection<UInt8>) -> Bool {
+    (1...nameLimit).contains(bytes.count) && bytes.allSatisfy { (0x20...0x7e).contains($0) }
+  }
+
   /// The type of a metadata value.
   enum ValueType: UInt32, Sendable {
     case uint8 = 0
@@ -70,6 +81,17 @@ struct TensorType: RawRepresentable, Hashable, Sendable, CustomStringConvertible
     case .f64, .i64: 8
     default: nil
     }
+  }
+
+  /// Bytes of a tensor of that shape, or nil if the type is not known here or they pass 2^63.
+  func size(of shape: [Int]) -> Int? {
+    guard var size = elementSize else { return nil }
+    for dimension in shape {
+      let (product, overflow) = size.multipliedReportingOverflow(by: dimension)
+      if overflow { return nil }
+      size = product
+    }
+    return size
   }
 
   var description: String {

@@ -107,8 +107,8 @@ extension ModelFile {
 
   /// What follows the tensor table, from the next multiple of the alignment.
   private static func dataSection(_ cursor: ByteCursor) -> UnsafeRawBufferPointer {
-    let padding = (FileBytes.alignment - cursor.offset % FileBytes.alignment) % FileBytes.alignment
-    return UnsafeRawBufferPointer(rebasing: cursor.bytes.dropFirst(cursor.offset).dropFirst(padding))
+    let start = cursor.offset.roundedUp(toMultipleOf: FileBytes.alignment)
+    return UnsafeRawBufferPointer(rebasing: cursor.bytes.dropFirst(start))
   }
 
   /// Where a tensor's data lies in the data section.

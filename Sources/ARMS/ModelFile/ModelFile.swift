@@ -44,6 +44,8 @@ final class ModelFile: Sendable {
     (keys, values) = try Self.readKeys(&cursor, counts.keys)
     try Self.checkIdentity(values, cursor)
     (tensorNames, tensors) = try Self.readTensors(&cursor, counts.tensors)
+    // Not earlier: a file that is refused need not be read.
+    bytes.readAhead()
   }
 
   /// Whether the file has the key.

@@ -3,7 +3,7 @@ struct TensorInfo: @unchecked Sendable {
   let name: String
   let type: TensorType
   /// Row-major, numpy's order: the last dimension is contiguous. GGUF stores the same numbers reversed.
-  /// Every dimension is at least 1, and their product fits an `Int`.
+  /// Every dimension is at least 1, and the bytes that they make fit an `Int` if the type is known here.
   let shape: [Int]
   /// The elements, little-endian, aligned to the file's `general.alignment`; empty if the type is not known
   /// here. Inside the file, so it lives as long as the `ModelFile`.
@@ -33,22 +33,23 @@ struct TensorHeader {
         "tensor \(quoted(name)) has \(rank) dimensions; at most \(GGUF.dimensionLimit) are allowed")
     }
     var shape: [Int] = []
-    var elements = 1
     for _ in 0..<rank {
       let number = try cursor.uint64("the shape of tensor \(quoted(name))")
       guard let dimension = Int(exactly: number), dimension > 0 else {
         throw cursor.invalid("tensor \(quoted(name)) has a dimension of \(number); at least 1 is wanted")
       }
-      let (product, overflow) = elements.multipliedReportingOverflow(by: dimension)
-      if overflow { throw cursor.invalid("tensor \(quoted(name)) has more than 2^63 elements") }
-      elements = product
       shape.append(dimension)
     }
     self.shape = shape.reversed()
     type = TensorType(rawValue: try cursor.uint32("the type of tensor \(quoted(name))"))
     offset = try cursor.uint64("the offset of tensor \(quoted(name))")
-    let (size, overflow) = elements.multipliedReportingOverflow(by: type.elementSize ?? 0)
-    if overflow { throw cursor.invalid("tensor \(quoted(name)) has more than 2^63 bytes") }
+    guard type.elementSize != nil else {
+      size = 0
+      return
+    }
+    guard let size = type.size(of: self.shape) else {
+      throw cursor.invalid("tensor \(quoted(name)), \(type) \(self.shape), has more than 2^63 bytes")
+    }
     self.size = size
   }
 }
