@@ -28,6 +28,14 @@ struct Classifier {
   /// A vector is divided by the larger of its norm and this.
   let cosineEpsilon: Float
 
+  /// Which head the model file asked for.
+  var kind: LogitHead {
+    switch logit {
+    case .paper: .paper
+    case .scaled: .scaled
+    }
+  }
+
   /// `r`
   var sharedWidth: Int { query.outputs }
 

@@ -36,7 +36,7 @@ struct ImageTokens: Sequence, IteratorProtocol {
   private let input: HeadInput
   private let first: Int
   private let count: Int
-  private var next = 0
+  private var position = 0
 
   init(input: HeadInput, query: Int) {
     self.input = input
@@ -45,12 +45,12 @@ struct ImageTokens: Sequence, IteratorProtocol {
   }
 
   mutating func next() -> Element? {
-    defer { next += 1 }
+    defer { position += 1 }
     if count == 0 {
-      guard next == 0, let learned = input.noImageTokens else { return nil }
+      guard position == 0, let learned = input.noImageTokens else { return nil }
       return (nil, (learned, 1))
     }
-    guard next < count, let tokens = input.imageTokens else { return nil }
-    return (next, (tokens[first + next], input.tokensPerImage))
+    guard position < count, let tokens = input.imageTokens else { return nil }
+    return (position, (tokens[first + position], input.tokensPerImage))
   }
 }
