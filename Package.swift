@@ -25,16 +25,18 @@ let package = Package(
     .target(
       name: "CImageCodec",
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
+    .target(name: "CUnicode"),
     .target(name: "CBLAS", linkerSettings: [.linkedLibrary("dl"), .linkedLibrary("m")]),
     .target(
       name: "ARMS",
-      dependencies: ["CKernels", "CImageCodec", "CBLAS"],
+      dependencies: ["CKernels", "CImageCodec", "CBLAS", "CUnicode"],
       exclude: ["ModelFile/FORMAT.md"]),
     .target(
       name: "ARMSABI",
       dependencies: ["ARMS", "CARMS"],
       exclude: ["arms.map"],
       linkerSettings: [.unsafeFlags(dynamicLibraryFlags)]),
+    .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
     .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
   ],
