@@ -84,7 +84,13 @@ def write_llama(path: Path) -> None:
 
 
 def finish(writer: gguf.GGUFWriter) -> None:
-    """Write everything that was given to `writer`."""
+    """Write everything that was given to a writer, and close it.
+
+    Parameters
+    ----------
+    writer
+        The writer, with all keys and tensors.
+    """
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -4,8 +4,8 @@ import Glibc
 ///
 /// The bytes go to a temporary in the same directory, `.<name>.<16 hex digits>.tmp`, which `commit` renames
 /// over the old file. Whoever has the old one open or mapped keeps reading it. Without `commit` the
-/// temporary is removed when this object goes; only a killed process leaves one, and it can be deleted.
-/// The new file has the permissions of the old one, or those of the umask. A symbolic link is followed:
+/// temporary is removed when this object goes; only a killed process leaves one, until the next write to
+/// the same file. The new file has the permissions of the old one, or those of the umask. A symbolic link is followed:
 /// what it points to is replaced.
 ///
 /// Not safe to share between threads.
@@ -14,8 +14,7 @@ final class FileReplacement {
   private let path: String
   private let target: String
   private let directory: String
-  private let temporary: String
-  private let descriptor: Int32
+  private let temporary: TemporaryFile
   private var isCommitted = false
 
   /// Creates the temporary.
@@ -30,32 +29,22 @@ final class FileReplacement {
     let (directory, name) = Self.split(target)
     let mode = try Self.mode(of: target, failure)
 
-    var generator = SystemRandomNumberGenerator()
-    let digits = String(generator.next() as UInt64, radix: 16)
-    // A name may have 255 bytes.
-    let stem = String(decoding: name.utf8.prefix(200), as: UTF8.self)
-    let suffix = String(repeating: "0", count: 16 - digits.count) + digits
-    let temporary = "\(directory)/.\(stem).\(suffix).tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      let reason = errorText(errno)
-      throw failure("\(printable(temporary)): \(reason)")
-    }
+    TemporaryFile.removeLeftovers(of: name, in: directory)
+    guard let temporary = TemporaryFile(for: name, in: directory) else { throw failure(errorText(errno)) }
 
     self.path = path
     self.target = target
     self.directory = directory
     self.temporary = temporary
-    self.descriptor = descriptor
-    if let mode, fchmod(descriptor, mode & 0o777) != 0 {
+    if let mode, fchmod(temporary.descriptor, mode & 0o777) != 0 {
       let reason = errorText(errno)
       throw failure("its permissions: \(reason)")
     }
   }
 
   deinit {
-    close(descriptor)
-    if !isCommitted { unlink(temporary) }
+    if !isCommitted { unlink(temporary.path) }
+    close(temporary.descriptor)
   }
 
   /// Appends `bytes`, then zeros up to a multiple of `FileBytes.alignment`.
@@ -72,7 +61,7 @@ final class FileReplacement {
     var rest = bytes[...]
     while !rest.isEmpty {
       let part = UnsafeRawBufferPointer(rebasing: rest)
-      let count = Glibc.write(descriptor, part.baseAddress, part.count)
+      let count = Glibc.write(temporary.descriptor, part.baseAddress, part.count)
       if count >= 0 {
         rest = rest.dropFirst(count)
       } else if errno != EINTR {
@@ -83,8 +72,8 @@ final class FileReplacement {
 
   /// Makes the bytes durable and puts the file in its place.
   func commit() throws(ARMSError) {
-    guard fsync(descriptor) == 0 else { throw failure(errorText(errno)) }
-    guard rename(temporary, target) == 0 else { throw failure(errorText(errno)) }
+    guard fsync(temporary.descriptor) == 0 else { throw failure(errorText(errno)) }
+    guard rename(temporary.path, target) == 0 else { throw failure(errorText(errno)) }
     isCommitted = true
     try syncDirectory()
   }

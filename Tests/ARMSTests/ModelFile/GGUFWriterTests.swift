@@ -185,11 +185,24 @@ import Testing
     rmdir(path)
   }
 
-  @Test func aTemporaryOfAKilledWriteIsNoHindrance() throws {
-    _ = try directory.file(".model.gguf.0123456789abcdef.tmp", [1, 2, 3])
+  @Test func theNextWriteRemovesTheTemporaryOfAKilledOne() throws {
+    let others = [
+      ".model.gguf.0123456789abcdeg.tmp", ".model.gguf.0123456789abcde.tmp",
+      ".model.gguf.0123456789abcdef.txt",
+      ".other.gguf.0123456789abcdef.tmp", "model.gguf.0123456789abcdef.tmp",
+    ]
+    for name in others + [".model.gguf.0123456789abcdef.tmp"] { _ = try directory.file(name, [1, 2, 3]) }
     try write([1], to: path)
-    #expect(directory.names == [".model.gguf.0123456789abcdef.tmp", "model.gguf"])
-    #expect(try ModelFile(path: path, copy: false).tensorNames == ["x"])
+    #expect(directory.names == (others + ["model.gguf"]).sorted())
+  }
+
+  @Test func twoWritesAtOnceLeaveEachOtherAlone() throws {
+    let slow = try FileReplacement(path)
+    try write([1, 2], to: path)
+    #expect(directory.names.count == 2)
+    try slow.commit()
+    #expect(directory.names == ["model.gguf"])
+    #expect(failure { try ModelFile(path: path, copy: false) }?.message.contains("is empty") == true)
   }
 
   @Test func keepsPermissionsAndFollowsLinks() throws {
