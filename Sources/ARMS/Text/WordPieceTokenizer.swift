@@ -98,7 +98,8 @@ package final class WordPieceTokenizer: @unchecked Sendable {
     }
     guard vocabularyCount <= maxVocabularyCount else {
       throw ARMSError(
-        .limitExceeded, "the vocabulary has \(vocabularyCount) tokens; at most \(maxVocabularyCount) are read")
+        .limitExceeded, "the vocabulary has \(vocabularyCount) tokens; at most \(maxVocabularyCount) are read"
+      )
     }
     guard (0...maxWordLengthLimit).contains(options.maxWordLength) else {
       throw ARMSError(
@@ -131,7 +132,8 @@ package final class WordPieceTokenizer: @unchecked Sendable {
       throw ARMSError(.invalidText, "the text is not UTF-8 at byte offset \(offset); encode it as UTF-8")
     }
     let content = UnsafeMutableBufferPointer(rebasing: ids[..<(ids.count - 1)])
-    let total = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4 * options.maxWordLength + 1) { word in
+    let total = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4 * options.maxWordLength + 1) {
+      word in
       guard let word = word.baseAddress else { return 0 }
       var sink = WordPieceSink(model: model, ids: content, word: word)
       sink.emit(options.clsID)
