@@ -53,7 +53,7 @@ package final class WordPieceTokenizer: @unchecked Sendable {
       if id <= lastWanted, wanted[id] != nil { wanted[id] = bytes }
       guard let base = bytes.baseAddress, let id32 = Int32(exactly: id) else { continue }
       if bytes.count <= TokenTable.maxTokenLength { longestStart = max(longestStart, bytes.count) }
-      if bytes.count >= mark.count, bytes.prefix(mark.count).elementsEqual(mark) {
+      if bytes.count >= mark.count, TokenTable.equal(base, mark) {
         let rest = bytes.count - mark.count
         table.insert(base + mark.count, rest, .subword, id: id32)
         if rest <= TokenTable.maxTokenLength { longestSubword = max(longestSubword, rest) }
