@@ -79,14 +79,17 @@ private struct Codec: ~Copyable {
     switch status {
     case CIC_OK: return
     case CIC_TRUNCATED:
-      throw ARMSError(.invalidImage, "\(name) is truncated: its data ends before its last row; send the whole file")
+      throw ARMSError(
+        .invalidImage, "\(name) is truncated: its data ends before its last row; send the whole file")
     case CIC_OUT_OF_MEMORY:
       throw ARMSError(.outOfMemory, "\(name): memory to decode it could not be had")
     case CIC_TOO_MANY_SCANS:
-      throw ARMSError(.limitExceeded, "\(name) is a JPEG of more than \(CIC_MAX_SCANS) scans; save it with fewer")
+      throw ARMSError(
+        .limitExceeded, "\(name) is a JPEG of more than \(CIC_MAX_SCANS) scans; save it with fewer")
     default:
       let kind = format == .png ? "PNG" : "JPEG"
-      throw ARMSError(.invalidImage, "\(name) is a damaged \(kind) file: \(String(cString: cic_message(decoder)))")
+      throw ARMSError(
+        .invalidImage, "\(name) is a damaged \(kind) file: \(String(cString: cic_message(decoder)))")
     }
   }
 }

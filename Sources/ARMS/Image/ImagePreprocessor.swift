@@ -104,7 +104,9 @@ struct ImagePreprocessor: Sendable {
       rows: vertical.filter(inputs: rows.height, scale: scale),
       verticalFirst: Resampler.startsVertically(from: size, to: (horizontal.resized, vertical.resized)))
     let normalization = PixelNormalization(mean: mean, std: std, size: cropSize, pixels: pixels)
-    if horizontal.window.count < cropSize || vertical.window.count < cropSize { normalization.fillWithBlack() }
+    if horizontal.window.count < cropSize || vertical.window.count < cropSize {
+      normalization.fillWithBlack()
+    }
     let channels = min(rows.channels, 3)
     try resampler.run(&rows) { (row, y) in
       normalization.write(

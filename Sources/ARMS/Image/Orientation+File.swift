@@ -19,7 +19,9 @@ extension Orientation {
         continue
       }
       // Start of scan or end of image: no metadata follows that counts.
-      guard code != 0xDA, code != 0xD9, let length = reader.u16(at: position + 2), length >= 2 else { return nil }
+      guard code != 0xDA, code != 0xD9, let length = reader.u16(at: position + 2), length >= 2 else {
+        return nil
+      }
       let body = reader.slice(position + 4, Int(length) - 2)
       if code == 0xE1, let body, body.starts(with: "Exif\0\0") { return body.slice(6, body.count - 6) }
       position += 2 + Int(length)

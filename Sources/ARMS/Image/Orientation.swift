@@ -74,6 +74,7 @@ struct OrientedPixels: ~Copyable {
   /// The pixels, valid while this value lives.
   var rows: RawPixels {
     RawPixels(
-      UnsafePointer(buffer.pointer), width: width, height: height, channels: channels, stride: width * channels)
+      UnsafePointer(buffer.pointer), width: width, height: height, channels: channels,
+      stride: width * channels)
   }
 }

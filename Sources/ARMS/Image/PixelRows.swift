@@ -59,7 +59,8 @@ struct RawPixels: PixelRows {
           + "with a stride of \(step) need")
     }
     self.init(
-      base.assumingMemoryBound(to: UInt8.self), width: width, height: height, channels: channels, stride: step)
+      base.assumingMemoryBound(to: UInt8.self), width: width, height: height, channels: channels, stride: step
+    )
   }
 
   mutating func read(_ count: Int, into rows: UnsafeMutablePointer<UInt8>, stride: Int) {

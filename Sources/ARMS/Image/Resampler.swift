@@ -18,7 +18,9 @@ struct Resampler {
 
   /// Whether Pillow (since 13) runs the vertical pass first: it does when the height shrinks by more
   /// than twice the pixels that the width loses.
-  static func startsVertically(from source: (width: Int, height: Int), to target: (width: Int, height: Int)) -> Bool {
+  static func startsVertically(from source: (width: Int, height: Int), to target: (width: Int, height: Int))
+    -> Bool
+  {
     target.height < source.height && source.height - target.height > 2 * (source.width - target.width)
   }
 
