@@ -36,6 +36,7 @@ struct ImagePreprocessor: Sendable {
       try prepare(encoded: data, name: "image", exact: input.exact, limits: limits, into: pixels)
     case .path(let path):
       let file = try ImageFile.read(path, limits: limits)
+      defer { extendLifetime(file) }
       let data = UnsafeRawBufferPointer(file.bytes)
       try prepare(encoded: data, name: "image '\(path)'", exact: input.exact, limits: limits, into: pixels)
     case .rgb8(let data, let width, let height, let stride):
@@ -62,6 +63,7 @@ struct ImagePreprocessor: Sendable {
     } else {
       let turned = decoder.orientation.swapsAxes ? (full.height, full.width) : full
       let image = try OrientedPixels(&decoder)
+      defer { extendLifetime(image) }
       var rows = image.rows
       try resample(&rows, size: turned, scale: scale, into: pixels)
     }

@@ -46,7 +46,9 @@ struct Resampler {
     let pass = HorizontalPass(columns, channels: source.channels)
     let width = outputWidth(channels: source.channels)
     let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width)
+    defer { extendLifetime(strip) }
     let kept = try ByteBuffer(rows.span.count, times: width)
+    defer { extendLifetime(kept) }
     try source.skip(rows.span.lowerBound, through: strip.pointer)
     for y in stride(from: 0, to: rows.span.count, by: Int(CIC_STRIP)) {
       let count = min(Int(CIC_STRIP), rows.span.count - y)
@@ -56,6 +58,7 @@ struct Resampler {
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
 
     let output = try ByteBuffer(count: width)
+    defer { extendLifetime(output) }
     for y in 0..<rows.starts.count {
       resampleRows(kept.pointer, stride: width, width: width, output: y, into: output.pointer)
       write(UnsafePointer(output.pointer), y)
@@ -70,13 +73,16 @@ struct Resampler {
     let width = outputWidth(channels: source.channels)
     let rowBytes = source.width * source.channels
     let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width)
+    defer { extendLifetime(strip) }
     let stripStride = pass.stride(of: source.width)
     let kept = try ByteBuffer(rows.span.count, times: rowBytes)
+    defer { extendLifetime(kept) }
     try source.skip(rows.span.lowerBound, through: strip.pointer)
     try source.read(rows.span.count, into: kept.pointer, stride: rowBytes)
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
 
     let output = try ByteBuffer(Int(CIC_STRIP), times: width)
+    defer { extendLifetime(output) }
     for y in stride(from: 0, to: rows.starts.count, by: Int(CIC_STRIP)) {
       let count = min(Int(CIC_STRIP), rows.starts.count - y)
       for row in 0..<count {

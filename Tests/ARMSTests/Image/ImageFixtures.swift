@@ -23,7 +23,9 @@ enum ImageFixtures {
   }
 
   static func bytes(_ name: String) throws -> [UInt8] {
-    try Array(ImageFile.read(path(name), limits: limits).bytes)
+    let file = try ImageFile.read(path(name), limits: limits)
+    defer { extendLifetime(file) }
+    return Array(file.bytes)
   }
 
   static func expectations() throws -> [Expectation] {
