@@ -104,6 +104,23 @@ static cic_status jpeg_start(cic_decoder *base, unsigned scale_num, uint32_t *wi
   return CIC_OK;
 }
 
+/* The filter that smooths chroma looks at neighbouring columns, and libjpeg-turbo lets it see none
+ * beyond the edge: one MCU more on either side leaves the columns asked for as they were. */
+static cic_status jpeg_narrow(cic_decoder *base, uint32_t *x, uint32_t *width) {
+  jpeg_decoder *decoder = (jpeg_decoder *)base;
+  j_decompress_ptr jpeg = &decoder->jpeg;
+  if (setjmp(decoder->escape)) return base->status;
+  JDIMENSION margin = (JDIMENSION)(jpeg->max_h_samp_factor * jpeg->min_DCT_scaled_size);
+  JDIMENSION full = jpeg->output_width;
+  JDIMENSION first = *x > margin ? *x - margin : 0;
+  JDIMENSION last = full - *x - *width > margin ? *x + *width + margin : full;
+  JDIMENSION count = last - first;
+  if (count < full) jpeg_crop_scanline(jpeg, &first, &count);
+  *x = first;
+  *width = count;
+  return CIC_OK;
+}
+
 /* a * b / 255, rounded. */
 static unsigned multiply_255(unsigned a, unsigned b) {
   unsigned product = a * b + 128;
@@ -132,7 +149,7 @@ static cic_status jpeg_rows(cic_decoder *base, uint8_t *rows, size_t stride, siz
   return CIC_OK;
 }
 
-static const cic_operations jpeg_operations = {jpeg_close, jpeg_header, jpeg_start, jpeg_rows};
+static const cic_operations jpeg_operations = {jpeg_close, jpeg_header, jpeg_start, jpeg_narrow, jpeg_rows};
 
 cic_decoder *cic_jpeg_open(const uint8_t *data, size_t size) {
   jpeg_decoder *decoder = calloc(1, sizeof *decoder);

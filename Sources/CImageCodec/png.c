@@ -99,6 +99,13 @@ static cic_status png_start(cic_decoder *base, unsigned scale_num, uint32_t *wid
   return passes > 1 ? read_passes(decoder, passes, *height) : CIC_OK;
 }
 
+static cic_status png_narrow(cic_decoder *base, uint32_t *x, uint32_t *width) {
+  png_decoder *decoder = (png_decoder *)base;
+  *x = 0;
+  *width = png_get_image_width(decoder->png, decoder->info);
+  return CIC_OK;
+}
+
 static cic_status png_rows(cic_decoder *base, uint8_t *rows, size_t stride, size_t count) {
   png_decoder *decoder = (png_decoder *)base;
   if (setjmp(png_jmpbuf(decoder->png))) return base->status;
@@ -111,7 +118,7 @@ static cic_status png_rows(cic_decoder *base, uint8_t *rows, size_t stride, size
   return CIC_OK;
 }
 
-static const cic_operations png_operations = {png_close, png_header, png_start, png_rows};
+static const cic_operations png_operations = {png_close, png_header, png_start, png_narrow, png_rows};
 
 cic_decoder *cic_png_open(const uint8_t *data, size_t size) {
   png_decoder *decoder = calloc(1, sizeof *decoder);

@@ -47,6 +47,14 @@ struct ImageDecoder: PixelRows, ~Copyable {
     scale = Double(eighths) / 8
   }
 
+  mutating func narrow(to columns: Range<Int>) throws(ARMSError) -> Int {
+    var first = UInt32(columns.lowerBound)
+    var count = UInt32(columns.count)
+    try codec.check(cic_narrow(codec.decoder, &first, &count))
+    width = Int(count)
+    return Int(first)
+  }
+
   mutating func read(_ count: Int, into rows: UnsafeMutablePointer<UInt8>, stride: Int) throws(ARMSError) {
     try codec.check(cic_read_rows(codec.decoder, rows, stride, count))
   }

@@ -29,10 +29,12 @@ struct Resampler {
   func run<Rows: PixelRows & ~Copyable>(
     _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
+    let firstColumn = try source.narrow(to: columns.span)
+    let pass = HorizontalPass(columns, firstColumn: firstColumn, channels: source.channels)
     if verticalFirst {
-      try runVerticalFirst(&source, write: write)
+      try runVerticalFirst(&source, pass, write: write)
     } else {
-      try runHorizontalFirst(&source, write: write)
+      try runHorizontalFirst(&source, pass, write: write)
     }
   }
 
@@ -41,9 +43,8 @@ struct Resampler {
 
   /// Resamples the rows as they are read, and keeps the few bytes that remain of each.
   private func runHorizontalFirst<Rows: PixelRows & ~Copyable>(
-    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+    _ source: inout Rows, _ pass: HorizontalPass, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
-    let pass = HorizontalPass(columns, channels: source.channels)
     let width = outputWidth(channels: source.channels)
     let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width)
     defer { extendLifetime(strip) }
@@ -67,9 +68,8 @@ struct Resampler {
 
   /// Keeps the source rows that the crop needs, as long as they are.
   private func runVerticalFirst<Rows: PixelRows & ~Copyable>(
-    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+    _ source: inout Rows, _ pass: HorizontalPass, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
-    let pass = HorizontalPass(columns, channels: source.channels)
     let width = outputWidth(channels: source.channels)
     let rowBytes = source.width * source.channels
     let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width)
@@ -115,7 +115,8 @@ private struct HorizontalPass {
   private let offsets: [Int]
   private let groups: Int
 
-  init(_ filter: BicubicFilter, channels: Int) {
+  /// A pass over rows that begin with `firstColumn` of the image.
+  init(_ filter: BicubicFilter, firstColumn: Int, channels: Int) {
     let bytes = filter.taps * channels
     let groups = (bytes + Int(CIC_GROUP) - 1) / Int(CIC_GROUP)
     let padded = groups * Int(CIC_GROUP)
@@ -127,7 +128,7 @@ private struct HorizontalPass {
     }
     self.channels = channels
     self.coefficients = coefficients
-    self.offsets = filter.starts.map { $0 * channels }
+    self.offsets = filter.starts.map { ($0 - firstColumn) * channels }
     self.groups = groups
   }
 
