@@ -128,6 +128,11 @@ def exif(orientation: int, order: str) -> bytes:
     return head + body
 
 
+def xmp(orientation: int) -> bytes:
+    """Write XMP that holds an orientation."""
+    return f'<x:xmpmeta><rdf:Description tiff:Orientation="{orientation}"/></x:xmpmeta>'.encode()
+
+
 def jpeg(image: Image.Image, **options: object) -> bytes:
     """Encode a JPEG."""
     buffer = io.BytesIO()
@@ -160,6 +165,7 @@ def jpegs() -> Iterator[tuple[str, bytes]]:
         order = "<" if orientation % 2 else ">"
         data = b"Exif\0\0" + exif(orientation, order)
         yield f"jpeg_orientation_{orientation}.jpg", jpeg(image, quality=60, exif=data)
+    yield "jpeg_orientation_xmp.jpg", jpeg(image, quality=60, xmp=xmp(6))
 
 
 def pngs() -> Iterator[tuple[str, bytes]]:
@@ -190,6 +196,8 @@ def pngs() -> Iterator[tuple[str, bytes]]:
         samples = scene(23, 17, 3)
         turned = png(samples, RGB, 8, after=tag) if orientation > 4 else png(samples, RGB, 8, before=tag)
         yield f"png_orientation_{orientation}.png", turned
+    text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(8))
+    yield "png_orientation_xmp.png", png(scene(23, 17, 3), RGB, 8, before=text)
     for width, height in ((1, 1), (1, 9), (9, 1), (1, 30_000), (30_000, 1), (20, 90)):
         yield f"png_size_{width}x{height}.png", png(scene(width, height, 1), GRAY, 8)
 
