@@ -76,7 +76,7 @@ static cic_status jpeg_header(cic_decoder *base, uint32_t *width, uint32_t *heig
   jpeg_read_header(&decoder->jpeg, TRUE);
   int components = decoder->jpeg.num_components;
   if (components != 1 && components != 3 && components != 4) {
-    snprintf(base->message, sizeof base->message, "%d colour components", components);
+    snprintf(base->message, sizeof base->message, "%d colour components, not 1, 3 or 4", components);
     return CIC_DAMAGED;
   }
   *width = decoder->jpeg.image_width;

@@ -41,6 +41,25 @@ import Testing
     #expect(differences.reduce(0, +) < 2 * differences.count)
   }
 
+  @Test func narrowedRowsHoldThePixelsOfWholeRows() throws {
+    let bytes = try ImageFixtures.bytes("jpeg_large.jpg")
+    try bytes.withUnsafeBytes { data in
+      var whole = try ImageDecoder(data, name: "image", limits: ImageFixtures.limits)
+      var narrow = try ImageDecoder(data, name: "image", limits: ImageFixtures.limits)
+      try whole.start(shortest: 200)
+      try narrow.start(shortest: 200)
+      let first = try narrow.narrow(to: 140..<160)
+      #expect(first <= 140 && first + narrow.width >= 160 && narrow.width < 100)
+      var wholeRow = [UInt8](repeating: 0, count: 3 * whole.width)
+      var narrowRow = [UInt8](repeating: 0, count: 3 * narrow.width)
+      for _ in 0..<whole.height {
+        try whole.read(1, into: &wholeRow, stride: 0)
+        try narrow.read(1, into: &narrowRow, stride: 0)
+        #expect(wholeRow[3 * 140..<3 * 160] == narrowRow[3 * (140 - first)..<3 * (160 - first)])
+      }
+    }
+  }
+
   @Test func aSmallJPEGIsDecodedAtFullSizeAnyway() throws {
     let bytes = try ImageFixtures.bytes("jpeg_420.jpg")
     #expect(
