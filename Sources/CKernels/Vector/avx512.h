@@ -15,7 +15,7 @@
 #define CK_TARGET_END _Pragma("clang attribute pop")
 
 #define VF_LANES 16
-#define VF_TILE 4 /* vectors beside each other in a register tile of CK_TILE_ROWS rows */
+#define VF_TILE 4 /* registers beside each other in a tile of a float product */
 
 typedef __m512 vf;
 
