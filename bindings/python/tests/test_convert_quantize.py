@@ -1,4 +1,4 @@
-"""int8 quantisation: the packed layout, its column sums, the scales and the balancing of LayerNorms."""
+"""int8 quantisation: packed layout, column sums, scales, balancing of LayerNorms."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def test_packed_bytes_lie_where_the_kernels_look(rows: int, columns: int) -> Non
 def test_quantised_rows_are_close() -> None:
     weights = np.random.default_rng(1).normal(size=(32, 256)).astype(np.float32)
     quantized, scale = quantize_rows(weights)
-    relative = np.linalg.norm(quantized * scale[:, None] - weights, axis=1) / np.linalg.norm(weights, axis=1)
+    relative = np.linalg.norm(quantized * scale[:, None] - weights, axis=1) / np.linalg.norm(
+        weights, axis=1
+    )
     assert relative.max() < 0.01
 
 
@@ -65,5 +67,9 @@ def test_balance_changes_no_output() -> None:
     new_gamma, new_beta, new_weights = balance_layer_norm(gamma, beta, weights)
     for old, new in zip(weights, new_weights, strict=True):
         before = (normalised * gamma + beta) @ old.T
-        np.testing.assert_allclose((normalised * new_gamma + new_beta) @ new.T, before, rtol=1e-4, atol=1e-3)
-    assert np.abs(new_gamma).max() / np.median(np.abs(new_gamma)) < np.abs(gamma).max() / np.median(np.abs(gamma))
+        np.testing.assert_allclose(
+            (normalised * new_gamma + new_beta) @ new.T, before, rtol=1e-4, atol=1e-3
+        )
+    assert np.abs(new_gamma).max() / np.median(np.abs(new_gamma)) < np.abs(gamma).max() / np.median(
+        np.abs(gamma)
+    )

@@ -1,17 +1,18 @@
 """int8 quantisation of weights and the layout in which the kernels read them.
 
 Outliers. A few channels of a LayerNorm's output can be many times larger than the rest, and an
-activation row has one scale, so they cost all the others their precision. Two things are done about it,
-neither of which needs data or costs anything at run time:
+activation row has one scale, so they cost all the others their precision. Two things are done about
+it, neither of which needs data or costs anything at run time:
 
 - In the pre-norm image encoder a LayerNorm feeds nothing but the linear layers after it. A factor
   per channel is moved from its gamma and beta into those weights, which changes no value but the
   input that is quantised (`balance_layer_norm`).
-- Weight scales are the ones of least squared error, not those of the largest weight (`quantize_rows`).
+- Weight scales are the ones of least squared error, not those of the largest weight
+  (`quantize_rows`).
 
-The text encoder is post-norm: its LayerNorms feed the residual too, so a factor would need a multiply
-before each quantisation (``.smooth``). On MiniLM that made the embeddings worse, so none is written.
-A reader has to support it all the same: FORMAT.md allows it.
+The text encoder is post-norm: its LayerNorms feed the residual too, so a factor would need a
+multiply before each quantisation (``.smooth``). On MiniLM that made the embeddings worse, so none
+is written. A reader has to support it all the same: FORMAT.md allows it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 
 class PackedMatrix(NamedTuple):
-    """An int8 matrix [out, in] as it lies in the file; O and I are out and in, padded to 16 and 4."""
+    """An int8 matrix [out, in] as in the file; O and I are out and in, padded to 16 and 4."""
 
     blocks: NDArray[np.int8]
     """[O / 16, I / 4, 64]; byte b of a group is output b // 4, input b % 4 of it."""
@@ -101,7 +102,11 @@ def quantize_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArra
         rounded = _rounded(values, candidate)
         error = np.square(rounded * candidate[:, None] - values).sum(axis=1)
         better = error < least
-        scale[better], least[better], quantized[better] = candidate[better], error[better], rounded[better]
+        scale[better], least[better], quantized[better] = (
+            candidate[better],
+            error[better],
+            rounded[better],
+        )
     return quantized, np.where(largest > 0, scale, np.float32(0))
 
 
@@ -122,7 +127,9 @@ def pack(quantized: NDArray[np.int8], scale: NDArray[np.float32]) -> PackedMatri
     rows, columns = quantized.shape
     padded = np.zeros((-(-rows // 16) * 16, -(-columns // 4) * 4), dtype=np.int8)
     padded[:rows, :columns] = quantized
-    blocks = padded.reshape(padded.shape[0] // 16, 16, padded.shape[1] // 4, 4).transpose(0, 2, 1, 3)
+    blocks = padded.reshape(padded.shape[0] // 16, 16, padded.shape[1] // 4, 4).transpose(
+        0, 2, 1, 3
+    )
     padded_scale = np.zeros(padded.shape[0], dtype=np.float32)
     padded_scale[:rows] = scale
     return PackedMatrix(
@@ -135,6 +142,10 @@ def pack(quantized: NDArray[np.int8], scale: NDArray[np.float32]) -> PackedMatri
 def unpack(matrix: PackedMatrix, rows: int, columns: int) -> NDArray[np.float32]:
     """Return the weights [rows, columns] that a packed matrix stands for."""
     groups, quads, _ = matrix.blocks.shape
-    padded = matrix.blocks.reshape(groups, quads, 16, 4).transpose(0, 2, 1, 3).reshape(groups * 16, quads * 4)
+    padded = (
+        matrix.blocks.reshape(groups, quads, 16, 4)
+        .transpose(0, 2, 1, 3)
+        .reshape(groups * 16, quads * 4)
+    )
     weights: NDArray[np.float32] = padded.astype(np.float32) * matrix.scale[:, None]
     return weights[:rows, :columns]
