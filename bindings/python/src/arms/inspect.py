@@ -107,7 +107,7 @@ def inspect_model(path: str | Path) -> Inspection:
         TypeError,
     ) as error:
         raise InspectionError(
-            f"{path}: damaged GGUF file: {error or type(error).__name__}"
+            f"{path}: damaged GGUF file: {type(error).__name__}: {error}"
         ) from None
     if keys.get("general.architecture") != "arms":
         raise InspectionError(

@@ -129,10 +129,10 @@ def _stored(
             )
         yield name, half, GGMLQuantizationType.F16
     elif weight_type is WeightType.BF16:
-        half = bfloat16(values)
-        if ((half & 0x7F80) == 0x7F80).any():
+        bits = bfloat16(values)
+        if ((bits & 0x7F80) == 0x7F80).any():
             raise ConversionError(f"{name} holds values beyond bfloat16's range; convert to f32")
-        yield name, half, GGMLQuantizationType.BF16
+        yield name, bits, GGMLQuantizationType.BF16
     elif parameter.kind is Kind.TABLE:
         quantized, scale = quantize_rows(values)
         yield name, quantized, GGMLQuantizationType.I8

@@ -1,18 +1,17 @@
 """int8 quantisation of weights and the layout in which the kernels read them.
 
 Outliers. A few channels of a LayerNorm's output can be many times larger than the rest, and an
-activation row has one scale, so they cost all the others their precision. Two things are done about
-it, neither of which needs data or costs anything at run time:
-
-- In the pre-norm image encoder a LayerNorm feeds nothing but the linear layers after it. A factor
-  per channel is moved from its gamma and beta into those weights, which changes no value but the
-  input that is quantised (`balance_layer_norm`).
-- Weight scales are the ones of least squared error, not those of the largest weight
-  (`quantize_rows`).
+activation row has one scale, so they cost all the others their precision. What is done about it
+needs no data and costs nothing at run time: in the pre-norm image encoder a LayerNorm feeds nothing
+but the linear layers after it, so a factor per channel is moved from its gamma and beta into those
+weights, which changes no value but the input that is quantised (`balance_layer_norm`). On a CLIP
+B/32 with six weights of each block's LayerNorms made 60 times larger this lifts the cosine with the
+float embedding from .9974 to .9995 in the mean, from .9937 to .9989 at worst.
 
 The text encoder is post-norm: its LayerNorms feed the residual too, so a factor would need a
-multiply before each quantisation (``.smooth``). On MiniLM that made the embeddings worse, so none
-is written. A reader has to support it all the same: FORMAT.md allows it.
+multiply before each quantisation (``.smooth``). On MiniLM the same factors made the embeddings worse
+(.9991 against .9992 in the mean, .9983 against .9984 at worst, over 1,000 questions), so none is
+written. The format allows it all the same.
 """
 
 from __future__ import annotations
@@ -34,9 +33,6 @@ class PackedMatrix(NamedTuple):
     colsum: NDArray[np.int32]
     """[O]; the sum of a channel's int8 values."""
 
-
-_CLIPPING: Final = np.linspace(1.0, 0.7, 16, dtype=np.float32)
-"""The scales tried for a row, as shares of the one that its largest value fits."""
 
 _DEVIATIONS: Final = 3.0
 """A LayerNorm's output channel is taken to reach abs(beta) + this many times abs(gamma)."""
@@ -79,8 +75,8 @@ def balance_layer_norm(
 def quantize_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Quantise each row to int8 with a scale of its own: row ~ int8 * scale.
 
-    The scale is the one of least squared error among 16 from that of the row's largest value down
-    to 0.7 of it: clipping a lone large weight can be worth it.
+    The largest value of a row becomes 127 or -127. Scales of least squared error were tried: on
+    MiniLM they gained .00001 in the mean cosine, so they are not worth their code.
 
     Parameters
     ----------
@@ -92,26 +88,15 @@ def quantize_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArra
     tuple
         int8 [rows, columns] in -127...127, and the scales [rows]. A row of zeros has scale 0.
     """
-    largest = (np.abs(values).max(axis=1, initial=0.0) / 127).astype(np.float32)
-    largest[largest < np.finfo(np.float32).tiny] = 0
-    scale = np.where(largest > 0, largest, np.float32(1))
-    quantized = _rounded(values, scale)
-    least = np.square(quantized * scale[:, None] - values).sum(axis=1)
-    for share in _CLIPPING[1:]:
-        candidate = np.where(largest > 0, largest * share, np.float32(1))
-        rounded = _rounded(values, candidate)
-        error = np.square(rounded * candidate[:, None] - values).sum(axis=1)
-        better = error < least
-        scale[better], least[better], quantized[better] = (
-            candidate[better],
-            error[better],
-            rounded[better],
-        )
-    return quantized, np.where(largest > 0, scale, np.float32(0))
-
-
-def _rounded(values: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
-    return np.clip(np.rint(values / scale[:, None]), -127, 127).astype(np.int8)
+    scale = (np.abs(values).max(axis=1, initial=0.0) / 127).astype(np.float32)
+    # Below the smallest normal number a quotient by the scale could exceed 127 or be infinite.
+    scale[scale < np.finfo(np.float32).tiny] = 0
+    divisor = np.where(scale > 0, scale, np.float32(1))
+    quantized: NDArray[np.int8] = np.clip(np.rint(values / divisor[:, None]), -127, 127).astype(
+        np.int8
+    )
+    quantized[scale == 0] = 0
+    return quantized, scale
 
 
 def pack(quantized: NDArray[np.int8], scale: NDArray[np.float32]) -> PackedMatrix:
