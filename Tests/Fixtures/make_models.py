@@ -297,7 +297,6 @@ def rounded(values: torch.Tensor) -> Any:
     return np.array(flat).reshape(values.shape).tolist()
 
 
-@torch.no_grad()
 def make(fixture: Fixture, text: Path, image: Path) -> None:
     """Write one model file and its values."""
     encoders = Encoders(text, image, fixture.family)
@@ -389,7 +388,8 @@ def main() -> None:
             if fixture.weight_type is WeightType.BF16:
                 round_checkpoint(text)
                 round_checkpoint(image)
-            make(fixture, text, image)
+            with torch.no_grad():
+                make(fixture, text, image)
 
 
 def round_checkpoint(directory: Path) -> None:

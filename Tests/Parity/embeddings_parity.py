@@ -114,7 +114,6 @@ def pixels(size: int, count: int) -> NDArray[np.float32]:
     return np.stack(images).astype(np.float32)
 
 
-@torch.no_grad()
 def text_reference(directory: Path) -> Callable[[str], NDArray[np.float32]]:
     """Return the function from a text to its pooled embedding, as ``transformers`` computes it."""
     model: Any = AutoModel.from_pretrained(directory, attn_implementation="eager").eval()
@@ -128,25 +127,24 @@ def text_reference(directory: Path) -> Callable[[str], NDArray[np.float32]]:
     if sentence.exists():
         limits.append(json.loads(sentence.read_text())["max_seq_length"])
 
-    @torch.no_grad()
     def encode(text: str) -> NDArray[np.float32]:
         inputs = tokenizer(text, truncation=True, max_length=min(limits), return_tensors="pt")
-        hidden = model(
-            inputs["input_ids"], attention_mask=torch.ones_like(inputs["input_ids"])
-        ).last_hidden_state[0]
+        with torch.no_grad():
+            hidden = model(**inputs).last_hidden_state[0]
         result: NDArray[np.float32] = (hidden.mean(dim=0) if mean else hidden[0]).numpy()
         return result
 
     return encode
 
 
-@torch.no_grad()
 def image_reference(directory: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return g of prepared images, [count, d_v], as ``transformers`` computes it."""
     model: Any = CLIPVisionModelWithProjection.from_pretrained(
         directory, attn_implementation="eager"
     ).eval()
-    result: NDArray[np.float32] = model(pixel_values=torch.from_numpy(images)).image_embeds.numpy()
+    with torch.no_grad():
+        embeddings = model(pixel_values=torch.from_numpy(images)).image_embeds
+    result: NDArray[np.float32] = embeddings.numpy()
     return result
 
 

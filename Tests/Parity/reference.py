@@ -68,7 +68,7 @@ class ModelFile:
         return self._tensor_prefix + name in self.tensors
 
 
-class ReferenceHead(torch.nn.Module):
+class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
     """Gate, fusion experts, mixture, classifier and logit of one router.
 
     Parameters

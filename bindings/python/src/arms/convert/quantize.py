@@ -9,7 +9,7 @@ B/32 with six weights of each block's LayerNorms made 60 times larger this lifts
 float embedding from .9974 to .9995 in the mean, from .9937 to .9989 at worst.
 
 The text encoder is post-norm: its LayerNorms feed the residual too, so a factor would need a
-multiply before each quantisation (``.smooth``). On MiniLM the same factors made the embeddings worse
+multiply before each quantisation (``.smooth``). On MiniLM the same factors lowered the cosine
 (.9991 against .9992 in the mean, .9983 against .9984 at worst, over 1,000 questions), so none is
 written. The format allows it all the same.
 """
