@@ -34,11 +34,13 @@ class Routing(NamedTuple):
 
 
 class ModelFile:
-    """The keys and tensors of a model file; `prefix` is ``second`` for a cascade's second router."""
+    """The keys and tensors of a file; `prefix` is ``second`` for a cascade's second router."""
 
     def __init__(self, path: str | Path, prefix: str = "") -> None:
         reader = GGUFReader(path)
-        self.keys: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
+        self.keys: dict[str, Any] = {
+            name: field.contents() for name, field in reader.fields.items()
+        }
         self.tensors: dict[str, Tensor] = {}
         for tensor in reader.tensors:
             data: Any = tensor.data
@@ -66,7 +68,7 @@ class ModelFile:
         return self._tensor_prefix + name in self.tensors
 
 
-class ReferenceHead(torch.nn.Module):
+class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
     """Gate, fusion experts, mixture, classifier and logit of one router.
 
     Parameters
@@ -99,7 +101,11 @@ class ReferenceHead(torch.nn.Module):
 
     def linear(self, name: str, x: Tensor) -> Tensor:
         """Apply a linear layer, with its bias if it has one."""
-        bias = self.weight(f"{name}.bias") if f"{name}.bias".replace(".", "/") in self._parameters else None
+        bias = (
+            self.weight(f"{name}.bias")
+            if f"{name}.bias".replace(".", "/") in self._parameters
+            else None
+        )
         return functional.linear(x, self.weight(f"{name}.weight"), bias)
 
     def layer_norm(self, name: str, x: Tensor) -> Tensor:
@@ -108,11 +114,11 @@ class ReferenceHead(torch.nn.Module):
         return functional.layer_norm(x, x.shape[-1:], weight, bias, self.epsilon)
 
     def pooled_image(self, pooled: Sequence[Tensor]) -> Tensor:
-        """Return g [d_v]: the mean over the images, or the learned vector of a query without any."""
+        """Return g [d_v]: the mean over the images, or the learned vector if there is none."""
         return torch.stack(list(pooled)).mean(dim=0) if pooled else self.weight("no_image.pooled")
 
     def image_tokens(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Return X [tokens, d_p]: of every image, one after the other, each with its index embedding."""
+        """Return X [tokens, d_p] of all images in turn, each with its index embedding."""
         if not tokens:
             return self.weight("no_image.tokens")
         index = self.weight("image_index.weight")
@@ -148,7 +154,9 @@ class ReferenceHead(torch.nn.Module):
         else:
             fused = self.linear(f"{name}.image", g)
         normed = self.layer_norm(f"{name}.ln", torch.cat([q, fused]))
-        return self.linear(f"{name}.ffn_down", functional.gelu(self.linear(f"{name}.ffn_up", normed)))
+        return self.linear(
+            f"{name}.ffn_down", functional.gelu(self.linear(f"{name}.ffn_up", normed))
+        )
 
     def normalize(self, x: Tensor) -> Tensor:
         """Divide vectors by their norms, or by the epsilon where the norm is smaller."""
@@ -160,7 +168,9 @@ class ReferenceHead(torch.nn.Module):
             return self.weight("classifier.alpha") * cosine + beta
         # Clipped before the atanh, whose gradient at +-1 is infinite.
         low, high = np.tanh([self.logit_min, self.logit_max])
-        return torch.atanh(cosine.clamp(float(low), float(high))).clamp(self.logit_min, self.logit_max)
+        return torch.atanh(cosine.clamp(float(low), float(high))).clamp(
+            self.logit_min, self.logit_max
+        )
 
     def forward(
         self,
@@ -191,7 +201,9 @@ class ReferenceHead(torch.nn.Module):
         g = self.pooled_image(pooled)
         image_tokens = self.image_tokens(tokens) if self.fusion == "patches" else None
         p = self.gate(q, g)
-        outputs = torch.stack([self.expert(number, q, g, image_tokens) for number in range(self.experts)])
+        outputs = torch.stack(
+            [self.expert(number, q, g, image_tokens) for number in range(self.experts)]
+        )
         fused = p @ outputs
         z = self.linear("classifier.query", self.layer_norm("classifier.ln", torch.cat([q, fused])))
         m = profiles if delta is None else profiles + delta

@@ -93,9 +93,13 @@ class Part:
     keys: dict[str, Key] = field(default_factory=dict)
     parameters: dict[str, Parameter] = field(default_factory=dict)
 
-    def add(self, name: str, values: NDArray[np.float32], kind: Kind = Kind.FLOAT, heads: int = 1) -> None:
+    def add(
+        self, name: str, values: NDArray[np.float32], kind: Kind = Kind.FLOAT, heads: int = 1
+    ) -> None:
         """Add a parameter."""
-        self.parameters[name] = Parameter(np.ascontiguousarray(values, dtype=np.float32), kind, heads)
+        self.parameters[name] = Parameter(
+            np.ascontiguousarray(values, dtype=np.float32), kind, heads
+        )
 
     def update(self, other: Part) -> None:
         """Take in another part."""
@@ -120,13 +124,15 @@ def _stored(
         with np.errstate(over="ignore"):
             half = values.astype(np.float16)
         if not np.isfinite(half).all():
-            raise ConversionError(f"{name} holds values beyond float16's 65504; convert to bf16 or f32")
+            raise ConversionError(
+                f"{name} holds values beyond float16's 65504; convert to bf16 or f32"
+            )
         yield name, half, GGMLQuantizationType.F16
     elif weight_type is WeightType.BF16:
-        half = bfloat16(values)
-        if ((half & 0x7F80) == 0x7F80).any():
+        bits = bfloat16(values)
+        if ((bits & 0x7F80) == 0x7F80).any():
             raise ConversionError(f"{name} holds values beyond bfloat16's range; convert to f32")
-        yield name, half, GGMLQuantizationType.BF16
+        yield name, bits, GGMLQuantizationType.BF16
     elif parameter.kind is Kind.TABLE:
         quantized, scale = quantize_rows(values)
         yield name, quantized, GGMLQuantizationType.I8
