@@ -248,7 +248,7 @@ class Candidates(Mapping[str, CandidateInfo]):
         CandidateNotFoundError
             If there is none of that name.
         """
-        changes = {
+        given = {
             "cost": cost,
             "latency": latency,
             "temperature": temperature,
@@ -256,7 +256,7 @@ class Candidates(Mapping[str, CandidateInfo]):
             "max_images": max_images,
             "enabled": enabled,
         }
-        changes = {key: value for key, value in changes.items() if value is not _UNCHANGED}
+        changes: dict[str, Any] = {k: v for k, v in given.items() if v is not _UNCHANGED}
         with self._changes:
             changed = replace(self[name], **changes)
             self._replace([changed])

@@ -152,10 +152,7 @@ def _array(array: NDArray[Any]) -> tuple[_ffi.ImageInput, object]:
             f"image array has shape {list(array.shape)}: expected [H, W], [H, W, 3] or [H, W, 4]"
         )
     height, width, channels = array.shape
-    if (
-        array.strides[1:] != (channels, 1)
-        or array.strides[0] < width * channels
-    ):
+    if array.strides[1:] != (channels, 1) or array.strides[0] < width * channels:
         array = np.ascontiguousarray(array)
     described = _ffi.new(
         _ffi.ImageInput,

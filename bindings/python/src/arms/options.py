@@ -34,13 +34,13 @@ class NamedChoice(str, Enum):
         InvalidArgumentError
             If there is none; the message lists them.
         """
-        try:
-            return cls(value)
-        except ValueError:
-            names = ", ".join(repr(str(member)) for member in cls)
-            raise InvalidArgumentError(
-                f"{cls.__name__.lower()} must be one of {names}, not {value!r}"
-            ) from None
+        for member in cls:
+            if member.value == value:
+                return member
+        names = ", ".join(repr(str(member)) for member in cls)
+        raise InvalidArgumentError(
+            f"{cls.__name__.lower()} must be one of {names}, not {str(value)!r}"
+        )
 
     @classmethod
     def of(cls: type[Choice], number: int) -> Choice:

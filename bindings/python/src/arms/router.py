@@ -159,9 +159,7 @@ class Router(Handle):
         )
         address = ctypes.c_void_p()
         encoded = c_path(path, "the model's path")
-        call(
-            library().arms_router_open, encoded, ctypes.byref(options), ctypes.byref(address)
-        )
+        call(library().arms_router_open, encoded, ctypes.byref(options), ctypes.byref(address))
         super().__init__(address.value or 0, "arms_router_free")
         self.path = os.fspath(path)
         """The path that the router was opened from."""
@@ -291,7 +289,9 @@ class Router(Handle):
         """
         pointer = self._pointer()
         query = _ffi.new(_ffi.Query)
-        owners = fill(query, (image, question), partial(self.encode_image, exact=exact), exact=exact)
+        _owners = fill(
+            query, (image, question), partial(self.encode_image, exact=exact), exact=exact
+        )
         names = None if allowed is None else c_strings(allowed, "allowed")
         options = _ffi.new(
             _ffi.RouteOptions,
@@ -326,7 +326,6 @@ class Router(Handle):
             if top is not None or decision.ranked_count <= capacity:
                 break
             capacity = decision.ranked_count  # Another thread added candidates in between.
-        del owners
         return decision_of(decision, ranked[: min(capacity, decision.ranked_count)])
 
     def _ranked_capacity(self, second: Router | None) -> int:
@@ -378,7 +377,7 @@ class Router(Handle):
         )
         entries = _ffi.new_array(_ffi.Query, max(1, len(queries)))
         encode = partial(self.encode_image, exact=exact)
-        owners = [
+        _owners = [
             fill(entry, (image, question), encode, exact=exact)
             for entry, (image, question) in zip(entries, queries, strict=False)
         ]
@@ -389,22 +388,10 @@ class Router(Handle):
             shape = (len(queries), columns.value)
             scores = np.empty(shape, np.float32) if out is None else _checked(out, shape)
             try:
-                call(
-                    scoring,
-                    *arguments,
-                    floats(scores),
-                    scores.size,
-                    ctypes.byref(columns),
-                    None,
-                )
+                call(scoring, *arguments, floats(scores), scores.size, ctypes.byref(columns), None)
             except BufferTooSmallError:
                 continue  # Another thread added candidates in between.
-            break
-        del owners
-        if columns.value != shape[1]:  # Another thread removed some: the rows lie closer.
-            shape = (len(queries), columns.value)
-            return scores.reshape(-1)[: shape[0] * shape[1]].reshape(shape)
-        return scores
+            return _rows(scores, columns.value)
 
     def encode_question(self, question: str) -> EncodedQuestion:
         """Encode a question once, to route it with many images.
@@ -455,7 +442,7 @@ class Router(Handle):
         ImageError, LimitExceededError, FileError
             If the image cannot be used.
         """
-        described, owner = image_input(image, exact=exact)
+        described, _owner = image_input(image, exact=exact)
         address = ctypes.c_void_p()
         call(
             library().arms_image_encode,
@@ -463,7 +450,6 @@ class Router(Handle):
             ctypes.byref(described),
             ctypes.byref(address),
         )
-        del owner
         return EncodedImage(address.value or 0)
 
     def prepare_image(self, image: Image, *, exact: bool = False) -> NDArray[np.float32]:
@@ -486,7 +472,7 @@ class Router(Handle):
         ImageError, LimitExceededError, FileError
             If the image cannot be used.
         """
-        described, owner = image_input(image, exact=exact)
+        described, _owner = image_input(image, exact=exact)
         pixels = np.empty((3, self._image_size, self._image_size), np.float32)
         required = ctypes.c_size_t()
         call(
@@ -497,7 +483,6 @@ class Router(Handle):
             pixels.size,
             ctypes.byref(required),
         )
-        del owner
         return pixels
 
     def tokenize(self, text: str) -> NDArray[np.int32]:
@@ -563,3 +548,13 @@ def _checked(out: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.flo
             f"{list(shape)}"
         )
     return out
+
+
+def _rows(scores: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
+    """Leave out the columns of candidates that another thread removed in between."""
+    rows = len(scores)
+    return (
+        scores
+        if scores.shape[1] == columns
+        else scores.ravel()[: rows * columns].reshape(rows, columns)
+    )
