@@ -23,9 +23,7 @@ SMALL = arms.Candidate(
     cost=0.001,
     latency=100,
 )
-LARGE = arms.Candidate(
-    name="large", profile="A model of 72B parameters.", cost=0.01, latency=900
-)
+LARGE = arms.Candidate(name="large", profile="A model of 72B parameters.", cost=0.01, latency=900)
 UNPRICED = arms.Candidate(name="unpriced")
 
 

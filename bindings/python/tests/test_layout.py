@@ -9,9 +9,9 @@ from ctypes import POINTER, Structure
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY
 
 from arms import Fusion, Head, Output, Policy, Status, _ffi
+from conftest import REPOSITORY
 
 HEADER = REPOSITORY / "include" / "arms.h"
 TEXT = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
@@ -73,7 +73,9 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
         lines.append(f'printf("{struct} %zu\\n", sizeof({struct}));')
         for field in fields:
             lines.append(f'printf("{struct}.{field} %zu\\n", offsetof({struct}, {field}));')
-            lines.append(f'printf("{struct}.{field}:size %zu\\n", sizeof((({struct} *)0)->{field}));')
+            lines.append(
+                f'printf("{struct}.{field}:size %zu\\n", sizeof((({struct} *)0)->{field}));'
+            )
     for constant in ("ARMS_ABI_VERSION", "ARMS_NAME_CAPACITY", "ARMS_EXPERT_CAPACITY"):
         lines.append(f'printf("{constant} %zu\\n", (size_t){constant});')
     source = folder / "layout.c"
@@ -171,4 +173,3 @@ def c_type(declaration: str) -> Any:  # noqa: ANN401
 def spelled(kind: Any) -> str:  # noqa: ANN401
     """A type's name: ctypes makes pointer types once, so that equal types have equal names."""
     return str(kind.__name__)
-

@@ -182,7 +182,7 @@ class Candidates(Mapping[str, CandidateInfo]):
         self,
         candidates: Candidate | Iterable[Candidate],
         *,
-        embeddings: NDArray[np.float32] | None = None,
+        embeddings: NDArray[np.floating[Any]] | None = None,
     ) -> None:
         """Add candidates, all or none.
 
@@ -403,7 +403,7 @@ def _profile(entry: _ffi.Candidate, candidate: Candidate) -> None:
 
 
 def _rows(
-    embeddings: NDArray[np.float32] | None, candidates: Sequence[Candidate]
+    embeddings: NDArray[np.floating[Any]] | None, candidates: Sequence[Candidate]
 ) -> list[NDArray[np.float32] | None]:
     """Return each candidate's embedding, or `None`; the arrays own what they point to."""
     own = [candidate.name for candidate in candidates if candidate.embedding is not None]
