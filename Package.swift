@@ -25,16 +25,19 @@ let package = Package(
     .target(
       name: "CImageCodec",
       linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png")]),
-    .target(name: "CBLAS", linkerSettings: [.linkedLibrary("dl"), .linkedLibrary("m")]),
+    .target(name: "CUnicode"),
+    .target(name: "CBLAS", linkerSettings: [.linkedLibrary("dl")]),
+    .target(name: "CThreading"),
     .target(
       name: "ARMS",
-      dependencies: ["CKernels", "CImageCodec", "CBLAS"],
+      dependencies: ["CKernels", "CImageCodec", "CBLAS", "CThreading", "CUnicode"],
       exclude: ["ModelFile/FORMAT.md"]),
     .target(
       name: "ARMSABI",
       dependencies: ["ARMS", "CARMS"],
       exclude: ["arms.map"],
       linkerSettings: [.unsafeFlags(dynamicLibraryFlags)]),
+    .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
     .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
   ],

@@ -1,3 +1,90 @@
+/* JPEG and PNG decoding, and the resampling of 8-bit pixels.
+ *
+ * libjpeg and libpng report errors with longjmp. Every jump starts and lands inside one function of
+ * this target, so that none crosses a caller's frame. Nothing here prints or opens a file.
+ *
+ * A decoder is used by one thread at a time. Rows are handed out from top to bottom, as 8-bit gray
+ * (1 channel) or RGB (3 channels): alpha is dropped, palettes are resolved, 16-bit samples take their
+ * high byte, CMYK becomes RGB. That is Pillow's convert("RGB"), except for 16-bit gray, which it clips.
+ */
 #ifndef CIMAGECODEC_H
 #define CIMAGECODEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
 #endif
+
+/* Bytes of the longest message, its NUL included. */
+#define CIC_MESSAGE_CAPACITY 256
+
+/* Scans that a JPEG may have. Encoders write about ten; each costs a walk over the whole image. */
+#define CIC_MAX_SCANS 100
+
+typedef enum cic_status {
+  CIC_OK = 0,
+  CIC_TRUNCATED = 1,     /* the data ended too early */
+  CIC_DAMAGED = 2,       /* the data contradicts its format; cic_message() says how */
+  CIC_OUT_OF_MEMORY = 3,
+  CIC_TOO_MANY_SCANS = 4 /* more than CIC_MAX_SCANS */
+} cic_status;
+
+typedef enum cic_format { CIC_JPEG = 0, CIC_PNG = 1 } cic_format;
+
+typedef struct cic_decoder cic_decoder;
+
+/* Makes a decoder of `data`, which must stay as it is until cic_close(). NULL: out of memory. */
+cic_decoder *cic_open(cic_format format, const uint8_t *data, size_t size);
+
+/* Frees a decoder. */
+void cic_close(cic_decoder *decoder);
+
+/* Reads the header: width and height at full size. No memory is taken in proportion to them. */
+cic_status cic_read_header(cic_decoder *decoder, uint32_t *width, uint32_t *height);
+
+/* Starts decoding, after cic_read_header(). A JPEG is decoded at scale_num / 8 of its size
+ * (scale_num 1, 2, 4 or 8), rounded up; of a PNG scale_num is ignored. Says what the rows will be. */
+cic_status cic_start(cic_decoder *decoder, unsigned scale_num, uint32_t *width, uint32_t *height,
+                     uint32_t *channels);
+
+/* Reads the next `count` rows to rows, rows + stride, ... */
+cic_status cic_read_rows(cic_decoder *decoder, uint8_t *rows, size_t stride, size_t count);
+
+/* What the library said of the failure; "" if nothing. Valid until cic_close(). */
+const char *cic_message(const cic_decoder *decoder);
+
+/* Fixed-point fraction bits of a resampling coefficient. 8 bits of pixel and 2 of headroom, for sums
+ * below 0 and above 1, leave 22 of 32. */
+#define CIC_COEFFICIENT_BITS 22
+
+/* Coefficients of one output pixel come in groups of 24 bytes of the source: 24 is a multiple of 1, 3
+ * and 4 channels, and of 8 lanes. */
+#define CIC_GROUP 24
+
+/* Rows that cic_resample_columns() takes at a time at most. */
+#define CIC_STRIP 4
+
+/* The horizontal pass over up to CIC_STRIP rows of interleaved pixels.
+ *
+ * out[r, x, c] = clip8(sum over j of rows[r, offsets[x] + j] * coefficients[x, j], j % channels == c)
+ *
+ * coefficients: [columns, groups, CIC_GROUP], each tap repeated once a channel and 0 after the last.
+ * offsets: bytes; groups * CIC_GROUP bytes behind each must be readable. channels: 1, 3 or 4. Only
+ * the first min(channels, 3) are written, so alpha is dropped. */
+void cic_resample_columns(const uint8_t *rows, size_t stride, size_t row_count,
+                          const int32_t *coefficients, const size_t *offsets, size_t columns,
+                          size_t groups, size_t channels, uint8_t *out, size_t out_stride);
+
+/* The vertical pass: one output row of `width` bytes from `taps` rows.
+ *
+ * out[i] = clip8(sum over t of rows[t, i] * coefficients[t]) */
+void cic_resample_rows(const uint8_t *rows, size_t stride, const int32_t *coefficients, size_t taps,
+                       size_t width, uint8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CIMAGECODEC_H */

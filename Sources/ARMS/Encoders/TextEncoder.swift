@@ -1,0 +1,96 @@
+/// A BERT or DistilBERT text encoder with its tokenizer: questions and profiles to pooled vectors.
+final class TextEncoder: @unchecked Sendable {
+  /// How a sequence becomes one vector.
+  enum Pooling: String {
+    /// The row of [CLS].
+    case cls
+    /// The mean of all rows.
+    case mean
+  }
+
+  // Immutable after the initialiser; the pointers lead into `file` and `owned`. That is why @unchecked holds.
+  let tokenizer: WordPieceTokenizer
+  /// Names the weights and the vocabulary: `arms.text.hash`.
+  let hash: String
+  /// `d_t`
+  let width: Int
+  /// Tokens that a question may have; longer ones are truncated.
+  let contextLength: Int
+  let pooling: Pooling
+  private let tokens: EmbeddingTable
+  private let positions: UnsafePointer<Float>
+  private let embeddingNorm: LayerNorm
+  private let blocks: [TransformerBlock]
+  private let file: ModelFile
+  private let owned: [AlignedBuffer]
+
+  /// Bytes of weights that are not in the file's mapping.
+  var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
+
+  /// Whether any linear layer has float weights, and so needs OpenBLAS.
+  var needsBLAS: Bool { blocks.contains { !$0.query.isInt8 || !$0.up.isInt8 || !$0.down.isInt8 || !$0.output.isInt8 } }
+
+  /// Reads the encoder whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
+  /// `prefix` ("" or "second.").
+  init(_ file: ModelFile, key: String, prefix: String) throws(ARMSError) {
+    let configuration = try TransformerConfiguration(file, prefix: "\(key)text")
+    self.file = file
+    width = configuration.width
+    contextLength = try file.size("\(key)text.context_length", 2...65_536)
+    hash = try file.string("\(key)text.hash", default: "")
+    let poolingName = try file.string("\(key)text.pooling")
+    guard let pooling = Pooling(rawValue: poolingName) else {
+      throw file.invalid("\(key)text.pooling is \"\(poolingName)\"; cls or mean is wanted")
+    }
+    self.pooling = pooling
+    tokenizer = try WordPieceTokenizer(file, key: "\(key)tokenizer")
+    let reader = WeightReader(file: file, prefix: prefix)
+    tokens = try reader.table("t.token_embd.weight", rows: tokenizer.vocabularyCount, width: width)
+    positions = try reader.float("t.position_embd.weight", [contextLength, width])
+    embeddingNorm = try reader.layerNorm("t.embd_norm", width: width, epsilon: configuration.epsilon)
+    blocks = try reader.blocks(configuration, prefix: "t", order: .postNorm)
+    owned = reader.owned
+  }
+
+  /// Encodes sequences of token ids, one after the other, to `out`, `[sequences, width]`.
+  ///
+  /// Every id is in the vocabulary and no sequence is longer than the context, or empty: the callers check.
+  func encode(
+    _ ids: UnsafePointer<Int32>, _ sequences: Sequences, out: UnsafeMutablePointer<Float>,
+    on execution: Execution
+  ) throws(ARMSError) {
+    guard let last = blocks.last else { throw ARMSError(.internal, "the text encoder has no blocks") }
+    let x = try execution.arena.allocate(Float.self, sequences.rows * width)
+    for sequence in 0..<sequences.count {
+      let start = sequences.starts[sequence]
+      for row in start..<sequences.starts[sequence + 1] {
+        tokens.add(Int(ids[row]), to: positions + (row - start) * width, into: x + row * width)
+      }
+    }
+    embeddingNorm.forward(x, rows: sequences.rows, out: x, on: execution)
+    let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
+    for block in blocks.dropLast() {
+      _ = block.forward(x, keep: .all, workspace, on: execution)
+    }
+    let rows = last.forward(x, keep: pooling == .cls ? .first : .all, workspace, on: execution)
+    pool(rows, sequences, into: out)
+  }
+
+  private func pool(_ rows: UnsafePointer<Float>, _ sequences: Sequences, into out: UnsafeMutablePointer<Float>) {
+    for sequence in 0..<sequences.count {
+      let target = out + sequence * width
+      switch pooling {
+      case .cls:
+        target.update(from: rows + sequence * width, count: width)
+      case .mean:
+        let (start, end) = (sequences.starts[sequence], sequences.starts[sequence + 1])
+        target.update(repeating: 0, count: width)
+        for row in start..<end {
+          for column in 0..<width { target[column] += rows[row * width + column] }
+        }
+        let scale = 1 / Float(max(1, end - start))
+        for column in 0..<width { target[column] *= scale }
+      }
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import CImageCodec
+
+/// The two passes of a separable resampling, which computes only what the crop keeps.
+///
+/// Between the passes the pixels are rounded to 8 bits, as Pillow's are, so that the order of the passes
+/// shows in the result and is Pillow's as well.
+struct Resampler {
+  private let columns: BicubicFilter
+  private let rows: BicubicFilter
+  private let verticalFirst: Bool
+
+  /// Resamples with `columns` along the rows and with `rows` along the columns.
+  init(columns: BicubicFilter, rows: BicubicFilter, verticalFirst: Bool) {
+    self.columns = columns
+    self.rows = rows
+    self.verticalFirst = verticalFirst
+  }
+
+  /// Whether Pillow (since 13) runs the vertical pass first: it does when the height shrinks by more
+  /// than twice the pixels that the width loses.
+  static func startsVertically(from source: (width: Int, height: Int), to target: (width: Int, height: Int)) -> Bool {
+    target.height < source.height && source.height - target.height > 2 * (source.width - target.width)
+  }
+
+  /// Reads all of `source` and gives each output row, of interleaved 1 or 3 channels, to `write` with
+  /// its number.
+  func run<Rows: PixelRows & ~Copyable>(
+    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+  ) throws(ARMSError) {
+    if verticalFirst {
+      try runVerticalFirst(&source, write: write)
+    } else {
+      try runHorizontalFirst(&source, write: write)
+    }
+  }
+
+  /// Bytes of an output row.
+  private func outputWidth(channels: Int) -> Int { columns.starts.count * min(channels, 3) }
+
+  /// Resamples the rows as they are read, and keeps the few bytes that remain of each.
+  private func runHorizontalFirst<Rows: PixelRows & ~Copyable>(
+    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+  ) throws(ARMSError) {
+    let pass = HorizontalPass(columns, channels: source.channels)
+    let width = outputWidth(channels: source.channels)
+    let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width)
+    let kept = try ByteBuffer(rows.span.count, times: width)
+    try source.skip(rows.span.lowerBound, through: strip.pointer)
+    for y in stride(from: 0, to: rows.span.count, by: Int(CIC_STRIP)) {
+      let count = min(Int(CIC_STRIP), rows.span.count - y)
+      try source.read(count, into: strip.pointer, stride: pass.stride(of: source.width))
+      pass.run(strip.pointer, of: source.width, count: count, into: kept.pointer + y * width)
+    }
+    try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
+
+    let output = try ByteBuffer(count: width)
+    for y in 0..<rows.starts.count {
+      resampleRows(kept.pointer, stride: width, width: width, output: y, into: output.pointer)
+      write(UnsafePointer(output.pointer), y)
+    }
+  }
+
+  /// Keeps the source rows that the crop needs, as long as they are.
+  private func runVerticalFirst<Rows: PixelRows & ~Copyable>(
+    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+  ) throws(ARMSError) {
+    let pass = HorizontalPass(columns, channels: source.channels)
+    let width = outputWidth(channels: source.channels)
+    let rowBytes = source.width * source.channels
+    let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width)
+    let stripStride = pass.stride(of: source.width)
+    let kept = try ByteBuffer(rows.span.count, times: rowBytes)
+    try source.skip(rows.span.lowerBound, through: strip.pointer)
+    try source.read(rows.span.count, into: kept.pointer, stride: rowBytes)
+    try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
+
+    let output = try ByteBuffer(Int(CIC_STRIP), times: width)
+    for y in stride(from: 0, to: rows.starts.count, by: Int(CIC_STRIP)) {
+      let count = min(Int(CIC_STRIP), rows.starts.count - y)
+      for row in 0..<count {
+        let target = strip.pointer + row * stripStride
+        resampleRows(kept.pointer, stride: rowBytes, width: rowBytes, output: y + row, into: target)
+      }
+      pass.run(strip.pointer, of: source.width, count: count, into: output.pointer)
+      for row in 0..<count { write(UnsafePointer(output.pointer + row * width), y + row) }
+    }
+  }
+
+  /// Computes row `output` of the vertical pass from `kept`, whose first row is the first of the span.
+  private func resampleRows(
+    _ kept: UnsafePointer<UInt8>, stride: Int, width: Int, output: Int, into row: UnsafeMutablePointer<UInt8>
+  ) {
+    let first = kept + (rows.starts[output] - rows.span.lowerBound) * stride
+    rows.coefficients.withUnsafeBufferPointer { coefficients in
+      let taps = coefficients.baseAddress.unsafelyUnwrapped + output * rows.taps
+      cic_resample_rows(first, stride, taps, rows.taps, width, row)
+    }
+  }
+}
+
+/// The horizontal pass: a filter as the kernel wants it, with coefficients by byte instead of by pixel.
+private struct HorizontalPass {
+  private let channels: Int
+  /// [columns, groups, CIC_GROUP]; each tap once a channel, 0 after the last tap.
+  private let coefficients: [Int32]
+  /// The first byte of each column's window.
+  private let offsets: [Int]
+  private let groups: Int
+
+  init(_ filter: BicubicFilter, channels: Int) {
+    let bytes = filter.taps * channels
+    let groups = (bytes + Int(CIC_GROUP) - 1) / Int(CIC_GROUP)
+    let padded = groups * Int(CIC_GROUP)
+    var coefficients = [Int32](repeating: 0, count: filter.starts.count * padded)
+    for column in 0..<filter.starts.count {
+      for byte in 0..<bytes {
+        coefficients[column * padded + byte] = filter.coefficients[column * filter.taps + byte / channels]
+      }
+    }
+    self.channels = channels
+    self.coefficients = coefficients
+    self.offsets = filter.starts.map { $0 * channels }
+    self.groups = groups
+  }
+
+  /// Bytes from row to row of a strip: the kernel reads whole groups, up to one beyond a row's end.
+  func stride(of width: Int) -> Int { width * channels + Int(CIC_GROUP) }
+
+  /// Memory for `rows` rows of `width` pixels, and what the kernel reads behind them.
+  func strip(rows: Int, of width: Int) throws(ARMSError) -> ByteBuffer {
+    let strip = try ByteBuffer(rows, times: stride(of: width))
+    strip.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    return strip
+  }
+
+  /// Resamples `count` rows, at most `CIC_STRIP`, of a strip; output rows follow one another.
+  func run(
+    _ strip: UnsafePointer<UInt8>, of width: Int, count: Int, into output: UnsafeMutablePointer<UInt8>
+  ) {
+    cic_resample_columns(
+      strip, stride(of: width), count, coefficients, offsets, offsets.count, groups, channels, output,
+      offsets.count * min(channels, 3))
+  }
+}

@@ -1,0 +1,123 @@
+import Glibc
+
+/// A file that takes the place of another in one step, when all its bytes are on disk.
+///
+/// The bytes go to a temporary in the same directory, `.<name>.<16 hex digits>.tmp`, which `commit` renames
+/// over the old file. Whoever has the old one open or mapped keeps reading it. Without `commit` the
+/// temporary is removed when this object goes; only a killed process leaves one, until the next write to
+/// the same file. The new file has the permissions of the old one, or those of the umask. A symbolic link is followed:
+/// what it points to is replaced.
+///
+/// Not safe to share between threads.
+final class FileReplacement {
+  /// The path as the caller gave it, for messages.
+  private let path: String
+  private let target: String
+  private let directory: String
+  private let temporary: TemporaryFile
+  private var isCommitted = false
+
+  /// Creates the temporary.
+  ///
+  /// Errors: `io` if `path` names anything but a regular file or nothing, or the directory takes no file.
+  init(_ path: String) throws(ARMSError) {
+    func failure(_ text: String) -> ARMSError {
+      ARMSError(.io, "\(printable(path)): cannot write: \(text)")
+    }
+    guard !path.isEmpty, !path.utf8.contains(0) else { throw failure("this is no path of a file") }
+    let target = Self.resolve(path)
+    let (directory, name) = Self.split(target)
+    let mode = try Self.mode(of: target, failure)
+
+    TemporaryFile.removeLeftovers(of: name, in: directory)
+    guard let temporary = TemporaryFile(for: name, in: directory) else { throw failure(errorText(errno)) }
+
+    self.path = path
+    self.target = target
+    self.directory = directory
+    self.temporary = temporary
+    if let mode, fchmod(temporary.descriptor, mode & 0o777) != 0 {
+      let reason = errorText(errno)
+      throw failure("its permissions: \(reason)")
+    }
+  }
+
+  deinit {
+    if !isCommitted { unlink(temporary.path) }
+    close(temporary.descriptor)
+  }
+
+  /// Appends `bytes`, then zeros up to a multiple of `FileBytes.alignment`.
+  func write(padding bytes: UnsafeRawBufferPointer) throws(ARMSError) {
+    try write(bytes)
+    let zeros = bytes.count.roundedUp(toMultipleOf: FileBytes.alignment) - bytes.count
+    try [UInt8](repeating: 0, count: zeros).span.bytes.withUnsafeBytes { (zeros) throws(ARMSError) in
+      try write(zeros)
+    }
+  }
+
+  /// Appends `bytes`.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(ARMSError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let part = UnsafeRawBufferPointer(rebasing: rest)
+      let count = Glibc.write(temporary.descriptor, part.baseAddress, part.count)
+      if count >= 0 {
+        rest = rest.dropFirst(count)
+      } else if errno != EINTR {
+        throw failure(errorText(errno))
+      }
+    }
+  }
+
+  /// Makes the bytes durable and puts the file in its place.
+  func commit() throws(ARMSError) {
+    guard fsync(temporary.descriptor) == 0 else { throw failure(errorText(errno)) }
+    guard rename(temporary.path, target) == 0 else { throw failure(errorText(errno)) }
+    isCommitted = true
+    try syncDirectory()
+  }
+
+  /// Makes the rename durable. A file system that cannot sync a directory says EINVAL.
+  private func syncDirectory() throws(ARMSError) {
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { if descriptor >= 0 { close(descriptor) } }
+    guard descriptor >= 0, fsync(descriptor) == 0 || errno == EINVAL else {
+      let reason = errorText(errno)
+      throw ARMSError(
+        .io, "\(printable(path)): is written, but its directory cannot be synced: \(reason)")
+    }
+  }
+
+  private func failure(_ text: String) -> ARMSError {
+    ARMSError(.io, "\(printable(path)): cannot write: \(text)")
+  }
+}
+
+extension FileReplacement {
+  /// `path` with its symbolic links followed, if it exists.
+  private static func resolve(_ path: String) -> String {
+    guard let resolved = realpath(path, nil) else { return path }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
+
+  /// Directory and name of a file.
+  private static func split(_ path: String) -> (directory: String, name: String) {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
+    let directory = path[..<slash]
+    return (directory.isEmpty ? "/" : String(directory), String(path[path.index(after: slash)...]))
+  }
+
+  /// The permissions of the regular file at `path`, or nil if there is none.
+  private static func mode(
+    of path: String, _ failure: (String) -> ARMSError
+  ) throws(ARMSError) -> mode_t? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw failure("it is a directory, pipe, socket or device; only a regular file is replaced")
+    }
+    return status.st_mode
+  }
+}

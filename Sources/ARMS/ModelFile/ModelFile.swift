@@ -1,0 +1,76 @@
+/// A model file: a GGUF v3 file of architecture "arms", read in place.
+///
+/// The file is untrusted. Opening it checks the whole header: every count, length, type, dimension and
+/// offset, that names are unique, and that every tensor lies in the file, aligned, overlapping no other.
+/// Values are decoded, and strings checked for UTF-8, when they are asked for. FORMAT.md has the keys and
+/// tensors.
+///
+/// Errors name the file, the key or tensor, what was found and what was wanted; `invalidModel` for a file
+/// that is damaged or no model, `unsupported` for a sound one of another kind or version.
+///
+/// Immutable, so safe to share between threads. Tensors and strings point into the file: whoever keeps
+/// one keeps the `ModelFile` as well.
+final class ModelFile: Sendable {
+  /// Where the file is, for messages.
+  let path: String
+  /// The content that every tensor and string points into.
+  let file: FileBytes
+  /// The names of the keys, in the order of the file.
+  let keys: [String]
+  /// The names of the tensors, in the order of the file.
+  let tensorNames: [String]
+
+  private let values: [String: MetadataValue]
+  private let tensors: [String: TensorInfo]
+
+  /// The format of the keys and tensors that this code reads, `arms.format_version`.
+  static let formatVersion = 1
+
+  /// Opens the file at `path`: mapped, or copied into memory.
+  ///
+  /// Errors: `io`, `outOfMemory`, `invalidModel`, `unsupported`.
+  convenience init(path: String, copy: Bool) throws(ARMSError) {
+    try self.init(bytes: FileBytes(path: path, copy: copy), name: path)
+  }
+
+  /// Reads a model from `bytes`; `name` stands in messages where the path would.
+  ///
+  /// Errors: `invalidModel`, `unsupported`.
+  init(bytes: FileBytes, name: String) throws(ARMSError) {
+    path = name
+    file = bytes
+    var cursor = ByteCursor(bytes.bytes, file: name)
+    let counts = try Self.readCounts(&cursor)
+    (keys, values) = try Self.readKeys(&cursor, counts.keys)
+    try Self.checkIdentity(values, cursor)
+    (tensorNames, tensors) = try Self.readTensors(&cursor, counts.tensors)
+    // Not earlier: a file that is refused need not be read.
+    bytes.readAhead()
+  }
+
+  /// Whether the file has the key.
+  func has(_ key: String) -> Bool { values[key] != nil }
+
+  /// The value of `key` as it lies in the file.
+  func value(_ key: String) -> MetadataValue? { values[key] }
+
+  /// The tensor of that name, of whatever type and shape, or nil.
+  func tensor(_ name: String) -> TensorInfo? { tensors[name] }
+
+  /// The tensor of that name, which must have this type and shape.
+  func tensor(_ name: String, type: TensorType, shape: [Int]) throws(ARMSError) -> TensorInfo {
+    guard let found = tensors[name] else {
+      throw invalid("has no tensor \(quoted(name)); \(type) \(shape) is wanted")
+    }
+    guard found.type == type, found.shape == shape else {
+      throw invalid(
+        "tensor \(quoted(name)) is \(found.type) \(found.shape); \(type) \(shape) is wanted")
+    }
+    return found
+  }
+
+  /// The error that this file is damaged or contradicts itself in the way that `text` says.
+  func invalid(_ text: String) -> ARMSError {
+    ARMSError(.invalidModel, "\(printable(path)): \(text)")
+  }
+}

@@ -1,0 +1,93 @@
+/// A VLM that can be chosen.
+public struct Candidate: Sendable, Equatable {
+  /// The most bytes of a name: `ARMS_NAME_CAPACITY` of the C header, less its NUL.
+  public static let nameLimit = 95
+
+  /// Unique in its router; 1 to ``nameLimit`` bytes of UTF-8 without control characters.
+  public var name: String
+  /// The sentence that the text encoder embeds; empty if the embedding is given.
+  public var profile: String
+  /// Given in place of the profile's embedding, `[d_t]`. Not kept here once the candidate is added.
+  public var embedding: [Float]?
+  /// US dollars a query, if known.
+  public var cost: Double?
+  /// Milliseconds, if known.
+  public var latency: Double?
+  /// `T_j` of the calibration, above 0.
+  public var temperature: Float
+  /// `b_j` of the calibration.
+  public var bias: Float
+  /// Images it takes at most; nil: any number.
+  public var maxImages: Int?
+  /// Whether it is chosen, ranked and scored.
+  public var isEnabled: Bool
+  /// Whose pool it is in: 0 the first router's, 1 the second's of a cascade.
+  public var router: Int
+  /// The learned offset `beta_j` of the scaled head; 0 for a candidate that is new.
+  public internal(set) var beta: Float = 0
+  /// The hash of the text encoder that embedded the profile; empty if the embedding was given.
+  var encoderHash = ""
+
+  /// Makes a candidate from its profile sentence.
+  public init(
+    name: String, profile: String, embedding: [Float]? = nil, cost: Double? = nil, latency: Double? = nil,
+    temperature: Float = 1, bias: Float = 0, maxImages: Int? = nil, isEnabled: Bool = true, router: Int = 0
+  ) {
+    self.name = name
+    self.profile = profile
+    self.embedding = embedding
+    self.cost = cost
+    self.latency = latency
+    self.temperature = temperature
+    self.bias = bias
+    self.maxImages = maxImages
+    self.isEnabled = isEnabled
+    self.router = router
+  }
+
+  /// Makes a candidate from its structured profile.
+  public init(_ profile: Profile, cost: Double? = nil, latency: Double? = nil) {
+    self.init(name: profile.name, profile: profile.sentence, cost: cost, latency: latency)
+  }
+
+  /// Throws if a value is outside what is documented above.
+  func validate(embeddingWidth: Int, routerCount: Int) throws(ARMSError) {
+    let bytes = name.utf8
+    guard (1...Self.nameLimit).contains(bytes.count), !bytes.contains(where: { $0 < 32 || $0 == 127 }) else {
+      throw ARMSError(
+        .invalidArgument,
+        "candidate name \(quoted(name)) has \(bytes.count) bytes; 1 to \(Self.nameLimit) without control characters are wanted")
+    }
+    func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
+      ARMSError(code, "candidate \(quoted(name)): \(text)")
+    }
+    for (label, value) in [("cost", cost), ("latency", latency)] {
+      guard let value else { continue }
+      guard value.isFinite else { throw fail(.notFinite, "its \(label) is \(value); a finite number is wanted") }
+      guard value >= 0 else { throw fail(.invalidArgument, "its \(label) is \(value); 0 or more is wanted") }
+    }
+    guard temperature.isFinite, bias.isFinite else {
+      throw fail(.notFinite, "temperature \(temperature) or bias \(bias) is not a finite number")
+    }
+    guard temperature > 0 else {
+      throw fail(.invalidArgument, "its temperature is \(temperature); above 0 is wanted")
+    }
+    if let maxImages, !(0...Int(Int32.max)).contains(maxImages) {
+      throw fail(.invalidArgument, "its largest number of images is \(maxImages); 0 or more is wanted")
+    }
+    guard (0..<routerCount).contains(router) else {
+      throw fail(.invalidArgument, "router is \(router); this file holds \(routerCount)")
+    }
+    if let embedding {
+      guard embedding.count == embeddingWidth else {
+        throw fail(
+          .invalidArgument, "its embedding has \(embedding.count) numbers; the text width \(embeddingWidth) is wanted")
+      }
+      guard embedding.allSatisfy(\.isFinite) else {
+        throw fail(.notFinite, "its embedding has NaN or infinite numbers")
+      }
+    } else if profile.isEmpty {
+      throw fail(.invalidArgument, "it has neither a profile nor an embedding")
+    }
+  }
+}

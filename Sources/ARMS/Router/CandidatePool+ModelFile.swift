@@ -1,0 +1,117 @@
+extension RouterNetwork {
+  /// The candidates that the file holds for this router, number 0 or 1. A profile that another text encoder
+  /// embedded is embedded again.
+  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool {
+    let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
+    var candidates = try Self.candidates(in: file, key: key, number: number)
+    let (count, width) = (candidates.count, text.width)
+    guard count > 0 else { return try pool(of: [], on: engine) }
+    let reader = WeightReader(file: file, prefix: prefix)
+    let stored = try reader.float("candidate.embedding", [count, width])
+    let deltas = try reader.float("candidate.delta", [count, width])
+    let beta = try reader.vector("candidate.beta", count)
+    let temperature = try reader.vector("candidate.temperature", count)
+    let bias = try reader.vector("candidate.bias", count)
+    let embeddings = try AlignedBuffer(Float.self, count: count * width, purpose: "\(count) candidates")
+    let target = embeddings.pointer(to: Float.self)
+    target.update(from: stored, count: count * width)
+    var stale: [(place: Int, sentence: String)] = []
+    for index in 0..<count {
+      candidates[index].beta = beta[index]
+      candidates[index].temperature = temperature[index]
+      candidates[index].bias = bias[index]
+      let (made, profile) = (candidates[index].encoderHash, candidates[index].profile)
+      if !made.isEmpty, made != text.hash {
+        stale.append((index, profile))
+        candidates[index].encoderHash = text.hash
+      }
+      // Stored and given embeddings alike are as good as a profile.
+      var checked = candidates[index]
+      if made.isEmpty { checked.profile = "given" }
+      try checked.validate(embeddingWidth: width, routerCount: number + 1)
+    }
+    try embed(stale, into: target, on: engine)
+    return try CandidatePool(
+      candidates, embeddings: target, deltas: deltas, classifier: head.classifier, on: engine)
+  }
+
+  private static func candidates(
+    in file: ModelFile, key: String, number: Int
+  ) throws(ARMSError) -> [Candidate] {
+    guard file.has("\(key).names") else { return [] }
+    let names = try file.stringArray("\(key).names")
+    let profiles = try file.stringArray("\(key).profiles")
+    let encoders = try file.stringArray("\(key).encoders")
+    let costs = try file.float64Array("\(key).costs")
+    let latencies = try file.float64Array("\(key).latencies")
+    let images = try file.int32Array("\(key).max_images")
+    let enabled = try file.boolArray("\(key).enabled")
+    for (label, count) in [
+      ("profiles", profiles.count), ("encoders", encoders.count), ("costs", costs.count),
+      ("latencies", latencies.count), ("max_images", images.count), ("enabled", enabled.count),
+    ] {
+      guard count == names.count else {
+        throw file.invalid("\(key).\(label) has \(count) entries for \(names.count) names")
+      }
+    }
+    return names.indices.map { index in
+      var candidate = Candidate(
+        name: names[index], profile: profiles[index], cost: costs[index].isNaN ? nil : costs[index],
+        latency: latencies[index].isNaN ? nil : latencies[index],
+        maxImages: images[index] == 0 ? nil : Int(max(0, images[index])), isEnabled: enabled[index],
+        router: number)
+      candidate.encoderHash = encoders[index]
+      return candidate
+    }
+  }
+}
+
+extension CandidatePool {
+  /// Adds the keys and tensors of these candidates to a file that is being written. The pool must live until
+  /// it is.
+  func write(to writer: inout GGUFWriter, number: Int, numbers: CandidateNumbers) {
+    guard count > 0 else { return }
+    let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
+    writer.set("\(key).names", .stringArray(candidates.map(\.name)))
+    writer.set("\(key).profiles", .stringArray(candidates.map(\.profile)))
+    writer.set("\(key).encoders", .stringArray(candidates.map(\.encoderHash)))
+    writer.set("\(key).costs", .float64Array(candidates.map { $0.cost ?? .nan }))
+    writer.set("\(key).latencies", .float64Array(candidates.map { $0.latency ?? .nan }))
+    writer.set("\(key).enabled", .boolArray(candidates.map(\.isEnabled)))
+    writer.set(
+      "\(key).max_images",
+      .int32Array(
+        candidates.map { candidate in
+          candidate.maxImages.map { $0 == 0 ? -1 : Int32(clamping: $0) } ?? 0
+        }))
+    func add(_ name: String, _ shape: [Int], _ start: UnsafeRawPointer) {
+      let bytes = shape.reduce(MemoryLayout<Float>.stride, *)
+      writer.add(
+        tensor: "\(prefix)candidate.\(name)", type: .f32, shape: shape,
+        data: UnsafeRawBufferPointer(start: start, count: bytes))
+    }
+    add("embedding", [count, embeddingWidth], embeddings)
+    add("delta", [count, embeddingWidth], deltas)
+    add("beta", [count], numbers.values.start)
+    add("temperature", [count], numbers.values.start + numbers.stride)
+    add("bias", [count], numbers.values.start + 2 * numbers.stride)
+  }
+}
+
+/// The numbers of each candidate as rows of floats: beta, temperature, bias.
+struct CandidateNumbers {
+  let values: AlignedBuffer
+  /// Bytes from row to row.
+  let stride: Int
+
+  init(_ candidates: [Candidate]) throws(ARMSError) {
+    values = try AlignedBuffer(Float.self, count: 3 * candidates.count, purpose: "\(candidates.count) candidates")
+    stride = candidates.count * MemoryLayout<Float>.stride
+    let floats = values.pointer(to: Float.self)
+    for (index, candidate) in candidates.enumerated() {
+      floats[index] = candidate.beta
+      floats[candidates.count + index] = candidate.temperature
+      floats[2 * candidates.count + index] = candidate.bias
+    }
+  }
+}

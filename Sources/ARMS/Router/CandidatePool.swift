@@ -1,0 +1,132 @@
+/// The candidates of one router, with all that scoring needs of them. Immutable.
+final class CandidatePool: @unchecked Sendable {
+  // Immutable after the initialiser; the buffers are its own. That is why @unchecked holds.
+  let candidates: [Candidate]
+  /// `d_t`
+  let embeddingWidth: Int
+  /// `r`
+  let keyWidth: Int
+  private let embeddingBuffer: AlignedBuffer
+  private let deltaBuffer: AlignedBuffer
+  private let keyBuffer: AlignedBuffer
+
+  var count: Int { candidates.count }
+  /// `[count, embeddingWidth]`: the profiles `m_j`.
+  var embeddings: UnsafeMutablePointer<Float> { embeddingBuffer.pointer(to: Float.self) }
+  /// `[count, embeddingWidth]`: the learned residuals `delta_j`.
+  var deltas: UnsafeMutablePointer<Float> { deltaBuffer.pointer(to: Float.self) }
+  /// `[count, keyWidth]`: the normalised `W_m (m_j + delta_j)`.
+  var keys: UnsafeMutablePointer<Float> { keyBuffer.pointer(to: Float.self) }
+  var byteCount: Int { embeddingBuffer.byteCount + deltaBuffer.byteCount + keyBuffer.byteCount }
+
+  private init(_ candidates: [Candidate], embeddingWidth: Int, keyWidth: Int) throws(ARMSError) {
+    let count = candidates.count
+    self.candidates = candidates
+    self.embeddingWidth = embeddingWidth
+    self.keyWidth = keyWidth
+    let purpose = "\(count) candidates"
+    embeddingBuffer = try AlignedBuffer(Float.self, count: count * embeddingWidth, purpose: purpose)
+    deltaBuffer = try AlignedBuffer(Float.self, count: count * embeddingWidth, purpose: purpose)
+    keyBuffer = try AlignedBuffer(Float.self, count: count * keyWidth, purpose: purpose)
+  }
+
+  /// A pool of new candidates: `embeddings` and `deltas` are `[count, d_t]`, `deltas` nil for zeros. The keys
+  /// are computed.
+  convenience init(
+    _ candidates: [Candidate], embeddings: UnsafePointer<Float>, deltas: UnsafePointer<Float>?,
+    classifier: Classifier, on engine: Engine
+  ) throws(ARMSError) {
+    let width = classifier.candidate.inputs
+    try self.init(candidates, embeddingWidth: width, keyWidth: classifier.sharedWidth)
+    self.embeddings.update(from: embeddings, count: count * width)
+    if let deltas { self.deltas.update(from: deltas, count: count * width) }
+    // In pieces, so that the scratch memory for a hundred thousand stays small.
+    for start in stride(from: 0, to: count, by: 256) {
+      try engine.execute { (execution) throws(ARMSError) in
+        let rows = min(256, count - start)
+        let sum = try execution.arena.allocate(Float.self, rows * width)
+        for index in 0..<rows * width {
+          sum[index] = self.embeddings[start * width + index] + self.deltas[start * width + index]
+        }
+        try classifier.embedCandidates(sum, rows: rows, out: keys + start * keyWidth, on: execution)
+      }
+    }
+    for index in 0..<count * keyWidth where !keys[index].isFinite {
+      throw ARMSError(
+        .notFinite,
+        "candidate \(quoted(candidates[index / keyWidth].name)): its key is not a finite number; check its embedding and the weights")
+    }
+  }
+
+  /// These candidates and, behind them, those of `other`.
+  func appending(_ other: CandidatePool) throws(ARMSError) -> CandidatePool {
+    let pool = try CandidatePool(
+      candidates + other.candidates, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
+    for (source, offset) in [(self, 0), (other, count)] {
+      (pool.embeddings + offset * embeddingWidth).update(from: source.embeddings, count: source.count * embeddingWidth)
+      (pool.deltas + offset * embeddingWidth).update(from: source.deltas, count: source.count * embeddingWidth)
+      (pool.keys + offset * keyWidth).update(from: source.keys, count: source.count * keyWidth)
+    }
+    return pool
+  }
+
+  /// The candidates at `indices`, in that order.
+  func keeping(_ indices: [Int]) throws(ARMSError) -> CandidatePool {
+    let pool = try CandidatePool(
+      indices.map { candidates[$0] }, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
+    for (to, from) in indices.enumerated() {
+      (pool.embeddings + to * embeddingWidth).update(from: embeddings + from * embeddingWidth, count: embeddingWidth)
+      (pool.deltas + to * embeddingWidth).update(from: deltas + from * embeddingWidth, count: embeddingWidth)
+      (pool.keys + to * keyWidth).update(from: keys + from * keyWidth, count: keyWidth)
+    }
+    return pool
+  }
+
+  /// The same embeddings and keys under changed candidates.
+  func replacing(_ changed: [Candidate]) -> CandidatePool { CandidatePool(self, changed) }
+
+  private init(_ pool: CandidatePool, _ candidates: [Candidate]) {
+    self.candidates = candidates
+    embeddingWidth = pool.embeddingWidth
+    keyWidth = pool.keyWidth
+    embeddingBuffer = pool.embeddingBuffer
+    deltaBuffer = pool.deltaBuffer
+    keyBuffer = pool.keyBuffer
+  }
+}
+
+/// The candidates of a router at one time. Immutable: a change makes the next generation.
+final class CandidateSnapshot: Sendable {
+  /// Grows by one with every change.
+  let generation: UInt64
+  /// The first router's, and the second's if the file holds one.
+  let pools: [CandidatePool]
+  /// Where a candidate is, by its name.
+  let places: [String: (pool: Int, index: Int)]
+
+  init(generation: UInt64, pools: [CandidatePool]) {
+    self.generation = generation
+    self.pools = pools
+    var places: [String: (pool: Int, index: Int)] = [:]
+    places.reserveCapacity(pools.reduce(0) { $0 + $1.count })
+    for (number, pool) in pools.enumerated() {
+      for (index, candidate) in pool.candidates.enumerated() { places[candidate.name] = (number, index) }
+    }
+    self.places = places
+  }
+
+  var count: Int { pools.reduce(0) { $0 + $1.count } }
+
+  /// Where the named candidate is; throws `.notFound`.
+  func place(of name: String) throws(ARMSError) -> (pool: Int, index: Int) {
+    guard let place = places[name] else {
+      throw ARMSError(.notFound, "there is no candidate \(quoted(name)) among the \(count) of this router")
+    }
+    return place
+  }
+
+  /// The next generation, with other pools.
+  func next(_ pools: [CandidatePool]) -> CandidateSnapshot {
+    CandidateSnapshot(generation: generation + 1, pools: pools)
+  }
+}

@@ -1,0 +1,86 @@
+/// What is asked: one question and any number of images.
+///
+/// Memory that a query points to is only read during the call it is given to.
+public struct Query {
+  /// A question, in one of four ways.
+  public enum Question {
+    /// As text.
+    case text(String)
+    /// As UTF-8, checked when it is read.
+    case utf8(UnsafeBufferPointer<UInt8>)
+    /// As token ids, [CLS] and [SEP] included.
+    case tokens(UnsafeBufferPointer<Int32>)
+    /// As ``Router/encode(question:)`` gave it.
+    case encoded(EncodedQuestion)
+  }
+
+  /// An image, in one of two ways.
+  public enum Image {
+    /// As the caller has it.
+    case input(ImageInput)
+    /// As ``Router/encode(image:)`` gave it.
+    case encoded(EncodedImage)
+  }
+
+  /// The question.
+  public var question: Question
+  /// The images, in the order that the question means.
+  public var images: [Image]
+
+  /// Makes a query.
+  public init(_ question: Question, images: [Image] = []) {
+    self.question = question
+    self.images = images
+  }
+
+  /// Makes a query of a text and images that are not encoded yet.
+  public init(question: String, images: [ImageInput] = []) {
+    self.init(.text(question), images: images.map { .input($0) })
+  }
+}
+
+/// Which encoder made a vector: the hash of its weights where the model file has one, else itself.
+struct EncoderIdentity: Sendable, Equatable {
+  let hash: String
+  let instance: ObjectIdentifier
+
+  static func == (left: Self, right: Self) -> Bool {
+    left.hash.isEmpty || right.hash.isEmpty ? left.instance == right.instance : left.hash == right.hash
+  }
+}
+
+/// An encoded question: its pooled vector `q_i`. Immutable; outlives its router.
+public final class EncodedQuestion: Sendable {
+  /// `[d_t]`
+  public let embedding: [Float]
+  /// Tokens that were read, [CLS] and [SEP] included.
+  public let tokens: Int
+  /// Tokens before truncation.
+  public let totalTokens: Int
+  // Keeps the encoder, so that the identity of its instance stays its own.
+  let encoder: TextEncoder
+
+  init(embedding: [Float], tokens: Int, totalTokens: Int, encoder: TextEncoder) {
+    self.embedding = embedding
+    self.tokens = tokens
+    self.totalTokens = totalTokens
+    self.encoder = encoder
+  }
+}
+
+/// An encoded image: its pooled vector `g_i` and, where a fusion needs them, its tokens `X_i`. Immutable;
+/// outlives its router.
+public final class EncodedImage: @unchecked Sendable {
+  // The buffer is written before it is shared, and only read after. That is why @unchecked holds.
+  /// `[d_v]`
+  public let embedding: [Float]
+  /// `[tokenCount, d_p]`, or nil.
+  let tokens: AlignedBuffer?
+  let encoder: ImageEncoder
+
+  init(embedding: [Float], tokens: AlignedBuffer?, encoder: ImageEncoder) {
+    self.embedding = embedding
+    self.tokens = tokens
+    self.encoder = encoder
+  }
+}

@@ -1,0 +1,153 @@
+extension Router {
+  /// The candidates now, in the order in which they were added, the first router's before the second's.
+  public var candidates: [Candidate] { listing.candidates }
+
+  /// The candidates and the generation they are of.
+  public var listing: (candidates: [Candidate], generation: UInt64) {
+    let snapshot = snapshots.load()
+    return (snapshot.pools.flatMap(\.candidates), snapshot.generation)
+  }
+
+  /// A candidate's profile embedding `m_j`, `[d_t]`. Throws `notFound`.
+  public func embedding(ofCandidate name: String) throws(ARMSError) -> [Float] {
+    let snapshot = snapshots.load()
+    let (pool, index) = try snapshot.place(of: name)
+    let width = snapshot.pools[pool].embeddingWidth
+    return Array(UnsafeBufferPointer(start: snapshot.pools[pool].embeddings + index * width, count: width))
+  }
+
+  /// Adds candidates, all or none, as one generation.
+  ///
+  /// Throws `alreadyExists`, `notFinite`, `invalidArgument`, `outOfMemory`.
+  public func add(_ candidates: [Candidate]) throws(ARMSError) {
+    for candidate in candidates {
+      guard networks.indices.contains(candidate.router) else {
+        throw ARMSError(
+          .invalidArgument, "candidate \(quoted(candidate.name)): router is \(candidate.router); this file holds \(networks.count)")
+      }
+      try candidate.validate(
+        embeddingWidth: networks[candidate.router].text.width, routerCount: networks.count)
+    }
+    // Embedding takes long; it needs no snapshot, so that writers wait for one another only shortly.
+    var additions: [CandidatePool?] = []
+    for (number, network) in networks.enumerated() {
+      let own = candidates.filter { $0.router == number }
+      additions.append(own.isEmpty ? nil : try network.pool(of: own, on: engine))
+    }
+    try snapshots.update { (snapshot) throws(ARMSError) in
+      var names: Set<String> = []
+      for candidate in candidates {
+        guard snapshot.places[candidate.name] == nil, names.insert(candidate.name).inserted else {
+          throw ARMSError(
+            .alreadyExists, "there is a candidate \(quoted(candidate.name)) already; remove it first or choose another name")
+        }
+      }
+      var pools = snapshot.pools
+      for (number, addition) in additions.enumerated() {
+        if let addition { pools[number] = try pools[number].appending(addition) }
+      }
+      return snapshot.next(pools)
+    }
+  }
+
+  /// Removes the named candidates, all or none. Throws `notFound`.
+  public func remove(_ names: [String]) throws(ARMSError) {
+    try snapshots.update { (snapshot) throws(ARMSError) in
+      var removed = snapshot.pools.map { _ in Set<Int>() }
+      for name in names {
+        let (pool, index) = try snapshot.place(of: name)
+        removed[pool].insert(index)
+      }
+      var pools = snapshot.pools
+      for (number, pool) in pools.enumerated() where !removed[number].isEmpty {
+        pools[number] = try pool.keeping(pool.candidates.indices.filter { !removed[number].contains($0) })
+      }
+      return snapshot.next(pools)
+    }
+  }
+
+  /// Enables or disables the named candidates, all or none. Throws `notFound`.
+  public func enable(_ names: [String], _ isEnabled: Bool = true) throws(ARMSError) {
+    try change(names) { $0.isEnabled = isEnabled }
+  }
+
+  /// Replaces what is known of the named candidates, all or none: cost, latency, calibration, largest number
+  /// of images, whether enabled. Profile, embedding and learned weights stay.
+  ///
+  /// Throws `notFound`, `notFinite`, `invalidArgument`.
+  public func update(_ candidates: [Candidate]) throws(ARMSError) {
+    var changed: [String: Candidate] = [:]
+    for candidate in candidates {
+      var checked = candidate
+      // Neither is replaced, so neither is checked.
+      checked.embedding = nil
+      checked.profile = "kept"
+      checked.router = 0
+      try checked.validate(embeddingWidth: 0, routerCount: 1)
+      changed[candidate.name] = candidate
+    }
+    try change(candidates.map(\.name)) { candidate in
+      guard let values = changed[candidate.name] else { return }
+      candidate.cost = values.cost
+      candidate.latency = values.latency
+      candidate.temperature = values.temperature
+      candidate.bias = values.bias
+      candidate.maxImages = values.maxImages
+      candidate.isEnabled = values.isEnabled
+    }
+  }
+
+  private func change(_ names: [String], _ body: (inout Candidate) -> Void) throws(ARMSError) {
+    try snapshots.update { (snapshot) throws(ARMSError) in
+      var changed = snapshot.pools.map(\.candidates)
+      for name in names {
+        let (pool, index) = try snapshot.place(of: name)
+        body(&changed[pool][index])
+      }
+      return snapshot.next(zip(snapshot.pools, changed).map { $0.replacing($1) })
+    }
+  }
+}
+
+extension RouterNetwork {
+  /// Profiles that are embedded together.
+  private static let profilesPerPass = 32
+
+  /// A pool of new candidates: their profiles are embedded where no embedding is given.
+  func pool(of candidates: [Candidate], on engine: Engine) throws(ARMSError) -> CandidatePool {
+    let width = text.width
+    let embeddings = try AlignedBuffer(
+      Float.self, count: candidates.count * width, purpose: "\(candidates.count) candidates")
+    let target = embeddings.pointer(to: Float.self)
+    var stored = candidates
+    var sentences: [Int] = []
+    for (index, candidate) in candidates.enumerated() {
+      stored[index].embedding = nil
+      stored[index].encoderHash = candidate.embedding == nil ? text.hash : ""
+      if let given = candidate.embedding {
+        for (column, value) in given.enumerated() { target[index * width + column] = value }
+      } else {
+        sentences.append(index)
+      }
+    }
+    try embed(sentences.map { ($0, candidates[$0].profile) }, into: target, on: engine)
+    return try CandidatePool(
+      stored, embeddings: target, deltas: nil, classifier: head.classifier, on: engine)
+  }
+
+  /// Embeds profile sentences: row `place` of `out`, `[_, d_t]`, for each.
+  func embed(
+    _ profiles: [(place: Int, sentence: String)], into out: UnsafeMutablePointer<Float>, on engine: Engine
+  ) throws(ARMSError) {
+    for start in stride(from: 0, to: profiles.count, by: Self.profilesPerPass) {
+      let pass = profiles[start..<min(start + Self.profilesPerPass, profiles.count)]
+      let queries = pass.map { Query(.text($0.sentence)) }
+      try engine.execute { (execution) throws(ARMSError) in
+        let encoded = try text.encode(queries[...], on: execution)
+        for (row, profile) in pass.enumerated() {
+          (out + profile.place * text.width).update(from: encoded.pooled + row * text.width, count: text.width)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,73 @@
+extension Router {
+  /// What a router is made of.
+  public struct Description: Sendable, Equatable {
+    /// What the experts attend to.
+    public let fusion: Fusion
+    /// How a cosine becomes a logit.
+    public let head: LogitHead
+    /// `N`
+    public let experts: Int
+    /// `d_t`: of a pooled question and of a profile's embedding.
+    public let textWidth: Int
+    /// `d_v`: of a pooled image.
+    public let imageWidth: Int
+    /// `d_p`: of an image token.
+    public let patchWidth: Int
+    /// Tokens of an image, the class token included.
+    public let imageTokens: Int
+    /// Side of a prepared image, in pixels.
+    public let imageSize: Int
+    /// Images that a query may have.
+    public let maxImages: Int
+    /// Tokens that a question may have; longer ones are truncated.
+    public let maxQuestionTokens: Int
+    /// `r`
+    public let sharedWidth: Int
+    /// 2 if the file holds a cascade's second router.
+    public let routers: Int
+    /// Threads that a call may use.
+    public let threads: Int
+    /// Candidates, disabled ones included.
+    public let candidates: Int
+    /// Grows with every change of the candidates.
+    public let generation: UInt64
+  }
+
+  /// Describes the router; for a cascade the widths are the first router's.
+  public var description: Description {
+    let (network, snapshot) = (networks[0], snapshots.load())
+    return Description(
+      fusion: network.head.fusion, head: network.head.classifier.kind, experts: network.head.gate.experts,
+      textWidth: network.text.width, imageWidth: network.image.width, patchWidth: network.image.patchWidth,
+      imageTokens: network.image.tokenCount, imageSize: network.image.imageSize,
+      maxImages: network.head.maxImages, maxQuestionTokens: network.text.contextLength,
+      sharedWidth: network.head.classifier.sharedWidth, routers: networks.count, threads: engine.pool.threads,
+      candidates: snapshot.count, generation: snapshot.generation)
+  }
+
+  /// What memory a router holds, in bytes.
+  public struct Memory: Sendable, Equatable {
+    /// The model file, shared with every process that maps it.
+    public let mapped: Int
+    /// Weights held privately: copied or converted at load.
+    public let weights: Int
+    /// Embeddings and keys of the candidates.
+    public let candidates: Int
+    /// Scratch kept for the next calls.
+    public let scratch: Int
+  }
+
+  /// The memory that the router holds now.
+  public var memory: Memory {
+    var seen: Set<ObjectIdentifier> = []
+    var weights = file.file.isMapped ? 0 : file.file.bytes.count
+    for network in networks {
+      weights += network.head.privateBytes
+      if seen.insert(ObjectIdentifier(network.text)).inserted { weights += network.text.privateBytes }
+      if seen.insert(ObjectIdentifier(network.image)).inserted { weights += network.image.privateBytes }
+    }
+    return Memory(
+      mapped: file.file.isMapped ? file.file.bytes.count : 0, weights: weights,
+      candidates: snapshots.load().pools.reduce(0) { $0 + $1.byteCount }, scratch: engine.scratch.byteCount)
+  }
+}

@@ -1,0 +1,52 @@
+/// Queries after the head of one network.
+struct FusedQueries {
+  /// `[queries, N]`
+  let gate: UnsafePointer<Float>
+  /// `[queries, r]`, normalised.
+  let vectors: UnsafePointer<Float>
+}
+
+/// Runs the networks of a router over the same queries, encoding them once where encoders are shared.
+struct QueryFusion {
+  let router: Router
+  let queries: ArraySlice<Query>
+  let execution: Execution
+  private var questions: (encoder: TextEncoder, encoded: EncodedQuestions)?
+  private var images: (encoder: ImageEncoder, encoded: EncodedImages)?
+
+  init(_ queries: ArraySlice<Query>, router: Router, on execution: Execution) {
+    self.router = router
+    self.queries = queries
+    self.execution = execution
+  }
+
+  /// The queries behind the head of `network`, and their encoded questions.
+  mutating func fuse(_ network: RouterNetwork) throws(ARMSError) -> (FusedQueries, EncodedQuestions) {
+    let encoded = EncodedQueries(questions: try encodeQuestions(network.text), images: try encodeImages(network))
+    let (count, head) = (queries.count, network.head)
+    let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
+    let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)
+    try head.forward(encoded.input(for: network), gate: gate, out: vectors, on: execution)
+    return (FusedQueries(gate: UnsafePointer(gate), vectors: UnsafePointer(vectors)), encoded.questions)
+  }
+
+  private mutating func encodeQuestions(_ encoder: TextEncoder) throws(ARMSError) -> EncodedQuestions {
+    if let questions, questions.encoder === encoder { return questions.encoded }
+    let encoded = try encoder.encode(queries, on: execution)
+    questions = (encoder, encoded)
+    return encoded
+  }
+
+  private mutating func encodeImages(_ network: RouterNetwork) throws(ARMSError) -> EncodedImages {
+    for query in queries where query.images.count > network.head.maxImages {
+      throw ARMSError(
+        .limitExceeded,
+        "the query has \(query.images.count) images; this router takes \(network.head.maxImages) at most")
+    }
+    if let images, images.encoder === network.image { return images.encoded }
+    let encoded = try network.image.encode(
+      queries, wantTokens: router.readsTokens(of: network.image), limits: router.limits, on: execution)
+    images = (network.image, encoded)
+    return encoded
+  }
+}

@@ -1,0 +1,19 @@
+extension Router {
+  /// Writes the router and its present candidates as a model file.
+  ///
+  /// The file at `path` is replaced in one step when all bytes are on disk, or left as it is. Throws `io`.
+  public func save(to path: String) throws(ARMSError) {
+    let snapshot = snapshots.load()
+    var writer = GGUFWriter()
+    file.copyAll(into: &writer) { name in
+      !["arms.candidate.", "arms.second.candidate.", "candidate.", "second.candidate."]
+        .contains { name.hasPrefix($0) }
+    }
+    let numbers = try snapshot.pools.map { (pool) throws(ARMSError) in try CandidateNumbers(pool.candidates) }
+    for (number, pool) in snapshot.pools.enumerated() {
+      pool.write(to: &writer, number: number, numbers: numbers[number])
+    }
+    // The writer holds pointers into the pools and their numbers.
+    try withExtendedLifetime((snapshot, numbers)) { () throws(ARMSError) in try writer.write(to: path) }
+  }
+}

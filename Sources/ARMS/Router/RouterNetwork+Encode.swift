@@ -1,0 +1,222 @@
+import CKernels
+
+/// Queries after the encoders.
+struct EncodedQueries {
+  let questions: EncodedQuestions
+  let images: EncodedImages
+
+  /// What `network`'s head reads; the encoders must be its own.
+  func input(for network: RouterNetwork) -> HeadInput {
+    let readsTokens = network.head.fusion == .patches
+    return HeadInput(
+      count: questions.count, question: questions.pooled,
+      image: images.pooled(or: network.head.noImage),
+      imageStarts: readsTokens ? images.starts : nil, imageTokens: readsTokens ? images.tokens : nil,
+      tokensPerImage: network.image.tokenCount, noImageTokens: network.head.noImageTokens)
+  }
+}
+
+/// Pooled questions and how many tokens they had.
+struct EncodedQuestions {
+  let count: Int
+  /// `[count, d_t]`
+  let pooled: UnsafeMutablePointer<Float>
+  /// `[count]`: tokens read.
+  let tokens: UnsafeMutablePointer<Int>
+  /// `[count]`: tokens before truncation.
+  let totals: UnsafeMutablePointer<Int>
+}
+
+/// The images of queries, one query after the other.
+struct EncodedImages {
+  let queries: Int
+  /// `d_v`
+  let width: Int
+  /// `[queries + 1]`
+  let starts: UnsafePointer<Int>
+  /// `[images, d_v]`
+  let each: UnsafePointer<Float>
+  /// `[images]`, each `[tokenCount, d_p]`; nil if nobody reads them.
+  let tokens: UnsafePointer<UnsafePointer<Float>>?
+  /// `[queries, d_v]`, filled by ``pooled(or:)``.
+  let means: UnsafeMutablePointer<Float>
+
+  /// The pooled image of each query: the mean of its images, or the learned vector if it has none.
+  func pooled(or learned: UnsafePointer<Float>) -> UnsafePointer<Float> {
+    for query in 0..<queries {
+      let target = means + query * width
+      let (start, end) = (starts[query], starts[query + 1])
+      if start == end {
+        target.update(from: learned, count: width)
+        continue
+      }
+      target.update(repeating: 0, count: width)
+      for image in start..<end {
+        for column in 0..<width { target[column] += each[image * width + column] }
+      }
+      for column in 0..<width { target[column] /= Float(end - start) }
+    }
+    return UnsafePointer(means)
+  }
+}
+
+extension TextEncoder {
+  var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
+
+  /// Tokenises and encodes the questions that are not encoded yet, without padding, and collects all.
+  func encode(_ queries: ArraySlice<Query>, on execution: Execution) throws(ARMSError) -> EncodedQuestions {
+    let arena = execution.arena
+    let count = queries.count
+    let result = EncodedQuestions(
+      count: count, pooled: try arena.allocate(Float.self, count * width),
+      tokens: try arena.allocate(Int.self, count), totals: try arena.allocate(Int.self, count))
+    let ids = try arena.allocate(Int32.self, count * contextLength)
+    let starts = try arena.allocate(Int.self, count + 1)
+    let places = try arena.allocate(Int.self, count)
+    var fresh = 0
+    starts[0] = 0
+    for (place, query) in queries.enumerated() {
+      if case .encoded(let question) = query.question {
+        try collect(question, into: result, at: place)
+        continue
+      }
+      let room = UnsafeMutableBufferPointer(start: ids + starts[fresh], count: contextLength)
+      let (tokens, total) = try tokenize(query.question, into: room)
+      result.tokens[place] = tokens
+      result.totals[place] = total
+      places[fresh] = place
+      fresh += 1
+      starts[fresh] = starts[fresh - 1] + tokens
+    }
+    guard fresh > 0 else { return result }
+    let pooled = try arena.allocate(Float.self, fresh * width)
+    try encode(ids, Sequences(starts: UnsafePointer(starts), count: fresh), out: pooled, on: execution)
+    for index in 0..<fresh {
+      (result.pooled + places[index] * width).update(from: pooled + index * width, count: width)
+    }
+    return result
+  }
+
+  /// The token ids of a question that is not encoded yet: how many, and how many before truncation.
+  private func tokenize(
+    _ question: Query.Question, into ids: UnsafeMutableBufferPointer<Int32>
+  ) throws(ARMSError) -> (count: Int, total: Int) {
+    switch question {
+    case .text(let text): return try tokenizer.encode(text, into: ids)
+    case .utf8(let bytes): return try tokenizer.encode(bytes, into: ids)
+    case .tokens(let tokens):
+      guard (1...contextLength).contains(tokens.count) else {
+        throw ARMSError(
+          .limitExceeded, "the question has \(tokens.count) token ids; 1 to \(contextLength) are wanted")
+      }
+      for (index, token) in tokens.enumerated() {
+        guard (0..<Int32(truncatingIfNeeded: tokenizer.vocabularyCount)).contains(token) else {
+          throw ARMSError(
+            .invalidArgument,
+            "token id \(token) at \(index) is not in the vocabulary of \(tokenizer.vocabularyCount)")
+        }
+        ids[index] = token
+      }
+      return (tokens.count, tokens.count)
+    case .encoded: throw ARMSError(.internal, "an encoded question has no token ids")
+    }
+  }
+
+  private func collect(
+    _ question: EncodedQuestion, into result: EncodedQuestions, at place: Int
+  ) throws(ARMSError) {
+    guard question.encoder.identity == identity, question.embedding.count == width else {
+      throw ARMSError(
+        .invalidArgument, "the encoded question was made by another text encoder; encode it with this router")
+    }
+    for (column, value) in question.embedding.enumerated() { result.pooled[place * width + column] = value }
+    result.tokens[place] = question.tokens
+    result.totals[place] = question.totalTokens
+  }
+}
+
+extension ImageEncoder {
+  var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
+
+  /// Images that run through the encoder together: their activations still fit the cache.
+  private static let imagesPerPass = 8
+
+  /// Prepares and encodes the images that are not encoded yet, and collects all. Tokens only if `wantTokens`.
+  func encode(
+    _ queries: ArraySlice<Query>, wantTokens: Bool, limits: ImageLimits, on execution: Execution
+  ) throws(ARMSError) -> EncodedImages {
+    let arena = execution.arena
+    let starts = try arena.allocate(Int.self, queries.count + 1)
+    starts[0] = 0
+    for (place, query) in queries.enumerated() { starts[place + 1] = starts[place] + query.images.count }
+    let total = starts[queries.count]
+    let pooled = try arena.allocate(Float.self, total * width)
+    let tokens = try arena.allocate(UnsafePointer<Float>.self, wantTokens ? total : 0)
+    let fresh = try arena.allocate(Int.self, total)
+    var freshCount = 0
+    var place = 0
+    for query in queries {
+      for image in query.images {
+        if case .encoded(let encoded) = image {
+          try collect(encoded, wantTokens: wantTokens, pooled: pooled + place * width, tokens: tokens + place)
+        } else {
+          fresh[freshCount] = place
+          freshCount += 1
+        }
+        place += 1
+      }
+    }
+    let inputs = queries.lazy.flatMap(\.images).compactMap { image -> ImageInput? in
+      if case .input(let input) = image { input } else { nil }
+    }
+    try encodeFresh(
+      Array(inputs), places: fresh, wantTokens: wantTokens, limits: limits, pooled: pooled, tokens: tokens,
+      on: execution)
+    return EncodedImages(
+      queries: queries.count, width: width, starts: UnsafePointer(starts), each: UnsafePointer(pooled),
+      tokens: wantTokens ? UnsafePointer(tokens) : nil,
+      means: try arena.allocate(Float.self, queries.count * width))
+  }
+
+  private func encodeFresh(
+    _ inputs: [ImageInput], places: UnsafePointer<Int>, wantTokens: Bool, limits: ImageLimits,
+    pooled: UnsafeMutablePointer<Float>, tokens: UnsafeMutablePointer<UnsafePointer<Float>>,
+    on execution: Execution
+  ) throws(ARMSError) {
+    let arena = execution.arena
+    let tokenFloats = tokenCount * patchWidth
+    for start in stride(from: 0, to: inputs.count, by: Self.imagesPerPass) {
+      let count = min(Self.imagesPerPass, inputs.count - start)
+      let pixels = try arena.allocate(Float.self, count * pixelCount)
+      let passPooled = try arena.allocate(Float.self, count * width)
+      let passTokens = wantTokens ? try arena.allocate(Float.self, count * tokenFloats) : nil
+      for index in 0..<count {
+        try preprocessor.prepare(inputs[start + index], limits: limits, into: pixels + index * pixelCount)
+      }
+      try encode(pixels, count: count, pooled: passPooled, tokens: passTokens, on: execution)
+      for index in 0..<count {
+        let place = places[start + index]
+        (pooled + place * width).update(from: passPooled + index * width, count: width)
+        if let passTokens { tokens[place] = UnsafePointer(passTokens + index * tokenFloats) }
+      }
+    }
+  }
+
+  private func collect(
+    _ image: EncodedImage, wantTokens: Bool, pooled: UnsafeMutablePointer<Float>,
+    tokens: UnsafeMutablePointer<UnsafePointer<Float>>
+  ) throws(ARMSError) {
+    guard image.encoder.identity == identity, image.embedding.count == width else {
+      throw ARMSError(
+        .invalidArgument, "the encoded image was made by another image encoder; encode it with this router")
+    }
+    for (column, value) in image.embedding.enumerated() { pooled[column] = value }
+    guard wantTokens else { return }
+    guard let buffer = image.tokens else {
+      throw ARMSError(
+        .invalidArgument,
+        "the encoded image has no tokens, which this router's fusion reads; encode it with this router")
+    }
+    tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
+  }
+}

@@ -1,0 +1,13 @@
+import CKernels
+
+/// What the layers of one call run on: kernels, threads and scratch memory.
+struct Execution {
+  let kernels: ck_kernels
+  let pool: ThreadPool
+  let arena: ScratchArena
+
+  /// Splits `rows` rows into pieces of at least `minimum` rows, a few for each thread.
+  func rowsPerPiece(_ rows: Int, minimum: Int) -> Int {
+    max(minimum, (rows + 4 * pool.threads - 1) / (4 * pool.threads))
+  }
+}

@@ -1,0 +1,52 @@
+import Glibc
+import Synchronization
+
+/// Counts the forks between this process and the one that loaded the library.
+///
+/// Only the forking thread lives on in a child. A lock that another thread held, or a reader that another
+/// thread had announced, would stay so forever. Every lock and count of this library therefore carries the
+/// epoch in which it was taken, and one of an older epoch counts as free.
+enum Fork {
+  private static let count = Atomic<UInt32>(0)
+  private static let registration: Int32 = pthread_atfork(nil, nil) { _ = Fork.count.add(1, ordering: .relaxed) }
+
+  /// The present epoch. The first call registers the counter with the system.
+  static var epoch: UInt32 {
+    _ = registration
+    return count.load(ordering: .relaxed)
+  }
+}
+
+/// A lock for short critical sections that survives `fork()`.
+///
+/// It spins, then yields: what it guards takes well under a microsecond or is never contended. A holder that
+/// did not survive a fork does not hold it in the child.
+struct ForkSafeLock: ~Copyable {
+  // The epoch in the upper half, 1 in the lower while it is held.
+  private let state = Atomic<UInt64>(0)
+
+  /// Runs `body` alone. `stale` says that a holder was lost in a fork, so that what is guarded may be
+  /// half changed.
+  func withLock<R: ~Copyable, E: Error>(_ body: (_ stale: Bool) throws(E) -> R) throws(E) -> R {
+    let stale = lock()
+    defer { state.store(UInt64(Fork.epoch) << 32, ordering: .releasing) }
+    return try body(stale)
+  }
+
+  private func lock() -> Bool {
+    let epoch = UInt64(Fork.epoch) << 32
+    var spins = 0
+    while true {
+      let seen = state.load(ordering: .relaxed)
+      let held = seen & 1 == 1
+      let stale = held && seen & ~1 != epoch
+      if !held || stale,
+        state.weakCompareExchange(expected: seen, desired: epoch | 1, ordering: .acquiring).exchanged
+      {
+        return stale
+      }
+      spins += 1
+      if spins > 64 { sched_yield() }
+    }
+  }
+}

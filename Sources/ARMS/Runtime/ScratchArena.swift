@@ -1,0 +1,53 @@
+/// Memory for the intermediate results of one call.
+///
+/// Allocation moves a mark forward; ``reset()`` moves it back. An arena that had to grow in pieces becomes one
+/// piece at the reset, so that from the second call of a kind on nothing is allocated.
+final class ScratchArena: @unchecked Sendable {
+  // Used by one call at a time: ScratchPool hands it to nobody else meanwhile. That is why @unchecked holds.
+  private var blocks: [AlignedBuffer] = []
+  private var used = 0
+  private var needed = 0
+
+  /// Bytes held.
+  private(set) var byteCount = 0
+
+  /// Room for `count` values, aligned to a cache line, not initialised.
+  func allocate<T>(_ type: T.Type, _ count: Int) throws(ARMSError) -> UnsafeMutablePointer<T> {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
+    guard !overflow, count >= 0, bytes < Int.max / 4 else {
+      throw ARMSError(.outOfMemory, "\(count) scratch values cannot be allocated; shorten the batch")
+    }
+    let rounded = (bytes + 63) & ~63
+    if blocks.last.map({ used + rounded > $0.byteCount }) ?? true {
+      try grow(by: rounded)
+    }
+    guard let block = blocks.last else { throw ARMSError(.internal, "the scratch arena has no block") }
+    let start = block.start + used
+    used += rounded
+    needed += rounded
+    return start.assumingMemoryBound(to: type)
+  }
+
+  private func grow(by bytes: Int) throws(ARMSError) {
+    let block = try AlignedBuffer(byteCount: max(bytes, 256 << 10, byteCount / 2), purpose: "scratch")
+    blocks.append(block)
+    byteCount += block.byteCount
+    used = 0
+  }
+
+  /// Forgets all allocations.
+  func reset() {
+    if blocks.count > 1 {
+      // One piece for the next call; without it the pieces do.
+      if let whole = try? AlignedBuffer(byteCount: needed + needed / 8, purpose: "scratch") {
+        blocks = [whole]
+        byteCount = whole.byteCount
+      } else {
+        blocks.removeLast(blocks.count - 1)
+        byteCount = blocks.first?.byteCount ?? 0
+      }
+    }
+    used = 0
+    needed = 0
+  }
+}

@@ -1,0 +1,193 @@
+import CThreading
+import Glibc
+import Synchronization
+
+/// Work that falls into `count` independent pieces.
+protocol ParallelTask {
+  /// Does piece `index`. `worker` is in `0 ..< threads` and no two pieces run at once with the same one, so
+  /// it can index scratch memory.
+  func run(_ index: Int, worker: Int)
+}
+
+/// Threads that share the pieces of one task with the thread that asks.
+///
+/// They start at the first use and again in a forked child. A caller that finds them at work for another
+/// caller does its pieces alone: with several host threads routing at once each core has work already, and
+/// waiting for one another would only cost. Nothing is allocated by a task.
+final class ThreadPool: Sendable {
+  /// Threads that work on a task at most, the caller's included.
+  let threads: Int
+
+  private let shared = SharedState()
+
+  init(threads: Int) { self.threads = max(1, threads) }
+
+  deinit { shared.stop() }
+
+  /// Runs all pieces of `task`, and returns when the last is done.
+  func run<Task: ParallelTask>(_ task: Task, count: Int) {
+    guard count > 1, threads > 1, shared.claim(threads: threads) else {
+      for index in 0..<max(count, 0) { task.run(index, worker: 0) }
+      return
+    }
+    withUnsafePointer(to: task) { pointer in
+      shared.execute(count: count, context: UnsafeRawPointer(pointer)) { context, index, worker in
+        context.assumingMemoryBound(to: Task.self).pointee.run(index, worker: worker)
+      }
+    }
+  }
+}
+
+/// What the caller and the workers of a pool see of one another.
+private final class SharedState: @unchecked Sendable {
+  /// How long an idle thread watches for the next task before it sleeps, in turns of a pause (some 50
+  /// microseconds). The tasks of one route follow one another faster, and waking a sleeper costs more.
+  private static let watch = 4_000
+
+  // The fields of the task are written by the caller that holds `claimed`, before it opens the task, and read
+  // by workers that announced themselves in `inside` and then found it open. The caller does not return, nor
+  // change them, before `inside` is 0. That is why @unchecked holds.
+  private var body: (UnsafeRawPointer, Int, Int) -> Void = { _, _, _ in }
+  private var context = UnsafeRawPointer(bitPattern: 1)
+  private var count = 0
+
+  private let claimed = Atomic<Bool>(false)
+  private let open = Atomic<Bool>(false)
+  private let next = Atomic<Int>(0)
+  private let inside = Atomic<Int>(0)
+  private let stopping = Atomic<Bool>(false)
+  /// Grows with every task; sleepers wait for it to change.
+  private let bell = UnsafeMutablePointer<ct_bell>.allocate(capacity: 1)
+  private let sleepers = Atomic<Int>(0)
+  private let startedEpoch = Atomic<UInt64>(UInt64.max)
+
+  init() { bell.initialize(to: ct_bell(rings: 0)) }
+
+  deinit { bell.deallocate() }
+
+  /// Takes the workers for the caller, starting them if this process has none yet. False when another
+  /// caller has them.
+  func claim(threads: Int) -> Bool {
+    let epoch = UInt64(Fork.epoch)
+    let started = startedEpoch.load(ordering: .acquiring)
+    if started != epoch {
+      // The first task of this process. Whatever the parent's threads left here means nothing in a child.
+      guard startedEpoch.compareExchange(expected: started, desired: epoch, ordering: .acquiringAndReleasing).exchanged
+      else { return false }
+      open.store(false, ordering: .relaxed)
+      inside.store(0, ordering: .relaxed)
+      sleepers.store(0, ordering: .relaxed)
+      claimed.store(true, ordering: .sequentiallyConsistent)
+      start(workers: threads - 1)
+      return true
+    }
+    return claimed.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+  }
+
+  func execute(count: Int, context: UnsafeRawPointer, _ body: @escaping (UnsafeRawPointer, Int, Int) -> Void) {
+    self.body = body
+    self.context = context
+    self.count = count
+    next.store(0, ordering: .relaxed)
+    open.store(true, ordering: .sequentiallyConsistent)
+    ring()
+    work(as: 0)
+    open.store(false, ordering: .sequentiallyConsistent)
+    var spins = 0
+    while inside.load(ordering: .sequentiallyConsistent) != 0 {
+      ct_pause()
+      spins += 1
+      if spins > Self.watch { sched_yield() }
+    }
+    claimed.store(false, ordering: .releasing)
+  }
+
+  func stop() {
+    stopping.store(true, ordering: .sequentiallyConsistent)
+    ring()
+  }
+
+  private func work(as worker: Int) {
+    guard let context else { return }
+    while true {
+      let index = next.add(1, ordering: .relaxed).oldValue
+      if index >= count { return }
+      body(context, index, worker)
+    }
+  }
+
+  // MARK: Workers
+
+  private func start(workers: Int) {
+    for worker in 1...max(1, workers) {
+      let argument = Unmanaged.passRetained(WorkerArgument(state: self, worker: worker))
+      var thread = pthread_t()
+      var attributes = pthread_attr_t()
+      pthread_attr_init(&attributes)
+      pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+      // A worker runs kernels only; their frames are small.
+      pthread_attr_setstacksize(&attributes, 256 << 10)
+      let status = withoutSignals {
+        pthread_create(&thread, &attributes, { raw in
+          guard let raw else { return nil }
+          let argument = Unmanaged<WorkerArgument>.fromOpaque(raw).takeRetainedValue()
+          argument.state.serve(as: argument.worker)
+          return nil
+        }, argument.toOpaque())
+      }
+      pthread_attr_destroy(&attributes)
+      // Without a thread the caller does the work itself.
+      if status != 0 { argument.release() }
+    }
+  }
+
+  /// Threads inherit the mask of signals: the host's signals stay with the host's threads.
+  private func withoutSignals<R>(_ body: () -> R) -> R {
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    return body()
+  }
+
+  private func serve(as worker: Int) {
+    var heard: UInt32 = 0
+    while !stopping.load(ordering: .sequentiallyConsistent) {
+      inside.add(1, ordering: .sequentiallyConsistent)
+      if open.load(ordering: .sequentiallyConsistent) { work(as: worker) }
+      inside.subtract(1, ordering: .sequentiallyConsistent)
+      heard = listen(after: heard)
+    }
+  }
+
+  /// Waits until the bell rang after `heard`: watching first, then asleep.
+  private func listen(after heard: UInt32) -> UInt32 {
+    for _ in 0..<Self.watch {
+      let rung = ct_bell_rings(bell)
+      if rung != heard { return rung }
+      ct_pause()
+    }
+    sleepers.add(1, ordering: .sequentiallyConsistent)
+    defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
+    while true {
+      let rung = ct_bell_rings(bell)
+      if rung != heard || stopping.load(ordering: .sequentiallyConsistent) { return rung }
+      ct_bell_sleep(bell, heard)
+    }
+  }
+
+  private func ring() {
+    ct_bell_ring(bell)
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0 { ct_bell_wake(bell) }
+  }
+}
+
+private final class WorkerArgument: Sendable {
+  let state: SharedState
+  let worker: Int
+  init(state: SharedState, worker: Int) {
+    self.state = state
+    self.worker = worker
+  }
+}

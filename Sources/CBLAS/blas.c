@@ -1,0 +1,71 @@
+#include "blas.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* From the CBLAS interface: CblasRowMajor, CblasNoTrans, CblasTrans. */
+enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
+
+typedef void (*sgemm_function)(int, int, int, int, int, int, float, const float *, int, const float *, int,
+                               float, float *, int);
+typedef void (*set_threads_function)(int);
+
+static sgemm_function sgemm;
+static set_threads_function set_threads;
+static char failure[512];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void *open_library(void) {
+  const char *named = getenv("ARMS_OPENBLAS");
+  if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
+  static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libscipy_openblas.so"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (library) return library;
+  }
+  return NULL;
+}
+
+static void load(void) {
+  void *library = open_library();
+  if (!library) {
+    const char *reason = dlerror();
+    snprintf(failure, sizeof failure,
+             "OpenBLAS, which float weights and training need, is not there (%s): install libopenblas0 or name "
+             "the library in ARMS_OPENBLAS, or use an int8 model file",
+             reason ? reason : "no reason given");
+    return;
+  }
+  /* PyPI's scipy-openblas32 carries a prefix on every symbol. */
+  sgemm = (sgemm_function)dlsym(library, "cblas_sgemm");
+  set_threads = (set_threads_function)dlsym(library, "openblas_set_num_threads");
+  if (!sgemm) {
+    sgemm = (sgemm_function)dlsym(library, "scipy_cblas_sgemm");
+    set_threads = (set_threads_function)dlsym(library, "scipy_openblas_set_num_threads");
+  }
+  if (!sgemm || !set_threads) {
+    sgemm = NULL;
+    snprintf(failure, sizeof failure,
+             "the BLAS library found is not OpenBLAS (no cblas_sgemm and openblas_set_num_threads): install "
+             "libopenblas0 or name it in ARMS_OPENBLAS");
+  }
+}
+
+const char *blas_load(void) {
+  pthread_once(&once, load);
+  return sgemm ? NULL : failure;
+}
+
+void blas_sgemm_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc,
+                   int threads) {
+  /* The thread count is a setting of the whole library: change it only when it differs. */
+  static _Atomic int current = 0;
+  if (atomic_load_explicit(&current, memory_order_relaxed) != threads) {
+    set_threads(threads);
+    atomic_store_explicit(&current, threads, memory_order_relaxed);
+  }
+  sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
+}

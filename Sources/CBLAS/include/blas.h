@@ -1,0 +1,18 @@
+/* The only contact with OpenBLAS. It starts threads when it is loaded, so it is loaded at its first use,
+ * and nothing here links against it. */
+#ifndef BLAS_H
+#define BLAS_H
+
+#include <stddef.h>
+
+/* Loads OpenBLAS once: the library that the environment variable ARMS_OPENBLAS names, else
+ * libopenblas.so.0, libopenblas.so, libscipy_openblas.so. Returns NULL when it is there, else one line
+ * of text in static storage that says what was tried. Thread safe. */
+const char *blas_load(void);
+
+/* c[m, n] = a[m, k] b[n, k]^T, row-major float32, on `threads` threads. Only after blas_load() gave NULL.
+ * Thread safe. */
+void blas_sgemm_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc,
+                   int threads);
+
+#endif

@@ -1,3 +1,0 @@
-#ifndef CBLAS_LOADER_H
-#define CBLAS_LOADER_H
-#endif

@@ -1,1 +1,0 @@
-#include "cblas_loader.h"

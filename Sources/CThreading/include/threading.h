@@ -1,0 +1,43 @@
+/* What a thread pool needs of the machine and Swift cannot say: the spin hint of the CPU and Linux's futex. */
+#ifndef THREADING_H
+#define THREADING_H
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Tells the CPU that this is a loop that waits for another thread. */
+static inline void ct_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* A counter that threads watch and sleep on. */
+typedef struct ct_bell {
+  uint32_t rings;
+} ct_bell;
+
+static inline uint32_t ct_bell_rings(const ct_bell *bell) { return __atomic_load_n(&bell->rings, __ATOMIC_SEQ_CST); }
+
+/* Counts a ring; those who watch see it. */
+static inline void ct_bell_ring(ct_bell *bell) { __atomic_fetch_add(&bell->rings, 1, __ATOMIC_SEQ_CST); }
+
+/* Sleeps until somebody is woken, unless the bell has rung since `heard`. May return early. */
+static inline void ct_bell_sleep(ct_bell *bell, uint32_t heard) {
+  syscall(SYS_futex, &bell->rings, FUTEX_WAIT_PRIVATE, heard, (void *)0, (void *)0, 0);
+}
+
+/* Wakes all who sleep. */
+static inline void ct_bell_wake(ct_bell *bell) {
+  syscall(SYS_futex, &bell->rings, FUTEX_WAKE_PRIVATE, INT_MAX, (void *)0, (void *)0, 0);
+}
+
+/* The cores that this process may use, at least 1. */
+int ct_usable_cores(void);
+
+#endif
