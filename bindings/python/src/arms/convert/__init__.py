@@ -1,0 +1,106 @@
+"""Makes ARMS model files from Hugging Face checkpoints, without PyTorch and without pickles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from arms.convert.checkpoint import Checkpoint
+from arms.convert.errors import ConversionError
+from arms.convert.head import Fusion, Head, HeadConfig, make_head
+from arms.convert.model_file import Kind, Part, WeightType, string, write_model
+from arms.convert.text import read_text_encoder
+from arms.convert.vision import read_image_encoder
+
+__all__ = [
+    "ConversionError",
+    "Fusion",
+    "Head",
+    "HeadConfig",
+    "WeightType",
+    "assemble",
+    "convert_checkpoints",
+]
+
+
+def assemble(
+    text: str | Path,
+    image: str | Path,
+    head: HeadConfig | None = None,
+    *,
+    seed: int = 0,
+    context_length: int | None = None,
+) -> Part:
+    """Read two encoders and make a fresh head for them, in memory and in float32.
+
+    Parameters are those of `convert_checkpoints`.
+    """
+    config = head or HeadConfig()
+    part = read_text_encoder(Checkpoint(text), context_length)
+    part.update(read_image_encoder(Checkpoint(image)))
+    text_width = part.keys["arms.text.embedding_length"].value
+    image_width = part.keys["arms.vision.projection_length"].value
+    patch_width = part.keys["arms.vision.embedding_length"].value
+    part.update(make_head(config, text_width, image_width, patch_width, seed))
+    record = {
+        "created_by": "arms convert",
+        "text": Path(text).resolve().name,
+        "image": Path(image).resolve().name,
+        "seed": seed,
+        "epochs": 0,
+    }
+    part.keys["arms.training.record"] = string(json.dumps(record))
+    return part
+
+
+def convert_checkpoints(
+    text: str | Path,
+    image: str | Path,
+    output: str | Path,
+    head: HeadConfig | None = None,
+    *,
+    weight_type: WeightType = WeightType.F32,
+    seed: int = 0,
+    name: str | None = None,
+    context_length: int | None = None,
+) -> None:
+    """Convert a text and an image encoder to one model file with a fresh, untrained head.
+
+    Parameters
+    ----------
+    text
+        Directory of a BERT or DistilBERT checkpoint in Hugging Face's layout.
+    image
+        Directory of a CLIP checkpoint in Hugging Face's layout.
+    output
+        The model file. It is replaced in one step, or left as it is if anything fails.
+    head
+        Sizes and settings of the head.
+    weight_type
+        The type of the matrices and of the token table.
+    seed
+        Seed of the head's initial weights.
+    name
+        ``general.name``; by default made of the directories' names.
+    context_length
+        The most tokens of a question; by default what the checkpoint's tokenizer allows.
+
+    Raises
+    ------
+    ConversionError
+        If a checkpoint is damaged or not supported; the message names the file and the field.
+    """
+    part = assemble(text, image, head, seed=seed, context_length=context_length)
+    if weight_type is WeightType.INT8:
+        _refuse_key_layout(part)
+    title = name or f"{Path(text).resolve().name} + {Path(image).resolve().name}"
+    write_model(output, {"general.name": string(title), **part.keys}, part.parameters, weight_type)
+
+
+def _refuse_key_layout(part: Part) -> None:
+    """Refuse key matrices whose heads would share a block of 16 output channels."""
+    width = part.keys["arms.vision.embedding_length"].value
+    if width % 16 and any(parameter.kind is Kind.KEY for parameter in part.parameters.values()):
+        raise ConversionError(
+            f"int8 with fusion patches needs an image encoder whose hidden_size is a multiple of 16, not {width}"
+        )
