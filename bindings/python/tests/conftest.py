@@ -30,7 +30,7 @@ UNPRICED = arms.Candidate(name="unpriced")
 @pytest.fixture(scope="session")
 def model() -> Path:
     """A model file with random weights."""
-    return MODELS / "tiny-patches-scaled-f32.gguf"
+    return MODELS / "distilbert-patches-scaled.gguf"
 
 
 @pytest.fixture
