@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MODELS
 from numpy.typing import ArrayLike, NDArray
 
 import arms
+from conftest import MODELS
 
 
 @pytest.fixture(params=sorted(MODELS.glob("*.json")), ids=lambda path: path.stem)
@@ -88,10 +88,8 @@ def test_candidates(opened: arms.Router, expected: dict[str, Any]) -> None:
 
 
 def test_routes(opened: arms.Router, expected: dict[str, Any]) -> None:
-    if "cosine" in expected:
-        tolerance = 0.1  # A confidence moves with the cosine of the embeddings behind it.
-    else:
-        tolerance = expected["tolerance"]
+    # A confidence moves with the cosine of the embeddings behind it.
+    tolerance = 0.1 if "cosine" in expected else expected["tolerance"]
     for route in expected["routes"]:
         text = expected["questions"][route["question"]]["text"]
         images = [prepared(image, opened.info.image_size) for image in route["images"]]

@@ -151,7 +151,7 @@ def test_prototypes_have_the_types_of_the_header(name: str) -> None:
     assert [spelled(t) for t in declared] == [spelled(t) for t in expected]
 
 
-def c_type(declaration: str) -> Any:  # noqa: ANN401
+def c_type(declaration: str) -> Any:
     """The ctypes type of a type of the header."""
     stars = declaration.count("*")
     base = declaration.replace("const", "").replace("*", "").strip()
@@ -170,6 +170,6 @@ def c_type(declaration: str) -> Any:  # noqa: ANN401
     return kind
 
 
-def spelled(kind: Any) -> str:  # noqa: ANN401
+def spelled(kind: Any) -> str:
     """A type's name: ctypes makes pointer types once, so that equal types have equal names."""
     return str(kind.__name__)

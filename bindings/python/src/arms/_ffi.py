@@ -231,7 +231,7 @@ class ScoreOptions(Structure):
     name_count: Size
 
 
-def new(struct: type[StructType], **fields: Any) -> StructType:  # noqa: ANN401
+def new(struct: type[StructType], **fields: Any) -> StructType:
     """Make a struct that is zero but for its size and the fields given."""
     return struct(struct_size=ctypes.sizeof(struct), **fields)
 

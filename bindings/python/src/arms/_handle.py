@@ -52,7 +52,7 @@ class Handle:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:  # noqa: ANN401
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
         # An address means nothing in another process, and a copy would free it twice.
         raise TypeError(
             f"a {type(self).__name__} cannot be copied or pickled: open the model file where "

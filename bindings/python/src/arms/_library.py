@@ -35,7 +35,7 @@ def library() -> ctypes.CDLL:
     return _loaded
 
 
-def call(function: Any, *arguments: Any) -> None:  # noqa: ANN401
+def call(function: Any, *arguments: Any) -> None:
     """Call a function that returns a status and takes an ``arms_error **`` last.
 
     Raises

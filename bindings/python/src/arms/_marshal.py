@@ -83,7 +83,7 @@ def unsigned(value: int, what: str, bits: int = 32) -> int:
     return value
 
 
-def floats(array: NDArray[np.float32]) -> Any:  # noqa: ANN401
+def floats(array: NDArray[np.float32]) -> Any:
     """Return a ``float *`` to an array's data, which keeps the array alive."""
     return array.ctypes.data_as(_FLOATS)
 

@@ -52,7 +52,7 @@ def flattened(images: Images) -> list[Image]:
     return list(_several(images))
 
 
-def _several(image: Any) -> Iterator[Image]:  # noqa: ANN401
+def _several(image: Any) -> Iterator[Image]:
     if image is None:
         raise ImageError("image None stands among others: leave it out")
     if isinstance(image, np.ndarray) and image.ndim == 4:
@@ -121,7 +121,7 @@ def _is_pil(image: object) -> bool:
     return module is not None and isinstance(image, module.Image)
 
 
-def _pixels(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401
+def _pixels(image: Any) -> NDArray[np.uint8]:
     """Decode a PIL image as the library decodes the file it came from."""
     from PIL import ImageOps
 

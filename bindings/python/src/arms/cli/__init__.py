@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from arms import ArmsError, __version__, convert, inspect
+from arms import ArmsError, __version__, inspect
 from arms.cli import candidates, route, score
+from arms.convert import command as convert
 
 app = typer.Typer(
     name="arms",

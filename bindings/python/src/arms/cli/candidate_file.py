@@ -46,7 +46,7 @@ def read_candidates(path: Path, router: int) -> list[Candidate]:
     return candidates
 
 
-def _candidate(record: Any, where: str, router: int, ignored: set[str]) -> Candidate:  # noqa: ANN401
+def _candidate(record: Any, where: str, router: int, ignored: set[str]) -> Candidate:
     if not isinstance(record, dict) or "name" not in record:
         raise InvalidArgumentError(f'{where}: expected an object with a "name"')
     fields: dict[str, Any] = {"router": router}

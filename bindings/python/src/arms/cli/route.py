@@ -38,7 +38,12 @@ def route(
         typer.Option("--image", "-i", help="One more image; can be repeated.", show_default=False),
     ] = None,
     policy: Annotated[
-        Policy, typer.Option(help="How to choose.", rich_help_panel=_CHOICE)
+        Policy,
+        typer.Option(
+            help="[bold]confidence[/bold]: the best answer; [bold]cascade[/bold]: the second pool "
+            "only when the first is unsure; [bold]utility[/bold]: the best answer for its price.",
+            rich_help_panel=_CHOICE,
+        ),
     ] = Policy.CONFIDENCE,
     theta: Annotated[
         float | None,

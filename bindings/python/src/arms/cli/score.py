@@ -139,7 +139,7 @@ def _parsed(lines: Iterable[str], source: str, folder: Path) -> Iterator[_Asked]
         yield _query(record, f"{source}:{number}", folder)
 
 
-def _query(record: Any, where: str, folder: Path) -> _Asked:  # noqa: ANN401
+def _query(record: Any, where: str, folder: Path) -> _Asked:
     question = record.get("question") if isinstance(record, dict) else None
     if not isinstance(question, str):
         raise InvalidArgumentError(f'{where}: expected an object with a string "question"')
