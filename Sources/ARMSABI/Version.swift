@@ -1,4 +1,11 @@
 public import CARMS
+import CKernels
 
 @_cdecl("arms_abi_version") @implementation
 public func arms_abi_version() -> UInt32 { UInt32(ARMS_ABI_VERSION) }
+
+@_cdecl("arms_version") @implementation
+public func arms_version() -> UnsafePointer<CChar>? { constant("0.1.0") }
+
+@_cdecl("arms_kernel_isa") @implementation
+public func arms_kernel_isa() -> UnsafePointer<CChar>? { ck_kernels_best().pointee.isa }

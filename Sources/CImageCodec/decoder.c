@@ -17,6 +17,10 @@ cic_status cic_start(cic_decoder *decoder, unsigned scale_num, uint32_t *width, 
   return decoder->operations->start(decoder, scale_num, width, height, channels);
 }
 
+cic_status cic_narrow(cic_decoder *decoder, uint32_t *x, uint32_t *width) {
+  return decoder->operations->narrow(decoder, x, width);
+}
+
 cic_status cic_read_rows(cic_decoder *decoder, uint8_t *rows, size_t stride, size_t count) {
   return decoder->operations->read_rows(decoder, rows, stride, count);
 }

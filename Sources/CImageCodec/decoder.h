@@ -9,6 +9,7 @@ typedef struct cic_operations {
   cic_status (*read_header)(cic_decoder *decoder, uint32_t *width, uint32_t *height);
   cic_status (*start)(cic_decoder *decoder, unsigned scale_num, uint32_t *width, uint32_t *height,
                       uint32_t *channels);
+  cic_status (*narrow)(cic_decoder *decoder, uint32_t *x, uint32_t *width);
   cic_status (*read_rows)(cic_decoder *decoder, uint8_t *rows, size_t stride, size_t count);
 } cic_operations;
 

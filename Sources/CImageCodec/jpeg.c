@@ -76,7 +76,7 @@ static cic_status jpeg_header(cic_decoder *base, uint32_t *width, uint32_t *heig
   jpeg_read_header(&decoder->jpeg, TRUE);
   int components = decoder->jpeg.num_components;
   if (components != 1 && components != 3 && components != 4) {
-    snprintf(base->message, sizeof base->message, "%d colour components", components);
+    snprintf(base->message, sizeof base->message, "%d colour components, not 1, 3 or 4", components);
     return CIC_DAMAGED;
   }
   *width = decoder->jpeg.image_width;
@@ -101,6 +101,23 @@ static cic_status jpeg_start(cic_decoder *base, unsigned scale_num, uint32_t *wi
   *width = jpeg->output_width;
   *height = jpeg->output_height;
   *channels = jpeg->num_components == 1 ? 1 : 3;
+  return CIC_OK;
+}
+
+/* The filter that smooths chroma looks at neighbouring columns, and libjpeg-turbo lets it see none
+ * beyond the edge: one MCU more on either side leaves the columns asked for as they were. */
+static cic_status jpeg_narrow(cic_decoder *base, uint32_t *x, uint32_t *width) {
+  jpeg_decoder *decoder = (jpeg_decoder *)base;
+  j_decompress_ptr jpeg = &decoder->jpeg;
+  if (setjmp(decoder->escape)) return base->status;
+  JDIMENSION margin = (JDIMENSION)(jpeg->max_h_samp_factor * jpeg->min_DCT_scaled_size);
+  JDIMENSION full = jpeg->output_width;
+  JDIMENSION first = *x > margin ? *x - margin : 0;
+  JDIMENSION last = full - *x - *width > margin ? *x + *width + margin : full;
+  JDIMENSION count = last - first;
+  if (count < full) jpeg_crop_scanline(jpeg, &first, &count);
+  *x = first;
+  *width = count;
   return CIC_OK;
 }
 
@@ -132,7 +149,7 @@ static cic_status jpeg_rows(cic_decoder *base, uint8_t *rows, size_t stride, siz
   return CIC_OK;
 }
 
-static const cic_operations jpeg_operations = {jpeg_close, jpeg_header, jpeg_start, jpeg_rows};
+static const cic_operations jpeg_operations = {jpeg_close, jpeg_header, jpeg_start, jpeg_narrow, jpeg_rows};
 
 cic_decoder *cic_jpeg_open(const uint8_t *data, size_t size) {
   jpeg_decoder *decoder = calloc(1, sizeof *decoder);

@@ -1,5 +1,6 @@
 /* PNG through libpng. Of the chunks only IHDR, PLTE, tRNS and IDAT are read: colour spaces do not
- * change pixels in Pillow either, and text and profiles may inflate to any size. */
+ * change pixels in Pillow either, and text and profiles may inflate to any size. A chunk whose checksum
+ * is wrong makes a damaged file, where Pillow shows whatever image data inflates to. */
 #include "decoder.h"
 
 #include <setjmp.h>
@@ -99,6 +100,13 @@ static cic_status png_start(cic_decoder *base, unsigned scale_num, uint32_t *wid
   return passes > 1 ? read_passes(decoder, passes, *height) : CIC_OK;
 }
 
+static cic_status png_narrow(cic_decoder *base, uint32_t *x, uint32_t *width) {
+  png_decoder *decoder = (png_decoder *)base;
+  *x = 0;
+  *width = png_get_image_width(decoder->png, decoder->info);
+  return CIC_OK;
+}
+
 static cic_status png_rows(cic_decoder *base, uint8_t *rows, size_t stride, size_t count) {
   png_decoder *decoder = (png_decoder *)base;
   if (setjmp(png_jmpbuf(decoder->png))) return base->status;
@@ -111,7 +119,7 @@ static cic_status png_rows(cic_decoder *base, uint8_t *rows, size_t stride, size
   return CIC_OK;
 }
 
-static const cic_operations png_operations = {png_close, png_header, png_start, png_rows};
+static const cic_operations png_operations = {png_close, png_header, png_start, png_narrow, png_rows};
 
 cic_decoder *cic_png_open(const uint8_t *data, size_t size) {
   png_decoder *decoder = calloc(1, sizeof *decoder);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 typedef uint8_t u8x8 __attribute__((vector_size(8)));
+typedef uint8_t u8x4 __attribute__((vector_size(4)));
 typedef int32_t i32x8 __attribute__((vector_size(32)));
 typedef int32_t i32x4 __attribute__((vector_size(16)));
 
@@ -27,21 +28,28 @@ INLINE void multiply_add(i32x8 *sum, const uint8_t *bytes, const int32_t *coeffi
   *sum += __builtin_convertvector(b, i32x8) * k;
 }
 
-/* Folds 24 lanes into one sum a channel. 12 is a multiple of 1, 3 and 4 as well. */
+/* Folds 24 lanes into one sum a channel and writes those of up to 3 channels. Lane j belongs to
+ * channel j % channels, which is the same of lane j - 12: 12 is a multiple of 1, 3 and 4 as well. */
 INLINE void fold(const i32x8 sums[3], size_t channels, uint8_t *out) {
-  int32_t lanes[24];
-  memcpy(lanes, sums, sizeof lanes);
-  i32x4 low[3], high[3];
-  memcpy(low, lanes, sizeof low);
-  memcpy(high, lanes + 12, sizeof high);
-  for (int i = 0; i < 3; i++) low[i] += high[i];
-  memcpy(lanes, low, sizeof low);
-  size_t written = channels < 3 ? channels : 3;
-  for (size_t c = 0; c < written; c++) {
-    int32_t sum = HALF;
-    for (size_t j = c; j < 12; j += channels) sum += lanes[j];
-    out[c] = clip8(sum);
+  i32x4 a = __builtin_shufflevector(sums[0], sums[0], 0, 1, 2, 3) +
+            __builtin_shufflevector(sums[1], sums[1], 4, 5, 6, 7);
+  i32x4 b = __builtin_shufflevector(sums[0], sums[0], 4, 5, 6, 7) +
+            __builtin_shufflevector(sums[2], sums[2], 0, 1, 2, 3);
+  i32x4 c = __builtin_shufflevector(sums[1], sums[1], 0, 1, 2, 3) +
+            __builtin_shufflevector(sums[2], sums[2], 4, 5, 6, 7);
+  if (channels == 3) /* lanes 0...2, 3...5, 6...8 and 9...11 */
+    a += __builtin_shufflevector(a, b, 3, 4, 5, -1) + __builtin_shufflevector(b, c, 2, 3, 4, -1) +
+         __builtin_shufflevector(c, c, 1, 2, 3, -1);
+  else
+    a += b + c;
+  if (channels == 1) {
+    out[0] = clip8(HALF + a[0] + a[1] + a[2] + a[3]);
+    return;
   }
+  a = (a + HALF) >> CIC_COEFFICIENT_BITS;
+  a = __builtin_elementwise_min(__builtin_elementwise_max(a, (i32x4){0}), (i32x4){255, 255, 255, 255});
+  u8x4 bytes = __builtin_convertvector(a, u8x4);
+  memcpy(out, &bytes, 3);
 }
 
 INLINE void columns_of_rows(const uint8_t *rows, size_t stride, size_t row_count,
@@ -60,18 +68,32 @@ INLINE void columns_of_rows(const uint8_t *rows, size_t stride, size_t row_count
   }
 }
 
-/* A constant row and channel count unrolls the loops, and the sums stay in registers. */
-INLINE void resample_columns(const uint8_t *rows, size_t stride, size_t row_count,
-                             const int32_t *coefficients, const size_t *offsets, size_t columns,
-                             size_t groups, size_t channels, uint8_t *out, size_t out_stride) {
-  if (row_count == CIC_STRIP && channels == 3) {
-    columns_of_rows(rows, stride, CIC_STRIP, coefficients, offsets, columns, groups, 3, out,
+/* A constant count of rows unrolls the loops, and the sums stay in registers. */
+INLINE void columns_of_channels(const uint8_t *rows, size_t stride, size_t row_count,
+                                const int32_t *coefficients, const size_t *offsets, size_t columns,
+                                size_t groups, size_t channels, uint8_t *out, size_t out_stride) {
+  if (row_count == CIC_STRIP) {
+    columns_of_rows(rows, stride, CIC_STRIP, coefficients, offsets, columns, groups, channels, out,
                     out_stride);
     return;
   }
   for (size_t r = 0; r < row_count; r++)
     columns_of_rows(rows + r * stride, stride, 1, coefficients, offsets, columns, groups, channels,
                     out + r * out_stride, out_stride);
+}
+
+INLINE void resample_columns(const uint8_t *rows, size_t stride, size_t row_count,
+                             const int32_t *coefficients, const size_t *offsets, size_t columns,
+                             size_t groups, size_t channels, uint8_t *out, size_t out_stride) {
+  if (channels == 1)
+    columns_of_channels(rows, stride, row_count, coefficients, offsets, columns, groups, 1, out,
+                        out_stride);
+  else if (channels == 3)
+    columns_of_channels(rows, stride, row_count, coefficients, offsets, columns, groups, 3, out,
+                        out_stride);
+  else
+    columns_of_channels(rows, stride, row_count, coefficients, offsets, columns, groups, 4, out,
+                        out_stride);
 }
 
 INLINE void resample_rows(const uint8_t *rows, size_t stride, const int32_t *coefficients,

@@ -48,9 +48,7 @@ def bert(
 def added_token_probe(*, single_word: bool, lstrip: bool) -> Tokenizer:
     """Return a tokenizer whose only purpose is to find one added token, "<t>"."""
     probe = Tokenizer(models.WordPiece({"[UNK]": 0, "<t>": 1}, unk_token="[UNK]"))
-    probe.add_tokens(
-        [AddedToken("<t>", single_word=single_word, lstrip=lstrip, normalized=False)]
-    )
+    probe.add_tokens([AddedToken("<t>", single_word=single_word, lstrip=lstrip, normalized=False)])
     return probe
 
 

@@ -1,6 +1,8 @@
 import Glibc
 
 /// Memory that may be refused: sizes that come from an image must not be able to trap.
+///
+/// The pointers do not keep it: who uses one says `extendLifetime` of the buffer afterwards.
 struct ByteBuffer: ~Copyable {
   let bytes: UnsafeMutableRawBufferPointer
 

@@ -47,6 +47,14 @@ struct ImageDecoder: PixelRows, ~Copyable {
     scale = Double(eighths) / 8
   }
 
+  mutating func narrow(to columns: Range<Int>) throws(ARMSError) -> Int {
+    var first = UInt32(columns.lowerBound)
+    var count = UInt32(columns.count)
+    try codec.check(cic_narrow(codec.decoder, &first, &count))
+    width = Int(count)
+    return Int(first)
+  }
+
   mutating func read(_ count: Int, into rows: UnsafeMutablePointer<UInt8>, stride: Int) throws(ARMSError) {
     try codec.check(cic_read_rows(codec.decoder, rows, stride, count))
   }
@@ -79,14 +87,17 @@ private struct Codec: ~Copyable {
     switch status {
     case CIC_OK: return
     case CIC_TRUNCATED:
-      throw ARMSError(.invalidImage, "\(name) is truncated: its data ends before its last row; send the whole file")
+      throw ARMSError(
+        .invalidImage, "\(name) is truncated: its data ends before its last row; send the whole file")
     case CIC_OUT_OF_MEMORY:
       throw ARMSError(.outOfMemory, "\(name): memory to decode it could not be had")
     case CIC_TOO_MANY_SCANS:
-      throw ARMSError(.limitExceeded, "\(name) is a JPEG of more than \(CIC_MAX_SCANS) scans; save it with fewer")
+      throw ARMSError(
+        .limitExceeded, "\(name) is a JPEG of more than \(CIC_MAX_SCANS) scans; save it with fewer")
     default:
       let kind = format == .png ? "PNG" : "JPEG"
-      throw ARMSError(.invalidImage, "\(name) is a damaged \(kind) file: \(String(cString: cic_message(decoder)))")
+      throw ARMSError(
+        .invalidImage, "\(name) is a damaged \(kind) file: \(String(cString: cic_message(decoder)))")
     }
   }
 }

@@ -36,6 +36,7 @@ struct ImagePreprocessor: Sendable {
       try prepare(encoded: data, name: "image", exact: input.exact, limits: limits, into: pixels)
     case .path(let path):
       let file = try ImageFile.read(path, limits: limits)
+      defer { extendLifetime(file) }
       let data = UnsafeRawBufferPointer(file.bytes)
       try prepare(encoded: data, name: "image '\(path)'", exact: input.exact, limits: limits, into: pixels)
     case .rgb8(let data, let width, let height, let stride):
@@ -62,6 +63,7 @@ struct ImagePreprocessor: Sendable {
     } else {
       let turned = decoder.orientation.swapsAxes ? (full.height, full.width) : full
       let image = try OrientedPixels(&decoder)
+      defer { extendLifetime(image) }
       var rows = image.rows
       try resample(&rows, size: turned, scale: scale, into: pixels)
     }
@@ -104,7 +106,9 @@ struct ImagePreprocessor: Sendable {
       rows: vertical.filter(inputs: rows.height, scale: scale),
       verticalFirst: Resampler.startsVertically(from: size, to: (horizontal.resized, vertical.resized)))
     let normalization = PixelNormalization(mean: mean, std: std, size: cropSize, pixels: pixels)
-    if horizontal.window.count < cropSize || vertical.window.count < cropSize { normalization.fillWithBlack() }
+    if horizontal.window.count < cropSize || vertical.window.count < cropSize {
+      normalization.fillWithBlack()
+    }
     let channels = min(rows.channels, 3)
     try resampler.run(&rows) { (row, y) in
       normalization.write(

@@ -1,15 +1,24 @@
 extension Orientation {
   private static let tag: UInt16 = 0x0112
 
-  /// The orientation that a JPEG's APP1 segment or a PNG's eXIf chunk gives; upright when there is none
-  /// or when the metadata is malformed.
+  /// The orientation that the EXIF of a JPEG (APP1) or PNG (eXIf) gives, else its XMP, as Pillow has it;
+  /// upright when there is none or when the metadata is malformed.
   init(ofFile data: UnsafeRawBufferPointer, format: ImageFormat) {
-    let exif = format == .png ? Self.exifOfPNG(data) : Self.exifOfJPEG(data)
-    self = exif.flatMap(Self.inTIFF) ?? .upright
+    let exif: ByteReader?
+    let xmp: ByteReader?
+    switch format {
+    case .jpeg:
+      exif = Self.app1(of: data, after: "Exif\0\0")
+      xmp = Self.app1(of: data, after: "http://ns.adobe.com/xap/1.0/\0")
+    case .png:
+      exif = Self.chunk("eXIf", of: data, after: "")
+      xmp = Self.chunk("iTXt", of: data, after: "XML:com.adobe.xmp\0\0")
+    }
+    self = exif.flatMap(Self.inTIFF) ?? xmp.flatMap(Self.inXMP) ?? .upright
   }
 
-  /// The TIFF structure of the first EXIF segment before the image data.
-  private static func exifOfJPEG(_ data: UnsafeRawBufferPointer) -> ByteReader? {
+  /// The rest of the first APP1 segment before a JPEG's image data that begins with `prefix`.
+  private static func app1(of data: UnsafeRawBufferPointer, after prefix: String) -> ByteReader? {
     let reader = ByteReader(data, bigEndian: true)
     var position = 2
     while let marker = reader.u16(at: position), marker >> 8 == 0xFF {
@@ -19,37 +28,54 @@ extension Orientation {
         continue
       }
       // Start of scan or end of image: no metadata follows that counts.
-      guard code != 0xDA, code != 0xD9, let length = reader.u16(at: position + 2), length >= 2 else { return nil }
-      let body = reader.slice(position + 4, Int(length) - 2)
-      if code == 0xE1, let body, body.starts(with: "Exif\0\0") { return body.slice(6, body.count - 6) }
+      guard code != 0xDA, code != 0xD9, let length = reader.u16(at: position + 2), length >= 2 else {
+        return nil
+      }
+      if code == 0xE1, let body = reader.slice(position + 4, Int(length) - 2)?.rest(after: prefix) {
+        return body
+      }
       position += 2 + Int(length)
     }
     return nil
   }
 
-  /// The body of the first eXIf chunk, before or after the image data.
-  private static func exifOfPNG(_ data: UnsafeRawBufferPointer) -> ByteReader? {
+  /// The rest of the first chunk of a PNG of that type, before or after the image data, that begins with
+  /// `prefix`.
+  private static func chunk(_ type: String, of data: UnsafeRawBufferPointer, after prefix: String)
+    -> ByteReader?
+  {
     let reader = ByteReader(data, bigEndian: true)
     var position = 8
-    while let length = reader.u32(at: position), let type = reader.slice(position + 4, 4) {
-      if type.starts(with: "IEND") { return nil }
-      if type.starts(with: "eXIf") { return reader.slice(position + 8, Int(length)) }
+    while let length = reader.u32(at: position), let found = reader.slice(position + 4, 4) {
+      if found.starts(with: type), let body = reader.slice(position + 8, Int(length))?.rest(after: prefix) {
+        return body
+      }
       position += 12 + Int(length)
     }
     return nil
   }
 
-  /// The Orientation in the first directory of a TIFF structure.
+  /// The digit of the first `tiff:Orientation="6"` or `<tiff:Orientation>6` in a text.
+  private static func inXMP(_ text: ByteReader) -> Orientation? {
+    for form in ["tiff:Orientation=\"", "tiff:Orientation>"] {
+      if let digit = text.byte(afterFirst: form), (0x30...0x39).contains(digit) {
+        return Orientation(rawValue: UInt16(digit - 0x30))
+      }
+    }
+    return nil
+  }
+
+  /// The Orientation in the first directory of a TIFF structure; upright if its value is none.
   private static func inTIFF(_ body: ByteReader) -> Orientation? {
     // Some writers repeat the JPEG prefix.
-    let tiff = body.starts(with: "Exif\0\0") ? body.slice(6, body.count - 6) : body
-    guard var tiff, tiff.starts(with: "II*\0") || tiff.starts(with: "MM\0*") else { return nil }
+    var tiff = body.rest(after: "Exif\0\0") ?? body
+    guard tiff.starts(with: "II*\0") || tiff.starts(with: "MM\0*") else { return nil }
     tiff.bigEndian = tiff.starts(with: "MM")
     guard let directory = tiff.u32(at: 4), let count = tiff.u16(at: Int(directory)) else { return nil }
     for index in 0..<Int(count) {
       let entry = Int(directory) + 2 + 12 * index
       guard let tag = tiff.u16(at: entry) else { return nil }
-      if tag == Self.tag { return value(of: entry, in: tiff) }
+      if tag == Self.tag { return value(of: entry, in: tiff) ?? .upright }
     }
     return nil
   }
@@ -78,9 +104,22 @@ private struct ByteReader {
     self.bigEndian = bigEndian
   }
 
-  var count: Int { data.count }
-
   func starts(with text: String) -> Bool { data.starts(with: text.utf8) }
+
+  /// What follows `prefix`, if the data begins with it.
+  func rest(after prefix: String) -> ByteReader? {
+    starts(with: prefix) ? slice(prefix.utf8.count, data.count - prefix.utf8.count) : nil
+  }
+
+  /// The byte behind the first occurrence of `text`.
+  func byte(afterFirst text: String) -> UInt8? {
+    let text = Array(text.utf8)
+    guard data.count > text.count else { return nil }
+    for start in 0..<(data.count - text.count) where data[start] == text[0] {
+      if data[start..<start + text.count].elementsEqual(text) { return data[start + text.count] }
+    }
+    return nil
+  }
 
   func slice(_ offset: Int, _ length: Int) -> ByteReader? {
     guard offset >= 0, length >= 0, offset <= data.count, length <= data.count - offset else { return nil }

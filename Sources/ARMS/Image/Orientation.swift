@@ -50,6 +50,7 @@ struct OrientedPixels: ~Copyable {
     let rowBytes = decoder.width * channels
     let buffer = try ByteBuffer(decoder.height, times: rowBytes)
     let rows = try ByteBuffer(Self.strip, times: rowBytes)
+    defer { extendLifetime(rows) }
     let (origin, alongRow, alongColumn) = orientation.steps(width: width, height: height)
     var y = 0
     while y < decoder.height {
@@ -74,6 +75,7 @@ struct OrientedPixels: ~Copyable {
   /// The pixels, valid while this value lives.
   var rows: RawPixels {
     RawPixels(
-      UnsafePointer(buffer.pointer), width: width, height: height, channels: channels, stride: width * channels)
+      UnsafePointer(buffer.pointer), width: width, height: height, channels: channels,
+      stride: width * channels)
   }
 }

@@ -7,6 +7,10 @@ protocol PixelRows: ~Copyable {
   /// Bytes of a pixel: 1 gray, 3 RGB, 4 RGB and an alpha to be ignored.
   var channels: Int { get }
 
+  /// Narrows the rows, before the first is read, to columns that include `columns`, and returns the
+  /// first of them; `width` becomes their number.
+  mutating func narrow(to columns: Range<Int>) throws(ARMSError) -> Int
+
   /// Writes the next `count` rows to `rows`, `stride` bytes apart.
   mutating func read(_ count: Int, into rows: UnsafeMutablePointer<UInt8>, stride: Int) throws(ARMSError)
 
@@ -16,7 +20,7 @@ protocol PixelRows: ~Copyable {
 
 /// Pixels in memory, read only while the memory lives.
 struct RawPixels: PixelRows {
-  let width: Int
+  private(set) var width: Int
   let height: Int
   let channels: Int
   private let stride: Int
@@ -59,7 +63,14 @@ struct RawPixels: PixelRows {
           + "with a stride of \(step) need")
     }
     self.init(
-      base.assumingMemoryBound(to: UInt8.self), width: width, height: height, channels: channels, stride: step)
+      base.assumingMemoryBound(to: UInt8.self), width: width, height: height, channels: channels, stride: step
+    )
+  }
+
+  mutating func narrow(to columns: Range<Int>) -> Int {
+    next += columns.lowerBound * channels
+    width = columns.count
+    return columns.lowerBound
   }
 
   mutating func read(_ count: Int, into rows: UnsafeMutablePointer<UInt8>, stride: Int) {

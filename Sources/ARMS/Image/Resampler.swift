@@ -18,7 +18,9 @@ struct Resampler {
 
   /// Whether Pillow (since 13) runs the vertical pass first: it does when the height shrinks by more
   /// than twice the pixels that the width loses.
-  static func startsVertically(from source: (width: Int, height: Int), to target: (width: Int, height: Int)) -> Bool {
+  static func startsVertically(from source: (width: Int, height: Int), to target: (width: Int, height: Int))
+    -> Bool
+  {
     target.height < source.height && source.height - target.height > 2 * (source.width - target.width)
   }
 
@@ -27,10 +29,12 @@ struct Resampler {
   func run<Rows: PixelRows & ~Copyable>(
     _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
+    let firstColumn = try source.narrow(to: columns.span)
+    let pass = HorizontalPass(columns, firstColumn: firstColumn, channels: source.channels)
     if verticalFirst {
-      try runVerticalFirst(&source, write: write)
+      try runVerticalFirst(&source, pass, write: write)
     } else {
-      try runHorizontalFirst(&source, write: write)
+      try runHorizontalFirst(&source, pass, write: write)
     }
   }
 
@@ -39,12 +43,13 @@ struct Resampler {
 
   /// Resamples the rows as they are read, and keeps the few bytes that remain of each.
   private func runHorizontalFirst<Rows: PixelRows & ~Copyable>(
-    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+    _ source: inout Rows, _ pass: HorizontalPass, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
-    let pass = HorizontalPass(columns, channels: source.channels)
     let width = outputWidth(channels: source.channels)
     let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width)
+    defer { extendLifetime(strip) }
     let kept = try ByteBuffer(rows.span.count, times: width)
+    defer { extendLifetime(kept) }
     try source.skip(rows.span.lowerBound, through: strip.pointer)
     for y in stride(from: 0, to: rows.span.count, by: Int(CIC_STRIP)) {
       let count = min(Int(CIC_STRIP), rows.span.count - y)
@@ -54,6 +59,7 @@ struct Resampler {
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
 
     let output = try ByteBuffer(count: width)
+    defer { extendLifetime(output) }
     for y in 0..<rows.starts.count {
       resampleRows(kept.pointer, stride: width, width: width, output: y, into: output.pointer)
       write(UnsafePointer(output.pointer), y)
@@ -62,19 +68,21 @@ struct Resampler {
 
   /// Keeps the source rows that the crop needs, as long as they are.
   private func runVerticalFirst<Rows: PixelRows & ~Copyable>(
-    _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
+    _ source: inout Rows, _ pass: HorizontalPass, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
-    let pass = HorizontalPass(columns, channels: source.channels)
     let width = outputWidth(channels: source.channels)
     let rowBytes = source.width * source.channels
     let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width)
+    defer { extendLifetime(strip) }
     let stripStride = pass.stride(of: source.width)
     let kept = try ByteBuffer(rows.span.count, times: rowBytes)
+    defer { extendLifetime(kept) }
     try source.skip(rows.span.lowerBound, through: strip.pointer)
     try source.read(rows.span.count, into: kept.pointer, stride: rowBytes)
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
 
     let output = try ByteBuffer(Int(CIC_STRIP), times: width)
+    defer { extendLifetime(output) }
     for y in stride(from: 0, to: rows.starts.count, by: Int(CIC_STRIP)) {
       let count = min(Int(CIC_STRIP), rows.starts.count - y)
       for row in 0..<count {
@@ -107,7 +115,8 @@ private struct HorizontalPass {
   private let offsets: [Int]
   private let groups: Int
 
-  init(_ filter: BicubicFilter, channels: Int) {
+  /// A pass over rows that begin with `firstColumn` of the image.
+  init(_ filter: BicubicFilter, firstColumn: Int, channels: Int) {
     let bytes = filter.taps * channels
     let groups = (bytes + Int(CIC_GROUP) - 1) / Int(CIC_GROUP)
     let padded = groups * Int(CIC_GROUP)
@@ -119,7 +128,7 @@ private struct HorizontalPass {
     }
     self.channels = channels
     self.coefficients = coefficients
-    self.offsets = filter.starts.map { $0 * channels }
+    self.offsets = filter.starts.map { ($0 - firstColumn) * channels }
     self.groups = groups
   }
 

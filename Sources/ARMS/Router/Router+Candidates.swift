@@ -8,6 +8,13 @@ extension Router {
     return (snapshot.pools.flatMap(\.candidates), snapshot.generation)
   }
 
+  /// A candidate's profile sentence; empty if it was added by its embedding alone. Throws `notFound`.
+  public func profile(ofCandidate name: String) throws(ARMSError) -> String {
+    let snapshot = snapshots.load()
+    let (pool, index) = try snapshot.place(of: name)
+    return snapshot.pools[pool].candidates[index].profile
+  }
+
   /// A candidate's profile embedding `m_j`, `[d_t]`. Throws `notFound`.
   public func embedding(ofCandidate name: String) throws(ARMSError) -> [Float] {
     let snapshot = snapshots.load()

@@ -21,13 +21,16 @@ enum Fork {
 ///
 /// It spins, then yields: what it guards takes well under a microsecond or is never contended. A holder that
 /// did not survive a fork does not hold it in the child.
-struct ForkSafeLock: ~Copyable {
+package struct ForkSafeLock: ~Copyable {
   // The epoch in the upper half, 1 in the lower while it is held.
   private let state = Atomic<UInt64>(0)
 
+  /// Makes a free lock.
+  package init() {}
+
   /// Runs `body` alone. `stale` says that a holder was lost in a fork, so that what is guarded may be
   /// half changed.
-  func withLock<R: ~Copyable, E: Error>(_ body: (_ stale: Bool) throws(E) -> R) throws(E) -> R {
+  package func withLock<R: ~Copyable, E: Error>(_ body: (_ stale: Bool) throws(E) -> R) throws(E) -> R {
     let stale = lock()
     defer { state.store(UInt64(Fork.epoch) << 32, ordering: .releasing) }
     return try body(stale)
@@ -38,8 +41,8 @@ struct ForkSafeLock: ~Copyable {
     var spins = 0
     while true {
       let seen = state.load(ordering: .relaxed)
-      let held = seen & 1 == 1
-      let stale = held && seen & ~1 != epoch
+      let held = (seen & 1) == 1
+      let stale = held && (seen & ~1) != epoch
       if !held || stale,
         state.weakCompareExchange(expected: seen, desired: epoch | 1, ordering: .acquiring).exchanged
       {

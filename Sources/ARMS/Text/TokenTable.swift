@@ -55,6 +55,13 @@ final class TokenTable: @unchecked Sendable {
     slots[index] = Slot(bytes: bytes, id: id, length: length16, tag: tag)
   }
 
+  /// Whether the bytes at `bytes` are those of `other`.
+  @inline(__always)
+  static func equal(_ bytes: UnsafePointer<UInt8>, _ other: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard let base = other.baseAddress else { return true }
+    return Lookup.equal(bytes, base, other.count)
+  }
+
   /// A read-only view of the table's slots, valid while the table lives.
   struct Lookup {
     fileprivate let slots: UnsafeMutablePointer<Slot>

@@ -93,15 +93,10 @@ struct WordPieceSink: NormalizedTextSink {
   private func startID(_ count: Int) -> Int32 {
     let prefix = model.prefix
     // A text may spell out the mark itself; the table then knows the token without it.
-    if count >= prefix.count, prefix.isEmpty || word[0] == prefix[0], hasPrefix() {
+    if count >= prefix.count, TokenTable.equal(word, prefix) {
       return model.lookup.id(word + prefix.count, count &- prefix.count, .subword)
     }
     return model.lookup.id(word, count, .wordStart)
-  }
-
-  private func hasPrefix() -> Bool {
-    for index in 0..<model.prefix.count where word[index] != model.prefix[index] { return false }
-    return true
   }
 
   /// Writes the ids of a word that is not a token itself.

@@ -49,6 +49,11 @@ cic_status cic_read_header(cic_decoder *decoder, uint32_t *width, uint32_t *heig
 cic_status cic_start(cic_decoder *decoder, unsigned scale_num, uint32_t *width, uint32_t *height,
                      uint32_t *channels);
 
+/* Narrows the rows, after cic_start() and before the first of them, to columns that include those from
+ * *x on, *width of them, and says which they are. The pixels stay the same. A JPEG then saves the work
+ * for the other columns; a PNG keeps them all. */
+cic_status cic_narrow(cic_decoder *decoder, uint32_t *x, uint32_t *width);
+
 /* Reads the next `count` rows to rows, rows + stride, ... */
 cic_status cic_read_rows(cic_decoder *decoder, uint8_t *rows, size_t stride, size_t count);
 

@@ -1,1 +1,78 @@
-#include "ckernels.h"
+/* Which kernels this CPU runs. */
+#include "kernels.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+/* linear: the ISA of the int8 product; the float kernels of `isa` go with it. */
+#define CK_TABLE(name, linear, isa)                                                                  \
+  {                                                                                                  \
+    name, ck_linear_u8s8_##linear, ck_quantize_rows_##isa, ck_layer_norm_##isa,                      \
+        ck_layer_norm_quantize_##isa, ck_attention_##isa, ck_bias_activation_##isa, ck_softmax_##isa, \
+        ck_gemv_##isa, ck_gemv_transposed_##isa, ck_dot_##isa                                        \
+  }
+
+/* Best first. */
+static const ck_kernels tables[] = {
+#if defined(__x86_64__)
+    CK_TABLE("avx512vnni", avx512vnni, avx512vnni),
+    CK_TABLE("avxvnni", avxvnni, avx2),
+    CK_TABLE("avx2", avx2, avx2),
+#endif
+#if defined(__aarch64__)
+    CK_TABLE("neon", neon, neon),
+#endif
+    CK_TABLE("scalar", scalar, scalar),
+};
+enum { table_count = sizeof tables / sizeof tables[0] };
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* CPUID leaf 7, subleaf 1, EAX bit 4; the compiler's own test of it would link its runtime library. */
+static int cpu_has_avxvnni(void) {
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#endif
+
+static int cpu_runs(const char *isa) {
+  if (strcmp(isa, "scalar") == 0) return 1;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (strcmp(isa, "avx2") == 0) return avx2;
+  if (strcmp(isa, "avxvnni") == 0) return avx2 && cpu_has_avxvnni();
+  if (strcmp(isa, "avx512vnni") == 0)
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+  if (strcmp(isa, "neon") == 0) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#endif
+  return 0;
+}
+
+const ck_kernels *ck_kernels_named(const char *isa) {
+  if (isa == NULL) return NULL;
+  for (int i = 0; i < table_count; i++)
+    if (strcmp(tables[i].isa, isa) == 0) return cpu_runs(isa) ? &tables[i] : NULL;
+  return NULL;
+}
+
+static const ck_kernels *best;
+static pthread_once_t best_once = PTHREAD_ONCE_INIT;
+
+static void choose_best(void) {
+  best = ck_kernels_named(getenv("ARMS_ISA"));
+  for (int i = 0; best == NULL && i < table_count; i++) best = ck_kernels_named(tables[i].isa);
+}
+
+const ck_kernels *ck_kernels_best(void) {
+  pthread_once(&best_once, choose_best);
+  return best;
+}

@@ -1,0 +1,212 @@
+import ARMS
+import CARMS
+
+// What every export does with what crosses the boundary: check it, name it in the error, convert it.
+
+/// The object of a handle. `label` is the parameter's name.
+func object<T: AnyObject>(
+  _ handle: OpaquePointer?, _ kind: HandleKind, as type: T.Type, _ label: String
+) throws(ARMSError) -> T {
+  guard handle != nil else { throw ARMSError(.invalidHandle, "\(label) is NULL; a handle is wanted") }
+  guard let object = HandleTable.shared.find(handle, kind, as: type) else {
+    throw ARMSError(
+      .invalidHandle, "\(label) is no handle of an open \(kind): it was freed, is of another type, or never existed")
+  }
+  return object
+}
+
+/// The router of a handle.
+func router(_ handle: OpaquePointer?, _ label: String = "router") throws(ARMSError) -> Router {
+  try object(handle, .router, as: Router.self, label)
+}
+
+/// A pointer that must not be NULL.
+func required<T>(_ pointer: UnsafeMutablePointer<T>?, _ label: String) throws(ARMSError) -> UnsafeMutablePointer<T> {
+  guard let pointer else { throw ARMSError(.invalidArgument, "\(label) is NULL; a pointer is wanted") }
+  return pointer
+}
+
+/// A C string that must not be NULL and must be UTF-8.
+func string(_ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String) throws(ARMSError) -> String {
+  guard let pointer else { throw ARMSError(.invalidArgument, "\(label()) is NULL; a string is wanted") }
+  guard let string = String(validatingCString: pointer) else {
+    throw ARMSError(.invalidText, "\(label()) is not UTF-8")
+  }
+  return string
+}
+
+/// A C string that may be NULL.
+func optionalString(
+  _ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String
+) throws(ARMSError) -> String? {
+  pointer == nil ? nil : try string(pointer, label())
+}
+
+/// The strings of an array.
+func strings(
+  _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ label: String
+) throws(ARMSError) -> [String] {
+  guard count >= 0, let names else {
+    if count == 0 { return [] }
+    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(count) is wrong")
+  }
+  var result: [String] = []
+  for index in 0..<count { result.append(try string(names[index], "\(label)[\(index)]")) }
+  return result
+}
+
+/// Bytes of a text given by pointer and length; `ARMS_NUL_TERMINATED` means "up to the NUL".
+func text(
+  _ pointer: UnsafePointer<CChar>?, _ length: Int, _ label: String
+) throws(ARMSError) -> UnsafeBufferPointer<UInt8> {
+  guard let pointer else {
+    throw ARMSError(.invalidArgument, "\(label) is NULL; a text is wanted, which may be empty")
+  }
+  let bytes = UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self)
+  return UnsafeBufferPointer(start: bytes, count: try bytesOf(pointer, length, label))
+}
+
+private func bytesOf(
+  _ pointer: UnsafePointer<CChar>, _ length: Int, _ label: String
+) throws(ARMSError) -> Int {
+  // SIZE_MAX arrives as -1.
+  if length == -1 {
+    var count = 0
+    while pointer[count] != 0 { count += 1 }
+    return count
+  }
+  guard length >= 0 else {
+    throw ARMSError(.invalidArgument, "the length of \(label) is more than half the address space")
+  }
+  return length
+}
+
+/// A struct of the host, which may have been compiled against an older header: what it lacks is zero.
+///
+/// `minimum` is the size that the struct had in the first release, named once the struct has grown.
+func read<T: BitwiseCopyable>(
+  _ pointer: UnsafePointer<T>, empty: T, minimum: Int = MemoryLayout<T>.size, _ label: @autoclosure () -> String
+) throws(ARMSError) -> T {
+  let size = try structSize(UnsafeRawPointer(pointer), minimum: minimum, label())
+  var value = empty
+  withUnsafeMutableBytes(of: &value) { bytes in
+    bytes.baseAddress?.copyMemory(from: pointer, byteCount: min(size, bytes.count))
+  }
+  return value
+}
+
+/// Writes `value` to a struct of the host, as much of it as the host knows; its `struct_size` stays.
+func write<T: BitwiseCopyable>(
+  _ value: T, to pointer: UnsafeMutablePointer<T>, minimum: Int = MemoryLayout<T>.size, _ label: @autoclosure () -> String
+) throws(ARMSError) {
+  let size = try structSize(UnsafeRawPointer(pointer), minimum: minimum, label())
+  withUnsafeBytes(of: value) { bytes in
+    guard let base = bytes.baseAddress else { return }
+    let offset = MemoryLayout<UInt32>.size
+    (UnsafeMutableRawPointer(pointer) + offset).copyMemory(
+      from: base + offset, byteCount: min(size, bytes.count) - offset)
+  }
+}
+
+/// The `struct_size` that a struct begins with, checked.
+func structSize(
+  _ pointer: UnsafeRawPointer, minimum: Int, _ label: @autoclosure () -> String
+) throws(ARMSError) -> Int {
+  let size = Int(pointer.loadUnaligned(as: UInt32.self))
+  guard size >= minimum, size <= 1 << 16 else {
+    throw ARMSError(
+      .invalidArgument,
+      "\(label()).struct_size is \(size); set it to sizeof the struct, \(minimum) or more")
+  }
+  return size
+}
+
+/// Elements of an array of structs, whose stride is the first one's `struct_size`.
+func readAll<T: BitwiseCopyable>(
+  _ pointer: UnsafePointer<T>?, _ count: Int, empty: T, _ label: String
+) throws(ARMSError) -> [T] {
+  if count == 0 { return [] }
+  guard let pointer, count > 0 else {
+    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(count) is wrong")
+  }
+  let stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
+  guard stride % MemoryLayout<T>.alignment == 0 else {
+    throw ARMSError(.invalidArgument, "\(label)[0].struct_size is \(stride), which no struct of that kind has")
+  }
+  var result: [T] = []
+  result.reserveCapacity(count)
+  for index in 0..<count {
+    let element = (UnsafeRawPointer(pointer) + index * stride).assumingMemoryBound(to: T.self)
+    var value = empty
+    withUnsafeMutableBytes(of: &value) { bytes in
+      bytes.baseAddress?.copyMemory(from: element, byteCount: min(stride, bytes.count))
+    }
+    result.append(value)
+  }
+  return result
+}
+
+/// An array of structs in the host's memory, to be written with the stride that its first element names.
+struct HostArray<T: BitwiseCopyable> {
+  let capacity: Int
+  private let start: UnsafeMutableRawPointer
+  private let stride: Int
+
+  init(_ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, _ label: String) throws(ARMSError) {
+    guard let pointer, capacity > 0 else {
+      throw ARMSError(.invalidArgument, "\(label) is NULL or its capacity \(capacity) is wrong")
+    }
+    stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
+    start = UnsafeMutableRawPointer(pointer)
+    self.capacity = capacity
+  }
+
+  /// Writes an element, as much of it as the host knows, and its `struct_size`.
+  func write(_ value: T, at index: Int) {
+    let element = start + index * stride
+    withUnsafeBytes(of: value) { bytes in
+      if let base = bytes.baseAddress { element.copyMemory(from: base, byteCount: min(stride, bytes.count)) }
+    }
+    element.storeBytes(of: UInt32(truncatingIfNeeded: stride), as: UInt32.self)
+  }
+}
+
+/// Whether `buffer` is to be filled with `needed` values; false if the caller only asks for their number.
+///
+/// Writes the number to `count` either way, and throws `bufferTooSmall` if there is not the room.
+func hasRoom<T>(
+  _ buffer: UnsafeMutablePointer<T>?, _ capacity: Int, for needed: Int, _ count: UnsafeMutablePointer<Int>,
+  _ label: String
+) throws(ARMSError) -> Bool {
+  count.pointee = needed
+  if buffer == nil, capacity == 0 { return false }
+  guard buffer != nil else {
+    throw ARMSError(.invalidArgument, "\(label) is NULL although its capacity is \(capacity)")
+  }
+  // A capacity beyond Int.max arrives negative.
+  guard capacity >= needed || capacity < 0 else {
+    throw ARMSError(.bufferTooSmall, "\(label) has room for \(capacity); \(needed) are needed")
+  }
+  return true
+}
+
+/// Copies values to the host's buffer, or only says how many there are.
+func deliver<T: BitwiseCopyable>(
+  _ values: [T], to buffer: UnsafeMutablePointer<T>?, capacity: Int, count: UnsafeMutablePointer<Int>,
+  _ label: String
+) throws(ARMSError) {
+  guard try hasRoom(buffer, capacity, for: values.count, count, label), let buffer else { return }
+  for (index, value) in values.enumerated() { buffer[index] = value }
+}
+
+/// Writes a string and its NUL into a fixed array of chars, cut at a character's border if it is too long.
+func write<Field>(_ string: String, to field: inout Field) {
+  withUnsafeMutableBytes(of: &field) { bytes in
+    for index in bytes.indices { bytes[index] = 0 }
+    let utf8 = string.utf8
+    var end = min(utf8.count, bytes.count - 1)
+    let units = Array(utf8)
+    while end > 0, end < units.count, units[end] & 0xC0 == 0x80 { end -= 1 }
+    for index in 0..<end { bytes[index] = units[index] }
+  }
+}

@@ -1,0 +1,180 @@
+import ARMS
+public import CARMS
+
+@_cdecl("arms_candidates_add") @implementation
+public func arms_candidates_add(
+  _ router: OpaquePointer?, _ candidates: UnsafePointer<arms_candidate>?, _ count: Int,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    var converted: [Candidate] = []
+    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates").enumerated() {
+      converted.append(try convert(candidate, "candidates[\(index)]", profile: true))
+    }
+    try router.add(converted)
+  }
+}
+
+@_cdecl("arms_candidates_update") @implementation
+public func arms_candidates_update(
+  _ router: OpaquePointer?, _ candidates: UnsafePointer<arms_candidate>?, _ count: Int,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    var converted: [Candidate] = []
+    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates").enumerated() {
+      converted.append(try convert(candidate, "candidates[\(index)]", profile: false))
+    }
+    try router.update(converted)
+  }
+}
+
+/// A candidate of the host; `profile` says whether it must be described or must not be.
+private func convert(
+  _ candidate: arms_candidate, _ label: String, profile wantsProfile: Bool
+) throws(ARMSError) -> Candidate {
+  let name = try string(candidate.name, "\(label).name")
+  let known = UInt32(
+    ARMS_CANDIDATE_DISABLED.rawValue | ARMS_CANDIDATE_HAS_COST.rawValue | ARMS_CANDIDATE_HAS_LATENCY.rawValue)
+  guard candidate.flags & ~known == 0 else {
+    throw ARMSError(.invalidArgument, "\(label).flags is \(candidate.flags); the known flags are \(known)")
+  }
+  guard candidate.max_images >= -1 else {
+    throw ARMSError(.invalidArgument, "\(label).max_images is \(candidate.max_images); -1 or more is wanted")
+  }
+  func has(_ flag: arms_candidate_flag) -> Bool { candidate.flags & UInt32(flag.rawValue) != 0 }
+  var result = Candidate(
+    name: name, profile: "",
+    cost: has(ARMS_CANDIDATE_HAS_COST) ? candidate.cost : nil,
+    latency: has(ARMS_CANDIDATE_HAS_LATENCY) ? candidate.latency : nil,
+    temperature: candidate.temperature == 0 ? 1 : candidate.temperature, bias: candidate.bias,
+    maxImages: candidate.max_images == 0 ? nil : Int(max(0, candidate.max_images)),
+    isEnabled: !has(ARMS_CANDIDATE_DISABLED), router: Int(candidate.router))
+  try describe(&result, candidate, label, wantsProfile)
+  return result
+}
+
+/// Sets profile and embedding, as the host gave them.
+private func describe(
+  _ result: inout Candidate, _ candidate: arms_candidate, _ label: String, _ wantsProfile: Bool
+) throws(ARMSError) {
+  let profile = Profile(
+    name: result.name, parameters: try optionalString(candidate.parameters, "\(label).parameters"),
+    architecture: try optionalString(candidate.architecture, "\(label).architecture"),
+    languageModel: try optionalString(candidate.language_model, "\(label).language_model"),
+    visionModel: try optionalString(candidate.vision_model, "\(label).vision_model"))
+  let sentence = try optionalString(candidate.profile, "\(label).profile")
+  let hasFields = profile != Profile(name: result.name)
+  guard wantsProfile else {
+    guard !hasFields, sentence == nil, candidate.embedding == nil else {
+      throw ARMSError(.invalidArgument, "\(label) has a profile or an embedding; an update changes neither, leave them NULL")
+    }
+    return
+  }
+  guard sentence == nil || !hasFields else {
+    throw ARMSError(.invalidArgument, "\(label) has both a profile and profile fields; give one of them")
+  }
+  if let start = candidate.embedding {
+    guard let count = Int(exactly: candidate.embedding_count) else {
+      throw ARMSError(.invalidArgument, "\(label).embedding_count is \(candidate.embedding_count); the text width is wanted")
+    }
+    result.embedding = Array(UnsafeBufferPointer(start: start, count: min(count, 1 << 16)))
+    result.profile = sentence ?? (hasFields ? profile.sentence : "")
+  } else {
+    guard candidate.embedding_count == 0 else {
+      throw ARMSError(.invalidArgument, "\(label).embedding is NULL although its count is \(candidate.embedding_count)")
+    }
+    result.profile = sentence ?? profile.sentence
+  }
+}
+
+@_cdecl("arms_candidates_remove") @implementation
+public func arms_candidates_remove(
+  _ router: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    try router.remove(try strings(names, count, "names"))
+  }
+}
+
+@_cdecl("arms_candidates_enable") @implementation
+public func arms_candidates_enable(
+  _ router: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ enabled: Int32,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    try router.enable(try strings(names, count, "names"), enabled != 0)
+  }
+}
+
+@_cdecl("arms_candidates_list") @implementation
+public func arms_candidates_list(
+  _ router: OpaquePointer?, _ candidates: UnsafeMutablePointer<arms_candidate_info>?, _ capacity: Int,
+  _ count: UnsafeMutablePointer<Int>?, _ generation: UnsafeMutablePointer<UInt64>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let listing = try ARMSABI.router(router).listing
+    let count = try required(count, "count")
+    if capacity == 0, candidates == nil {
+      count.pointee = listing.candidates.count
+      generation?.pointee = listing.generation
+      return
+    }
+    let out = try HostArray(candidates, capacity, "candidates")
+    guard out.capacity >= listing.candidates.count else {
+      count.pointee = listing.candidates.count
+      throw ARMSError(
+        .bufferTooSmall, "candidates has room for \(out.capacity); \(listing.candidates.count) are needed")
+    }
+    for (index, candidate) in listing.candidates.enumerated() { out.write(info(of: candidate), at: index) }
+    count.pointee = listing.candidates.count
+    generation?.pointee = listing.generation
+  }
+}
+
+private func info(of candidate: Candidate) -> arms_candidate_info {
+  var info = arms_candidate_info()
+  if !candidate.isEnabled { info.flags |= UInt32(ARMS_CANDIDATE_DISABLED.rawValue) }
+  if candidate.cost != nil { info.flags |= UInt32(ARMS_CANDIDATE_HAS_COST.rawValue) }
+  if candidate.latency != nil { info.flags |= UInt32(ARMS_CANDIDATE_HAS_LATENCY.rawValue) }
+  write(candidate.name, to: &info.name)
+  info.cost = candidate.cost ?? 0
+  info.latency = candidate.latency ?? 0
+  info.temperature = candidate.temperature
+  info.bias = candidate.bias
+  info.beta = candidate.beta
+  info.max_images = candidate.maxImages.map { $0 == 0 ? -1 : Int32(clamping: $0) } ?? 0
+  info.router = UInt32(clamping: candidate.router)
+  return info
+}
+
+@_cdecl("arms_candidate_profile") @implementation
+public func arms_candidate_profile(
+  _ router: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ buffer: UnsafeMutablePointer<CChar>?,
+  _ capacity: Int, _ size: UnsafeMutablePointer<Int>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    let profile = try router.profile(ofCandidate: try string(name, "name"))
+    let bytes = profile.utf8.map { CChar(bitPattern: $0) } + [0]
+    try deliver(bytes, to: buffer, capacity: capacity, count: try required(size, "required"), "buffer")
+  }
+}
+
+@_cdecl("arms_candidate_embedding") @implementation
+public func arms_candidate_embedding(
+  _ router: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ embedding: UnsafeMutablePointer<Float>?,
+  _ capacity: Int, _ count: UnsafeMutablePointer<Int>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    let values = try router.embedding(ofCandidate: try string(name, "name"))
+    try deliver(values, to: embedding, capacity: capacity, count: try required(count, "required"), "embedding")
+  }
+}

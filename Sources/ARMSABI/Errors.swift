@@ -1,0 +1,88 @@
+import ARMS
+public import CARMS
+import Glibc
+
+/// An error as C sees it: a status, and behind it the text with its NUL.
+private struct ErrorHeader {
+  let status: Int32
+}
+
+/// Allocates an error; nil if there is no memory for it, so that the status alone reaches the caller.
+private func makeError(_ error: ARMSError) -> OpaquePointer? {
+  let text = Array(error.message.utf8)
+  let size = MemoryLayout<ErrorHeader>.size + text.count + 1
+  guard let memory = malloc(size) else { return nil }
+  memory.storeBytes(of: ErrorHeader(status: error.code.rawValue), as: ErrorHeader.self)
+  let start = memory + MemoryLayout<ErrorHeader>.size
+  text.withUnsafeBytes { bytes in
+    if let base = bytes.baseAddress { memcpy(start, base, bytes.count) }
+  }
+  start.storeBytes(of: 0, toByteOffset: text.count, as: UInt8.self)
+  return OpaquePointer(memory)
+}
+
+/// Runs an export's body: what it throws becomes a status and, if the caller wants one, an error.
+func reporting(
+  _ error: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws(ARMSError) -> Void
+) -> arms_status {
+  do throws(ARMSError) {
+    try body()
+    return 0
+  } catch let failure {
+    if let error { error.pointee = makeError(failure) }
+    return failure.code.rawValue
+  }
+}
+
+@_cdecl("arms_error_status") @implementation
+public func arms_error_status(_ error: OpaquePointer?) -> arms_status {
+  guard let error else { return 0 }
+  return UnsafeRawPointer(error).load(as: ErrorHeader.self).status
+}
+
+private let emptyString: StaticString = ""
+
+@_cdecl("arms_error_message") @implementation
+public func arms_error_message(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
+  guard let error else { return constant(emptyString) }
+  return (UnsafeRawPointer(error) + MemoryLayout<ErrorHeader>.size).assumingMemoryBound(to: CChar.self)
+}
+
+@_cdecl("arms_error_free") @implementation
+public func arms_error_free(_ error: OpaquePointer?) {
+  free(error.map { UnsafeMutableRawPointer($0) })
+}
+
+@_cdecl("arms_status_name") @implementation
+public func arms_status_name(_ status: arms_status) -> UnsafePointer<CChar>? {
+  constant(statusName(status))
+}
+
+/// A static string as C sees it.
+func constant(_ string: StaticString) -> UnsafePointer<CChar> {
+  UnsafeRawPointer(string.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+private func statusName(_ status: arms_status) -> StaticString {
+  switch status {
+  case 0: "ARMS_OK"
+  case 1: "ARMS_ERROR_INVALID_ARGUMENT"
+  case 2: "ARMS_ERROR_INVALID_HANDLE"
+  case 3: "ARMS_ERROR_NOT_FOUND"
+  case 4: "ARMS_ERROR_ALREADY_EXISTS"
+  case 5: "ARMS_ERROR_IO"
+  case 6: "ARMS_ERROR_INVALID_MODEL"
+  case 7: "ARMS_ERROR_INVALID_IMAGE"
+  case 8: "ARMS_ERROR_INVALID_TEXT"
+  case 9: "ARMS_ERROR_NOT_FINITE"
+  case 10: "ARMS_ERROR_LIMIT_EXCEEDED"
+  case 11: "ARMS_ERROR_OUT_OF_MEMORY"
+  case 12: "ARMS_ERROR_UNSUPPORTED"
+  case 13: "ARMS_ERROR_NO_CANDIDATES"
+  case 14: "ARMS_ERROR_MISSING_VALUE"
+  case 15: "ARMS_ERROR_BUFFER_TOO_SMALL"
+  case 16: "ARMS_ERROR_CANCELLED"
+  case 17: "ARMS_ERROR_INTERNAL"
+  default: "ARMS_ERROR_UNKNOWN"
+  }
+}

@@ -1,0 +1,97 @@
+/* layer_norm and its fusion with quantize_rows, in the vector vocabulary. */
+#include "../Quantize/quantize_row.h"
+
+CK_TARGET_BEGIN
+
+typedef struct row_moments {
+  float mean;
+  float inverse; /* 1 / sqrt(variance + epsilon) */
+} row_moments;
+
+/* sum x, in four chains that hide the latency of the addition. */
+CK_INLINE float row_sum(const float *x, size_t columns) {
+  vf sum[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
+  size_t c = 0;
+  for (; c + 4 * VF_LANES <= columns; c += 4 * VF_LANES)
+    for (int j = 0; j < 4; j++) sum[j] = vf_add(sum[j], vf_load(x + c + j * VF_LANES));
+  for (; c < columns; c += VF_LANES) sum[0] = vf_add(sum[0], vf_load_some(x + c, columns - c));
+  return vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3])));
+}
+
+/* Two passes, the second correcting the first: with d = x - m for a rounded mean m, the mean is
+ * m + sum d / n and the variance sum d^2 / n - (sum d / n)^2. */
+static inline row_moments moments_of(const float *x, size_t columns, float epsilon) {
+  const float n = (float)columns;
+  const float mean = row_sum(x, columns) / n;
+  const vf m = vf_set1(mean);
+  vf sum[2] = {vf_zero(), vf_zero()}, squares[2] = {vf_zero(), vf_zero()};
+  size_t c = 0;
+  for (; c + 2 * VF_LANES <= columns; c += 2 * VF_LANES)
+    for (int j = 0; j < 2; j++) {
+      vf d = vf_sub(vf_load(x + c + j * VF_LANES), m);
+      sum[j] = vf_add(sum[j], d);
+      squares[j] = vf_fma(d, d, squares[j]);
+    }
+  for (; c < columns; c += VF_LANES) {
+    vf d = vf_sub(vf_load_some(x + c, columns - c), m);
+    if (columns - c < VF_LANES) d = vf_keep_part(d, columns - c, vf_zero());
+    sum[0] = vf_add(sum[0], d);
+    squares[0] = vf_fma(d, d, squares[0]);
+  }
+  const float shift = vf_sum(vf_add(sum[0], sum[1])) / n;
+  float variance = vf_sum(vf_add(squares[0], squares[1])) / n - shift * shift;
+  if (variance < 0) variance = 0;
+  return (row_moments){mean + shift, 1 / __builtin_sqrtf(variance + epsilon)};
+}
+
+/* min(left, VF_LANES) normalised values of a row, from column c on. */
+CK_INLINE vf normalized(const float *x, row_moments m, const float *gamma, const float *beta, size_t c,
+                        size_t left) {
+  vf y = vf_mul(vf_sub(vf_load_some(x + c, left), vf_set1(m.mean)), vf_set1(m.inverse));
+  return vf_fma(y, vf_load_some(gamma + c, left), vf_load_some(beta + c, left));
+}
+
+void CK_NAME(layer_norm)(const float *x, size_t ldx, size_t rows, size_t columns, const float *gamma,
+                         const float *beta, float epsilon, float *out, size_t ldo) {
+  for (size_t row = 0; row < rows; row++, x += ldx, out += ldo) {
+    row_moments m = moments_of(x, columns, epsilon);
+    for (size_t c = 0; c < columns; c += VF_LANES)
+      vf_store_some(out + c, normalized(x, m, gamma, beta, c, columns - c), columns - c);
+  }
+}
+
+void CK_NAME(layer_norm_quantize)(const float *x, size_t ldx, size_t rows, size_t columns,
+                                  const float *gamma, const float *beta, float epsilon, float *out,
+                                  size_t ldo, const float *smooth, uint8_t *q, size_t ldq,
+                                  float *scale, int32_t *zero) {
+  for (size_t row = 0; row < rows; row++, x += ldx, q += ldq) {
+    float *kept = out ? out + row * ldo : NULL;
+    row_moments m = moments_of(x, columns, epsilon);
+    vf least = vf_zero(), most = vf_zero();
+    for (size_t c = 0; c < columns; c += VF_LANES) {
+      size_t left = columns - c;
+      vf y = normalized(x, m, gamma, beta, c, left);
+      if (kept) vf_store_some(kept + c, y, left);
+      if (smooth) y = vf_mul(y, vf_load_some(smooth + c, left));
+      if (left < VF_LANES) y = vf_keep_part(y, left, vf_zero());
+      least = vf_min(y, least);
+      most = vf_max(y, most);
+    }
+    row_code code = row_code_of(vf_least(least), vf_most(most));
+    if (kept) {
+      quantize_row(kept, columns, smooth, code, q, ldq);
+    } else { /* Nowhere to keep the normalised row: it is computed again. */
+      for (size_t c = 0; c < columns; c += VF_LANES) {
+        size_t left = columns - c;
+        vf y = normalized(x, m, gamma, beta, c, left);
+        if (smooth) y = vf_mul(y, vf_load_some(smooth + c, left));
+        store_codes(q + c, y, code, left);
+      }
+      memset(q + columns, 0, ldq - columns);
+    }
+    scale[row] = code.scale;
+    zero[row] = (int32_t)code.zero;
+  }
+}
+
+CK_TARGET_END

@@ -1,0 +1,114 @@
+import Testing
+
+@testable import ARMS
+
+/// Knuth's generator: the same damage in every run.
+private struct LinearCongruential: RandomNumberGenerator {
+  private var state: UInt64 = 1
+
+  mutating func next() -> UInt64 {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return (state >> 32) | (state << 32)
+  }
+}
+
+@Suite struct ImageErrorTests {
+  @Test(arguments: [
+    ("GIF89a......", "GIF"), ("RIFF....WEBPVP8 ", "WebP"), ("BM..........", "BMP"), ("II*\0........", "TIFF"),
+    ("....ftypavif", "AVIF"), ("....ftypheic", "HEIF"), ("%PDF-1.7....", "PDF"), ("hello, world", "unknown"),
+  ])
+  func namesTheFormatFoundAndThoseAccepted(text: String, format: String) throws {
+    let error = try #require(ImageFixtures.error(encoded: Array(text.utf8)))
+    #expect(error.code == .invalidImage)
+    #expect(error.message.contains(format))
+    #expect(error.message.contains("JPEG and PNG are accepted"))
+  }
+
+  @Test func refusesNothing() throws {
+    let error = try #require(ImageFixtures.error(encoded: []))
+    #expect(error.code == .invalidImage)
+    #expect(error.message.contains("empty"))
+  }
+
+  @Test(arguments: [
+    "jpeg_420.jpg", "jpeg_progressive.jpg", "jpeg_cmyk.jpg", "png_rgb_8.png", "png_rgb_8_interlaced.png",
+  ])
+  func saysThatAFileIsTruncated(name: String) throws {
+    let bytes = try ImageFixtures.bytes(name)
+    for count in [1, 3, 7, bytes.count / 4, bytes.count / 2, bytes.count * 3 / 4] {
+      let error = try #require(
+        ImageFixtures.error(encoded: Array(bytes[..<count])), "\(count) bytes of \(name)")
+      #expect(error.code == .invalidImage)
+      #expect(error.message.contains("truncated"), "\(count) bytes of \(name)")
+    }
+  }
+
+  /// Damage may or may not show; it must never do anything but throw an `ARMSError`.
+  @Test func survivesFlippedBits() throws {
+    var random = LinearCongruential()
+    for name in [
+      "jpeg_420.jpg", "jpeg_progressive.jpg", "jpeg_ycck.jpg", "jpeg_orientation_6.jpg",
+      "png_palette_4_alpha.png",
+      "png_rgb_alpha_16.png", "png_gray_1_interlaced.png", "png_orientation_5.png",
+    ] {
+      let bytes = try ImageFixtures.bytes(name)
+      for _ in 0..<100 {
+        var damaged = bytes
+        for _ in 0..<3 {
+          damaged[Int.random(in: 2..<damaged.count, using: &random)] ^=
+            1 << UInt8.random(in: 0..<8, using: &random)
+        }
+        if let error = ImageFixtures.error(encoded: damaged) { #expect(!error.message.isEmpty) }
+      }
+    }
+  }
+
+  @Test func aDamagedPNGIsNamedSo() throws {
+    var bytes = try ImageFixtures.bytes("png_rgb_8.png")
+    bytes[bytes.count / 2] ^= 0xFF
+    let error = try #require(ImageFixtures.error(encoded: bytes))
+    #expect(error.code == .invalidImage)
+    #expect(error.message.contains("damaged PNG"))
+  }
+
+  @Test func refusesBombs() throws {
+    let pixels = try #require(ImageFixtures.error(encoded: ImageFixtures.bytes("refused_bomb.png")))
+    #expect(pixels.code == .limitExceeded)
+    #expect(pixels.message.contains("100000 x 100000"))
+    let scans = try #require(ImageFixtures.error(encoded: ImageFixtures.bytes("refused_scans.jpg")))
+    #expect(scans.code == .limitExceeded)
+    #expect(scans.message.contains("scans"))
+  }
+
+  @Test func limitsBytesAndPixels() throws {
+    let bytes = try ImageFixtures.bytes("jpeg_420.jpg")
+    let fits = ImageLimits(maxBytes: bytes.count, maxPixels: 45 * 30)
+    #expect(ImageFixtures.error(encoded: bytes, limits: fits) == nil)
+    let fewerBytes = ImageLimits(maxBytes: bytes.count - 1, maxPixels: 45 * 30)
+    #expect(ImageFixtures.error(encoded: bytes, limits: fewerBytes)?.code == .limitExceeded)
+    let fewerPixels = ImageLimits(maxBytes: bytes.count, maxPixels: 45 * 30 - 1)
+    #expect(ImageFixtures.error(encoded: bytes, limits: fewerPixels)?.code == .limitExceeded)
+  }
+
+  @Test func ignoresMalformedEXIF() throws {
+    let bytes = try ImageFixtures.bytes("jpeg_420.jpg")
+    let upright = try ImageFixtures.levels(encoded: bytes)
+    let tiff: [UInt8] = [0x4D, 0x4D, 0, 42]
+    let bodies: [[UInt8]] = [
+      [], tiff, tiff + [0xFF, 0xFF, 0xFF, 0xFF], tiff + [0, 0, 0, 8], tiff + [0, 0, 0, 8, 0xFF, 0xFF],
+      // One entry: another type, a count of 2, a value of 9, and a value cut off.
+      tiff + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 2, 0, 0, 0, 1, 0, 6, 0, 0],
+      tiff + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 2, 0, 6, 0, 0],
+      tiff + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 9, 0, 0],
+      tiff + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1],
+    ]
+    for body in bodies {
+      let segment = Array("Exif\0\0".utf8) + body
+      let marker = [0xFF, 0xE1, 0, UInt8(segment.count + 2)] + segment
+      #expect(try ImageFixtures.levels(encoded: Array(bytes[..<2]) + marker + bytes[2...]) == upright)
+    }
+    let turned = Array("Exif\0\0".utf8) + tiff + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0]
+    let marker = [0xFF, 0xE1, 0, UInt8(turned.count + 2)] + turned
+    #expect(try ImageFixtures.levels(encoded: Array(bytes[..<2]) + marker + bytes[2...]) != upright)
+  }
+}
