@@ -32,7 +32,7 @@ def opened(expected: dict[str, Any]) -> Iterator[arms.Router]:
                 [
                     arms.Candidate(
                         name=candidate["name"],
-                        embedding=candidate["embedding"],
+                        embedding=profile(candidate, expected),
                         temperature=candidate["temperature"],
                         bias=candidate["bias"],
                     )
@@ -40,6 +40,14 @@ def opened(expected: dict[str, Any]) -> Iterator[arms.Router]:
                 ]
             )
         yield router
+
+
+def profile(candidate: dict[str, Any], expected: dict[str, Any]) -> NDArray[np.float32]:
+    """The embedding m_j; with delta_j where the candidate is added, which has none of its own."""
+    embedding = np.array(candidate["embedding"], np.float32)
+    if expected["candidates_in_file"]:
+        return embedding
+    return embedding + np.array(candidate["delta"], np.float32)
 
 
 def prepared(image: int, size: int) -> NDArray[np.float32]:
@@ -84,7 +92,7 @@ def test_candidates(opened: arms.Router, expected: dict[str, Any]) -> None:
         assert info.temperature == pytest.approx(candidate["temperature"])
         assert info.bias == pytest.approx(candidate["bias"])
         embedding = opened.candidates.embedding(info.name)
-        np.testing.assert_allclose(embedding, candidate["embedding"], rtol=1e-6)
+        np.testing.assert_allclose(embedding, profile(candidate, expected), rtol=1e-6)
 
 
 def test_routes(opened: arms.Router, expected: dict[str, Any]) -> None:

@@ -49,11 +49,18 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     assert caught.value.status == arms.Status.IO
 
 
-@pytest.mark.parametrize("content", [b"", b"GGU", b"no model file", b"\0" * 4096])
+@pytest.mark.parametrize("content", [b"GGU", b"no model file", b"\0" * 4096])
 def test_another_file_is_no_model(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other.gguf"
     path.write_bytes(content)
     with pytest.raises(arms.InvalidModelError):
+        arms.Router(path)
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "empty.gguf"
+    path.touch()
+    with pytest.raises(arms.ArmsError, match=r"empty\.gguf: is empty"):
         arms.Router(path)
 
 

@@ -16,9 +16,11 @@ from arms import Candidate, CandidateInfo, Router
 from arms.cli.candidate_file import read_candidates
 from arms.cli.tables import console, cost, latency, print_json
 
-_Model: TypeAlias = Annotated[Path, typer.Argument(help="The model file.", show_default=False)]
+_Model: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="The model file.", show_default=False)
+]
 _Names: TypeAlias = Annotated[
-    list[str], typer.Argument(help="Names of candidates.", show_default=False)
+    list[str], typer.Argument(metavar="NAME", help="Names of candidates.", show_default=False)
 ]
 _Output: TypeAlias = Annotated[
     Path | None,
@@ -122,8 +124,8 @@ def add(
 ) -> None:
     """Add a candidate, or those of a JSON file.
 
-    The file holds a list, or an object with a list "candidates", of objects with "name" and any
-    of the options' names ("cost_per_query_usd" and "latency_ms" are understood too).
+    The file is a list of objects, or an object with that list as "candidates".
+    Their fields are named like the options, --max-images being "max_images".
 
       arms candidates add router.gguf --name qwen2-vl-7b --parameters 8.3B --cost 0.00024
 

@@ -24,15 +24,20 @@ def register(app: typer.Typer) -> None:
 
 
 def route(
-    model: Annotated[Path, typer.Argument(help="The model file.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The model file.", show_default=False)
+    ],
     image: Annotated[
         str,
         typer.Argument(
+            metavar="IMAGE",
             help="A JPEG or PNG file, [bold]-[/bold] for standard input, or [bold]none[/bold].",
             show_default=False,
         ),
     ],
-    question: Annotated[str, typer.Argument(help="What is asked.", show_default=False)],
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="What is asked.", show_default=False)
+    ],
     more_images: Annotated[
         list[str] | None,
         typer.Option("--image", "-i", help="One more image; can be repeated.", show_default=False),

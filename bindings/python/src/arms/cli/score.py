@@ -37,16 +37,19 @@ def register(app: typer.Typer) -> None:
 
 
 def score(
-    model: Annotated[Path, typer.Argument(help="The model file.", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The model file.", show_default=False)
+    ],
     questions: Annotated[
-        list[str] | None, typer.Argument(help="Questions about --image.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="QUESTION", help="Questions about --image.", show_default=False),
     ] = None,
     image: Annotated[
         list[str] | None,
         typer.Option(
             "--image",
             "-i",
-            help="An image of QUESTIONS; can be repeated. Default: no image.",
+            help="An image that QUESTION is about; can be repeated. Default: no image.",
             show_default=False,
         ),
     ] = None,
@@ -55,7 +58,7 @@ def score(
         typer.Option(
             "--queries",
             "-q",
-            help="A file of JSON lines, [bold]-[/bold] for standard input, in place of QUESTIONS.",
+            help="A file of JSON lines, [bold]-[/bold] for standard input, in place of QUESTION.",
             show_default=False,
         ),
     ] = None,
@@ -81,17 +84,17 @@ def score(
 ) -> None:
     """Score questions against every candidate.
 
-    Each line of a --queries file holds "question" and "image": a path relative to that file, a
-    list of paths, or null.
+    Each line of a --queries file holds "question" and "image".
+    An image is a path relative to that file, a list of paths, or null.
 
       arms score router.gguf "What is shown?" "Which year is highest?" --image chart.png
 
       arms score router.gguf --queries queries.jsonl --json > scores.jsonl
     """
     if bool(questions) == (queries is not None):
-        raise typer.BadParameter("give QUESTIONS or --queries, one of them")
+        raise typer.BadParameter("give a QUESTION or --queries, one of them")
     if queries is not None and image:
-        raise typer.BadParameter("--image goes with QUESTIONS; a --queries file names its own")
+        raise typer.BadParameter("--image goes with QUESTION; a --queries file names its own")
     with Router(model, threads=threads) as router:
         if queries is None:
             asked = _asked_about(router, questions or [], image or [], exact)
