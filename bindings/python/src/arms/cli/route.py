@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.table import Table
@@ -13,6 +13,9 @@ from rich.text import Text
 from arms import CandidateInfo, Decision, Policy, RankedCandidate, Router
 from arms.cli.images import read_images
 from arms.cli.tables import bar, console, cost, known, latency, print_json
+
+# By pool and name: the two routers of a cascade may know candidates of one name.
+_Infos: TypeAlias = dict[tuple[int, str], CandidateInfo]
 
 _CHOICE = "Choice"
 _SPEED = "Decoding and threads"
@@ -151,9 +154,9 @@ def route(
             exact=exact,
             top=top,
         )
-        infos = {info.name: info for info in router.candidates.list()}
+        infos = {(info.router, info.name): info for info in router.candidates.list()}
         if other is not None:
-            infos |= {info.name: info for info in other.candidates.list()}
+            infos |= {(1, info.name): info for info in other.candidates.list()}
             other.close()
     if json:
         print_json(_record(decision, infos))
@@ -161,7 +164,7 @@ def route(
         _show(decision, infos, policy)
 
 
-def _record(decision: Decision, infos: dict[str, CandidateInfo]) -> dict[str, Any]:
+def _record(decision: Decision, infos: _Infos) -> dict[str, Any]:
     second_gate = decision.second_gate
     return {
         "name": decision.name,
@@ -175,18 +178,22 @@ def _record(decision: Decision, infos: dict[str, CandidateInfo]) -> dict[str, An
         "second_gate": None if second_gate is None else second_gate.tolist(),
         "ranked_count": decision.ranked_count,
         "ranked": [
-            asdict(entry) | {"cost": infos[entry.name].cost, "latency": infos[entry.name].latency}
-            for entry in decision.ranked
+            asdict(entry) | {"cost": info.cost, "latency": info.latency}
+            for entry, info in _ranked(decision, infos)
         ],
     }
 
 
-def _show(decision: Decision, infos: dict[str, CandidateInfo], policy: Policy) -> None:
-    shown = {entry.name: infos[entry.name] for entry in decision.ranked}
+def _ranked(decision: Decision, infos: _Infos) -> list[tuple[RankedCandidate, CandidateInfo]]:
+    return [(entry, infos[entry.router, entry.name]) for entry in decision.ranked]
+
+
+def _show(decision: Decision, infos: _Infos, policy: Policy) -> None:
+    ranked = _ranked(decision, infos)
     columns = {
         "utility": policy is Policy.UTILITY,
-        "cost": known(shown, "cost"),
-        "latency": known(shown, "latency"),
+        "cost": known((info for _, info in ranked), "cost"),
+        "latency": known((info for _, info in ranked), "latency"),
         "pool": any(entry.router for entry in decision.ranked),
     }
     table = Table(box=None, pad_edge=False)
@@ -195,9 +202,9 @@ def _show(decision: Decision, infos: dict[str, CandidateInfo], policy: Policy) -
     for column, present in columns.items():
         if present:
             table.add_column(column, justify="right")
-    for entry in decision.ranked:
-        cells = _cells(entry, infos[entry.name])
-        chosen = entry.name == decision.name
+    for place, (entry, info) in enumerate(ranked):
+        cells = _cells(entry, info)
+        chosen = place == 0 and not decision.abstained
         table.add_row(
             Text(f"{'→' if chosen else ' '} {entry.name}"),
             bar(entry.confidence),

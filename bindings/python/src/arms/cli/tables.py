@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.text import Text
@@ -43,6 +42,6 @@ def latency(milliseconds: float | None) -> str:
     return "" if milliseconds is None else f"{milliseconds:.6g} ms"
 
 
-def known(values: Mapping[str, Any], field: str) -> bool:
+def known(records: Iterable[object], field: str) -> bool:
     """Say whether any of several records knows a field, so that its column is worth its room."""
-    return any(getattr(value, field) is not None for value in values.values())
+    return any(getattr(record, field) is not None for record in records)
