@@ -1,4 +1,4 @@
-public import CARMS
+import CARMS
 import CKernels
 
 @_cdecl("arms_abi_version") @implementation

@@ -287,6 +287,9 @@ def make(fixture: Fixture, text: Path, image: Path) -> None:
         name: torch.from_numpy(with_candidates.parameters[f"candidate.{name}"].values)
         for name in ("delta", "beta", "temperature", "bias")
     }
+    if not fixture.candidates_in_file:
+        # Only training gives these; a candidate that is added starts without them.
+        candidate |= {name: torch.zeros_like(candidate[name]) for name in ("delta", "beta")}
     questions = [encoders.encode_text(question) for question in QUESTIONS]
     images = [encoders.encode_image(one) for one in range(2)]
     routes = []
