@@ -12,12 +12,12 @@ Self = TypeVar("Self", bound="Handle")
 
 
 class Handle:
-    """A handle that is freed once: by `close`, by ``with``, by the collector or at exit.
+    """A handle that is freed once: by `close`, by ``with``, or by the collector.
 
     The finaliser refers to the address and the C function, never to the object, so that it runs
-    whatever state the object is in; `weakref.finalize` runs those that are left before the
-    interpreter takes its modules apart. Closing while another thread is inside a call is safe: the
-    call finishes, and later ones raise.
+    whatever state the object is in. Closing while another thread is inside a call is safe: the
+    call finishes, and later ones raise. What is open when the interpreter exits is left to the
+    system, which frees it at once, so that daemon threads are not robbed of it in their last calls.
 
     Parameters
     ----------
@@ -30,6 +30,7 @@ class Handle:
     def __init__(self, address: int, free: str) -> None:
         self._address = address
         self._finalizer = weakref.finalize(self, getattr(library(), free), address)
+        self._finalizer.atexit = False
 
     @property
     def closed(self) -> bool:
