@@ -21,6 +21,7 @@ __all__ = [
     "WeightType",
     "assemble",
     "convert_checkpoints",
+    "save",
 ]
 
 
@@ -92,11 +93,20 @@ def convert_checkpoints(
         If a checkpoint is damaged or not supported; the message names the file and the field.
     """
     part = assemble(text, image, head, seed=seed, context_length=context_length)
+    title = name or f"{Path(text).resolve().name} + {Path(image).resolve().name}"
+    save(part, output, title, weight_type)
+
+
+def save(part: Part, output: str | Path, name: str, weight_type: WeightType = WeightType.F32) -> None:
+    """Write a whole model, prepared for its type, as a model file.
+
+    Parameters are those of `convert_checkpoints`. `part` is left as it is.
+    """
     if weight_type is WeightType.INT8:
         _refuse_key_layout(part)
+        part = Part(dict(part.keys), dict(part.parameters))
         _balance_image_encoder(part)
-    title = name or f"{Path(text).resolve().name} + {Path(image).resolve().name}"
-    write_model(output, {"general.name": string(title), **part.keys}, part.parameters, weight_type)
+    write_model(output, {"general.name": string(name), **part.keys}, part.parameters, weight_type)
 
 
 def _refuse_key_layout(part: Part) -> None:

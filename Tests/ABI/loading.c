@@ -1,0 +1,56 @@
+/* What loading the library does to its host: nothing. No thread, no signal handler, no output.
+ *
+ * Usage: loading LIBRARY. Output of the library itself is looked for by run.sh, which expects this
+ * program's one line and no other. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static int threads(void) {
+  int count = 0;
+  DIR *tasks = opendir("/proc/self/task");
+  if (tasks == NULL) return -1;
+  for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) count += entry->d_name[0] != '.';
+  closedir(tasks);
+  return count;
+}
+
+static void handlers(struct sigaction *actions) {
+  memset(actions, 0, NSIG * sizeof *actions);
+  for (int number = 1; number < NSIG; number++) sigaction(number, NULL, &actions[number]);
+}
+
+int main(int argc, char **argv) {
+  static struct sigaction before[NSIG], after[NSIG];
+  sigset_t mask_before, mask_after;
+  int passed = 0, failed = 0;
+  if (argc != 2) return 2;
+
+  int threads_before = threads();
+  handlers(before);
+  sigprocmask(SIG_BLOCK, NULL, &mask_before);
+  void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+  if (library == NULL) {
+    fprintf(stderr, "%s\n", dlerror());
+    return 1;
+  }
+  handlers(after);
+  sigprocmask(SIG_BLOCK, NULL, &mask_after);
+
+  if (threads_before == 1 && threads() == 1) passed++;
+  else failed++, fprintf(stderr, "loading leaves %d threads\n", threads());
+  for (int number = 1; number < NSIG; number++) {
+    if (before[number].sa_handler == after[number].sa_handler &&
+        before[number].sa_flags == after[number].sa_flags)
+      passed++;
+    else failed++, fprintf(stderr, "loading replaces the handler of signal %d\n", number);
+  }
+  if (memcmp(&mask_before, &mask_after, sizeof mask_before) == 0) passed++;
+  else failed++, fprintf(stderr, "loading changes the signal mask\n");
+
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed != 0;
+}

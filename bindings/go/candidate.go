@@ -1,0 +1,261 @@
+package arms
+
+/*
+#include <arms.h>
+*/
+import "C"
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"unsafe"
+)
+
+// Candidate is a VLM that can be chosen. It is described by a profile, a sentence that the text
+// encoder embeds: the library makes it from the structured fields that are not empty, or takes
+// Profile, or is given the embedding itself.
+type Candidate struct {
+	Name          string // unique in its router; 1 to NameCapacity-1 bytes
+	Parameters    string // "7B"
+	Architecture  string // "ViT, MLP projector, decoder"
+	LanguageModel string // "Qwen2-7B"
+	VisionModel   string // "ViT 675M"
+
+	Profile   string    // the whole sentence, in place of the four fields above
+	Embedding []float32 // [TextWidth], in place of embedding the profile
+
+	Cost    *float64 // US dollars a query; nil: not known. See Known.
+	Latency *float64 // milliseconds; nil: not known. See Known.
+
+	Temperature float32 // T_j of the calibration, positive; 0: 1
+	Bias        float32 // b_j of the calibration
+	MaxImages   int     // images it takes at most; 0: any number, -1: none
+	Pool        int     // 0: the first router's, 1: the second's
+	Disabled    bool    // kept, but never chosen, ranked or scored
+}
+
+// Known returns a cost or latency that is known, for the fields of a [Candidate].
+func Known(value float64) *float64 { return &value }
+
+// CandidateInfo is a candidate as [Router.List] gives it.
+type CandidateInfo struct {
+	Name        string
+	Cost        *float64 // US dollars a query; nil: not known
+	Latency     *float64 // milliseconds; nil: not known
+	Temperature float32  // T_j
+	Bias        float32  // b_j
+	Beta        float32  // the learned offset beta_j of the scaled head
+	MaxImages   int      // images it takes at most; 0: any number, -1: none
+	Pool        int      // 0: the first router's, 1: the second's
+	Disabled    bool
+}
+
+// Add adds candidates, all or none, as one new generation. Calls in flight finish on the old one.
+//
+// Errors: [ErrAlreadyExists], [ErrNotFinite], [ErrInvalidText], [ErrInvalidArgument],
+// [ErrInvalidHandle], and those of ctx.
+func (r *Router) Add(ctx context.Context, candidates ...Candidate) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(r)
+	var a arguments
+	defer a.release()
+	array := a.candidates(candidates)
+	if a.err != nil {
+		return a.err
+	}
+	var cause *C.arms_error
+	return check(C.arms_candidates_add(r.handle, array, C.size_t(len(candidates)), &cause), &cause)
+}
+
+// Update replaces Disabled, Cost, Latency, Temperature, Bias and MaxImages of the named candidates,
+// all or none. Profile fields and embedding must be empty: a candidate with another profile is
+// another one.
+//
+// Errors: [ErrNotFound], [ErrNotFinite], [ErrInvalidArgument], [ErrInvalidHandle].
+func (r *Router) Update(candidates ...Candidate) error {
+	defer runtime.KeepAlive(r)
+	var a arguments
+	defer a.release()
+	array := a.candidates(candidates)
+	if a.err != nil {
+		return a.err
+	}
+	var cause *C.arms_error
+	return check(C.arms_candidates_update(r.handle, array, C.size_t(len(candidates)), &cause), &cause)
+}
+
+// Remove removes the named candidates, all or none.
+//
+// Errors: [ErrNotFound], [ErrInvalidArgument], [ErrInvalidHandle].
+func (r *Router) Remove(names ...string) error {
+	defer runtime.KeepAlive(r)
+	var a arguments
+	defer a.release()
+	array := a.names(names)
+	if a.err != nil {
+		return a.err
+	}
+	var cause *C.arms_error
+	return check(C.arms_candidates_remove(r.handle, array, C.size_t(len(names)), &cause), &cause)
+}
+
+// Enable lets the named candidates be chosen again, all or none.
+//
+// Errors: [ErrNotFound], [ErrInvalidArgument], [ErrInvalidHandle].
+func (r *Router) Enable(names ...string) error { return r.enable(names, 1) }
+
+// Disable keeps the named candidates from being chosen, ranked or scored, all or none.
+//
+// Errors: [ErrNotFound], [ErrInvalidArgument], [ErrInvalidHandle].
+func (r *Router) Disable(names ...string) error { return r.enable(names, 0) }
+
+func (r *Router) enable(names []string, enabled C.int32_t) error {
+	defer runtime.KeepAlive(r)
+	var a arguments
+	defer a.release()
+	array := a.names(names)
+	if a.err != nil {
+		return a.err
+	}
+	var cause *C.arms_error
+	status := C.arms_candidates_enable(r.handle, array, C.size_t(len(names)), enabled, &cause)
+	return check(status, &cause)
+}
+
+// List returns the candidates in the order in which they were added, the first router's before the
+// second's, disabled ones included.
+//
+// Errors: [ErrInvalidHandle].
+func (r *Router) List() ([]CandidateInfo, error) {
+	list, _, err := r.list()
+	return list, err
+}
+
+// list returns the candidates and the generation that they belong to.
+func (r *Router) list() ([]CandidateInfo, uint64, error) {
+	defer runtime.KeepAlive(r)
+	var generation C.uint64_t
+	infos, err := filled(func(
+		buffer *C.arms_candidate_info, capacity C.size_t, count *C.size_t, cause **C.arms_error,
+	) C.arms_status {
+		if buffer != nil {
+			buffer.struct_size = C.sizeof_arms_candidate_info
+		}
+		return C.arms_candidates_list(r.handle, buffer, capacity, count, &generation, cause)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	list := make([]CandidateInfo, len(infos))
+	for i := range infos {
+		list[i] = candidateInfo(&infos[i])
+	}
+	return list, uint64(generation), nil
+}
+
+// Profile returns a candidate's profile sentence. A candidate that was added by its embedding has an
+// empty one unless one was given.
+//
+// Errors: [ErrNotFound], [ErrInvalidArgument], [ErrInvalidHandle].
+func (r *Router) Profile(name string) (string, error) {
+	defer runtime.KeepAlive(r)
+	var a arguments
+	defer a.release()
+	given := a.name("the candidate's name", name)
+	if a.err != nil {
+		return "", a.err
+	}
+	bytes, err := filled(func(
+		buffer *C.char, capacity C.size_t, count *C.size_t, cause **C.arms_error,
+	) C.arms_status {
+		return C.arms_candidate_profile(r.handle, given, buffer, capacity, count, cause)
+	})
+	if err != nil || len(bytes) == 0 {
+		return "", err
+	}
+	return C.GoString(&bytes[0]), nil
+}
+
+// Embedding returns a candidate's profile embedding m_j, [TextWidth].
+//
+// Errors: [ErrNotFound], [ErrInvalidArgument], [ErrInvalidHandle].
+func (r *Router) Embedding(name string) ([]float32, error) {
+	defer runtime.KeepAlive(r)
+	var a arguments
+	defer a.release()
+	given := a.name("the candidate's name", name)
+	if a.err != nil {
+		return nil, a.err
+	}
+	return filled(func(
+		buffer *float32, capacity C.size_t, count *C.size_t, cause **C.arms_error,
+	) C.arms_status {
+		return C.arms_candidate_embedding(
+			r.handle, given, (*C.float)(buffer), capacity, count, cause)
+	})
+}
+
+// candidates returns an array of candidates, which is never NULL.
+func (a *arguments) candidates(candidates []Candidate) *C.arms_candidate {
+	array := (*C.arms_candidate)(a.zeroed(len(candidates), C.sizeof_arms_candidate))
+	slots := unsafe.Slice(array, len(candidates))
+	for i := range candidates {
+		a.candidate(&slots[i], &candidates[i])
+	}
+	return array
+}
+
+func (a *arguments) candidate(slot *C.arms_candidate, candidate *Candidate) {
+	slot.struct_size = C.sizeof_arms_candidate
+	slot.name = a.name("a candidate's name", candidate.Name)
+	slot.parameters = a.optional("a candidate's Parameters", candidate.Parameters)
+	slot.architecture = a.optional("a candidate's Architecture", candidate.Architecture)
+	slot.language_model = a.optional("a candidate's LanguageModel", candidate.LanguageModel)
+	slot.vision_model = a.optional("a candidate's VisionModel", candidate.VisionModel)
+	slot.profile = a.optional("a candidate's Profile", candidate.Profile)
+	if count := len(candidate.Embedding); count > 0 {
+		slot.embedding = (*C.float)(a.zeroed(count, C.sizeof_float))
+		slot.embedding_count = C.uint64_t(count)
+		copy(unsafe.Slice((*float32)(slot.embedding), count), candidate.Embedding)
+	}
+	if candidate.Disabled {
+		slot.flags |= C.ARMS_CANDIDATE_DISABLED
+	}
+	if candidate.Cost != nil {
+		slot.flags |= C.ARMS_CANDIDATE_HAS_COST
+		slot.cost = C.double(*candidate.Cost)
+	}
+	if candidate.Latency != nil {
+		slot.flags |= C.ARMS_CANDIDATE_HAS_LATENCY
+		slot.latency = C.double(*candidate.Latency)
+	}
+	slot.temperature = C.float(candidate.Temperature)
+	slot.bias = C.float(candidate.Bias)
+	if candidate.MaxImages < -1 || candidate.MaxImages > math.MaxInt32 {
+		a.fail("a candidate's MaxImages is not -1, 0 or a number of images")
+	}
+	slot.max_images = C.int32_t(candidate.MaxImages)
+	slot.router = a.uint32("a candidate's Pool", candidate.Pool)
+}
+
+func candidateInfo(info *C.arms_candidate_info) CandidateInfo {
+	result := CandidateInfo{
+		Name:        C.GoString(&info.name[0]),
+		Temperature: float32(info.temperature),
+		Bias:        float32(info.bias),
+		Beta:        float32(info.beta),
+		MaxImages:   int(info.max_images),
+		Pool:        int(info.router),
+		Disabled:    info.flags&C.ARMS_CANDIDATE_DISABLED != 0,
+	}
+	if info.flags&C.ARMS_CANDIDATE_HAS_COST != 0 {
+		result.Cost = Known(float64(info.cost))
+	}
+	if info.flags&C.ARMS_CANDIDATE_HAS_LATENCY != 0 {
+		result.Latency = Known(float64(info.latency))
+	}
+	return result
+}

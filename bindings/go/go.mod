@@ -1,0 +1,3 @@
+module arms.dev/arms
+
+go 1.19

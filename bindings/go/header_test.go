@@ -1,0 +1,63 @@
+package arms
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// The package's constants have the values that the header gives to theirs.
+func TestConstantsMatchTheHeader(t *testing.T) {
+	header, err := os.ReadFile("../../include/arms.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]int{}
+	for _, match := range regexp.MustCompile(`\b(ARMS_[A-Z0-9_]+) = (\d+)\b`).FindAllSubmatch(header, -1) {
+		values[string(match[1])], _ = strconv.Atoi(string(match[2]))
+	}
+	for name, got := range map[string]int{
+		"ARMS_FUSION_POOLED":     int(FusionPooled),
+		"ARMS_FUSION_PATCHES":    int(FusionPatches),
+		"ARMS_FUSION_CONCAT":     int(FusionConcat),
+		"ARMS_HEAD_PAPER":        int(HeadPaper),
+		"ARMS_HEAD_SCALED":       int(HeadScaled),
+		"ARMS_POLICY_CONFIDENCE": int(PolicyConfidence),
+		"ARMS_POLICY_CASCADE":    int(PolicyCascade),
+		"ARMS_POLICY_UTILITY":    int(PolicyUtility),
+		"ARMS_SCORE_CONFIDENCE":  int(ScoreConfidence),
+		"ARMS_SCORE_LOGIT":       int(ScoreLogit),
+	} {
+		if want, ok := values[name]; !ok || got != want {
+			t.Errorf("%s is %d here and %d in the header", name, got, want)
+		}
+	}
+	// Every status of the header has the library's name and an error that errors.Is finds.
+	sentinels := map[Status]error{
+		StatusInvalidArgument: ErrInvalidArgument, StatusInvalidHandle: ErrInvalidHandle,
+		StatusNotFound: ErrNotFound, StatusAlreadyExists: ErrAlreadyExists, StatusIO: ErrIO,
+		StatusInvalidModel: ErrInvalidModel, StatusInvalidImage: ErrInvalidImage,
+		StatusInvalidText: ErrInvalidText, StatusNotFinite: ErrNotFinite,
+		StatusLimitExceeded: ErrLimitExceeded, StatusOutOfMemory: ErrOutOfMemory,
+		StatusUnsupported: ErrUnsupported, StatusNoCandidates: ErrNoCandidates,
+		StatusMissingValue: ErrMissingValue, StatusBufferTooSmall: ErrBufferTooSmall,
+		StatusCancelled: ErrCancelled, StatusInternal: ErrInternal,
+	}
+	count := 0
+	for name, value := range values {
+		if len(name) < 11 || name[:11] != "ARMS_ERROR_" {
+			continue
+		}
+		count++
+		if Status(value).String() != name || (&Error{Status: Status(value)}).Unwrap() != sentinels[Status(value)] {
+			t.Errorf("status %d: %s, want %s", value, Status(value), name)
+		}
+	}
+	if count != len(sentinels) || Status(1<<20).String() != "ARMS_ERROR_UNKNOWN" {
+		t.Errorf("%d statuses in the header, %d here", count, len(sentinels))
+	}
+	if ABIVersion() < 1 || Version() == "" || KernelISA() == "" {
+		t.Error("the library does not say what it is")
+	}
+}

@@ -1,0 +1,20 @@
+//go:build go1.21
+
+package arms
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// pins lets C read Go memory in place during a call.
+type pins struct{ pinner runtime.Pinner }
+
+// bytes returns the address of size bytes at first, for as long as the pins are held.
+func (p *pins) bytes(first unsafe.Pointer, size int) unsafe.Pointer {
+	p.pinner.Pin(first)
+	return first
+}
+
+// release lets go of what is held.
+func (p *pins) release() { p.pinner.Unpin() }
