@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import arms
 
 REPOSITORY = Path(__file__).parents[3]
 MODELS = REPOSITORY / "Tests" / "Fixtures" / "models"
+
+# Processes that the tests start import the same package.
+os.environ["PYTHONPATH"] = str(Path(arms.__file__).parents[1])
 
 SMALL = arms.Candidate(
     name="small",

@@ -14,14 +14,12 @@ import pytest
 import arms
 from conftest import LARGE, SMALL, UNPRICED
 
-SOURCE = Path(arms.__file__).parents[1]
-
 
 def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``arms`` with arguments."""
     done = subprocess.run(
         [sys.executable, "-c", "from arms.cli import main; main()", *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(SOURCE), "NO_COLOR": "1", "COLUMNS": "120"},
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "120"},
         input=stdin,
         capture_output=True,
         check=False,

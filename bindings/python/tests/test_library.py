@@ -9,14 +9,12 @@ from pathlib import Path
 
 import arms
 
-SOURCE = Path(arms.__file__).parents[1]
-
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(SOURCE)} | environment,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         check=False,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self
 
 from arms._library import library
 from arms.errors import InvalidHandleError
-
-Self = TypeVar("Self", bound="Handle")
 
 
 class Handle:
@@ -46,7 +44,7 @@ class Handle:
             raise InvalidHandleError(f"this {type(self).__name__} is closed: make a new one")
         return self._address
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self) -> Self:
         self._pointer()
         return self
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TypeVar
+from enum import StrEnum
+from typing import Self
 
 from arms.errors import InvalidArgumentError
 
-Choice = TypeVar("Choice", bound="NamedChoice")
 
-
-class NamedChoice(str, Enum):
+class NamedChoice(StrEnum):
     """A choice that has a name in Python and a number in ``arms.h``."""
 
     number: int
 
-    def __new__(cls, name: str, number: int) -> NamedChoice:
+    def __new__(cls, name: str, number: int) -> Self:
         """Make a member that equals its name."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.number = number
         return member
 
-    def __str__(self) -> str:
-        return str(self.value)
-
     @classmethod
-    def parse(cls: type[Choice], value: Choice | str) -> Choice:
+    def parse(cls, value: Self | str) -> Self:
         """Return the member of a name.
 
         Raises
@@ -43,7 +38,7 @@ class NamedChoice(str, Enum):
         )
 
     @classmethod
-    def of(cls: type[Choice], number: int) -> Choice:
+    def of(cls, number: int) -> Self:
         """Return the member of a number.
 
         Raises
