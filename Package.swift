@@ -9,6 +9,7 @@ let dynamicLibraryFlags: [String] = [
   "-Xlinker", "-soname=libarms.so.0",
   "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/ARMSABI/arms.map",
   "-Xlinker", "--gc-sections",
+  "-Xlinker", "--strip-all",
   "-Xlinker", "-z", "-Xlinker", "nodelete",
   "-Xlinker", "-z", "-Xlinker", "now",
 ]

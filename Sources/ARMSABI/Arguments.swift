@@ -10,7 +10,8 @@ func object<T: AnyObject>(
   guard handle != nil else { throw ARMSError(.invalidHandle, "\(label) is NULL; a handle is wanted") }
   guard let object = HandleTable.shared.find(handle, kind, as: type) else {
     throw ARMSError(
-      .invalidHandle, "\(label) is no handle of an open \(kind): it was freed, is of another type, or never existed")
+      .invalidHandle,
+      "\(label) is no handle of an open \(kind): it was freed, is of another type, or never existed")
   }
   return object
 }
@@ -21,13 +22,16 @@ func router(_ handle: OpaquePointer?, _ label: String = "router") throws(ARMSErr
 }
 
 /// A pointer that must not be NULL.
-func required<T>(_ pointer: UnsafeMutablePointer<T>?, _ label: String) throws(ARMSError) -> UnsafeMutablePointer<T> {
+func required<T>(_ pointer: UnsafeMutablePointer<T>?, _ label: String) throws(ARMSError)
+  -> UnsafeMutablePointer<T>
+{
   guard let pointer else { throw ARMSError(.invalidArgument, "\(label) is NULL; a pointer is wanted") }
   return pointer
 }
 
 /// A C string that must not be NULL and must be UTF-8.
-func string(_ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String) throws(ARMSError) -> String {
+func string(_ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String) throws(ARMSError) -> String
+{
   guard let pointer else { throw ARMSError(.invalidArgument, "\(label()) is NULL; a string is wanted") }
   guard let string = String(validatingCString: pointer) else {
     throw ARMSError(.invalidText, "\(label()) is not UTF-8")
@@ -85,7 +89,8 @@ private func bytesOf(
 ///
 /// `minimum` is the size that the struct had in the first release, named once the struct has grown.
 func read<T: BitwiseCopyable>(
-  _ pointer: UnsafePointer<T>, empty: T, minimum: Int = MemoryLayout<T>.size, _ label: @autoclosure () -> String
+  _ pointer: UnsafePointer<T>, empty: T, minimum: Int = MemoryLayout<T>.size,
+  _ label: @autoclosure () -> String
 ) throws(ARMSError) -> T {
   let size = try structSize(UnsafeRawPointer(pointer), minimum: minimum, label())
   var value = empty
@@ -97,7 +102,8 @@ func read<T: BitwiseCopyable>(
 
 /// Writes `value` to a struct of the host, as much of it as the host knows; its `struct_size` stays.
 func write<T: BitwiseCopyable>(
-  _ value: T, to pointer: UnsafeMutablePointer<T>, minimum: Int = MemoryLayout<T>.size, _ label: @autoclosure () -> String
+  _ value: T, to pointer: UnsafeMutablePointer<T>, minimum: Int = MemoryLayout<T>.size,
+  _ label: @autoclosure () -> String
 ) throws(ARMSError) {
   let size = try structSize(UnsafeRawPointer(pointer), minimum: minimum, label())
   withUnsafeBytes(of: value) { bytes in
@@ -131,7 +137,8 @@ func readAll<T: BitwiseCopyable>(
   }
   let stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
   guard stride % MemoryLayout<T>.alignment == 0 else {
-    throw ARMSError(.invalidArgument, "\(label)[0].struct_size is \(stride), which no struct of that kind has")
+    throw ARMSError(
+      .invalidArgument, "\(label)[0].struct_size is \(stride), which no struct of that kind has")
   }
   var result: [T] = []
   result.reserveCapacity(count)

@@ -1,6 +1,7 @@
 import ARMS
 public import CARMS
 
+/// Adds candidates, all or none. Documented in `arms.h`.
 @_cdecl("arms_candidates_add") @implementation
 public func arms_candidates_add(
   _ router: OpaquePointer?, _ candidates: UnsafePointer<arms_candidate>?, _ count: Int,
@@ -9,13 +10,16 @@ public func arms_candidates_add(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     var converted: [Candidate] = []
-    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates").enumerated() {
+    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates")
+      .enumerated()
+    {
       converted.append(try convert(candidate, "candidates[\(index)]", profile: true))
     }
     try router.add(converted)
   }
 }
 
+/// Replaces what is known of candidates, all or none. Documented in `arms.h`.
 @_cdecl("arms_candidates_update") @implementation
 public func arms_candidates_update(
   _ router: OpaquePointer?, _ candidates: UnsafePointer<arms_candidate>?, _ count: Int,
@@ -24,7 +28,9 @@ public func arms_candidates_update(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     var converted: [Candidate] = []
-    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates").enumerated() {
+    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates")
+      .enumerated()
+    {
       converted.append(try convert(candidate, "candidates[\(index)]", profile: false))
     }
     try router.update(converted)
@@ -69,7 +75,9 @@ private func describe(
   let hasFields = profile != Profile(name: result.name)
   guard wantsProfile else {
     guard !hasFields, sentence == nil, candidate.embedding == nil else {
-      throw ARMSError(.invalidArgument, "\(label) has a profile or an embedding; an update changes neither, leave them NULL")
+      throw ARMSError(
+        .invalidArgument, "\(label) has a profile or an embedding; an update changes neither, leave them NULL"
+      )
     }
     return
   }
@@ -78,18 +86,22 @@ private func describe(
   }
   if let start = candidate.embedding {
     guard let count = Int(exactly: candidate.embedding_count) else {
-      throw ARMSError(.invalidArgument, "\(label).embedding_count is \(candidate.embedding_count); the text width is wanted")
+      throw ARMSError(
+        .invalidArgument, "\(label).embedding_count is \(candidate.embedding_count); the text width is wanted"
+      )
     }
     result.embedding = Array(UnsafeBufferPointer(start: start, count: min(count, 1 << 16)))
     result.profile = sentence ?? (hasFields ? profile.sentence : "")
   } else {
     guard candidate.embedding_count == 0 else {
-      throw ARMSError(.invalidArgument, "\(label).embedding is NULL although its count is \(candidate.embedding_count)")
+      throw ARMSError(
+        .invalidArgument, "\(label).embedding is NULL although its count is \(candidate.embedding_count)")
     }
     result.profile = sentence ?? profile.sentence
   }
 }
 
+/// Removes candidates, all or none. Documented in `arms.h`.
 @_cdecl("arms_candidates_remove") @implementation
 public func arms_candidates_remove(
   _ router: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int,
@@ -101,6 +113,7 @@ public func arms_candidates_remove(
   }
 }
 
+/// Enables or disables candidates, all or none. Documented in `arms.h`.
 @_cdecl("arms_candidates_enable") @implementation
 public func arms_candidates_enable(
   _ router: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ enabled: Int32,
@@ -112,6 +125,7 @@ public func arms_candidates_enable(
   }
 }
 
+/// Lists the candidates. Documented in `arms.h`.
 @_cdecl("arms_candidates_list") @implementation
 public func arms_candidates_list(
   _ router: OpaquePointer?, _ candidates: UnsafeMutablePointer<arms_candidate_info>?, _ capacity: Int,
@@ -154,6 +168,7 @@ private func info(of candidate: Candidate) -> arms_candidate_info {
   return info
 }
 
+/// Writes a candidate's profile sentence. Documented in `arms.h`.
 @_cdecl("arms_candidate_profile") @implementation
 public func arms_candidate_profile(
   _ router: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ buffer: UnsafeMutablePointer<CChar>?,
@@ -167,6 +182,7 @@ public func arms_candidate_profile(
   }
 }
 
+/// Writes a candidate's profile embedding. Documented in `arms.h`.
 @_cdecl("arms_candidate_embedding") @implementation
 public func arms_candidate_embedding(
   _ router: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ embedding: UnsafeMutablePointer<Float>?,
@@ -175,6 +191,7 @@ public func arms_candidate_embedding(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     let values = try router.embedding(ofCandidate: try string(name, "name"))
-    try deliver(values, to: embedding, capacity: capacity, count: try required(count, "required"), "embedding")
+    try deliver(
+      values, to: embedding, capacity: capacity, count: try required(count, "required"), "embedding")
   }
 }

@@ -34,6 +34,7 @@ func reporting(
   }
 }
 
+/// The status that came with an error. Documented in `arms.h`.
 @_cdecl("arms_error_status") @implementation
 public func arms_error_status(_ error: OpaquePointer?) -> arms_status {
   guard let error else { return 0 }
@@ -42,17 +43,20 @@ public func arms_error_status(_ error: OpaquePointer?) -> arms_status {
 
 private let emptyString: StaticString = ""
 
+/// The one line of text of an error. Documented in `arms.h`.
 @_cdecl("arms_error_message") @implementation
 public func arms_error_message(_ error: OpaquePointer?) -> UnsafePointer<CChar>? {
   guard let error else { return constant(emptyString) }
   return (UnsafeRawPointer(error) + MemoryLayout<ErrorHeader>.size).assumingMemoryBound(to: CChar.self)
 }
 
+/// Frees an error. Documented in `arms.h`.
 @_cdecl("arms_error_free") @implementation
 public func arms_error_free(_ error: OpaquePointer?) {
   free(error.map { UnsafeMutableRawPointer($0) })
 }
 
+/// The name of a status. Documented in `arms.h`.
 @_cdecl("arms_status_name") @implementation
 public func arms_status_name(_ status: arms_status) -> UnsafePointer<CChar>? {
   constant(statusName(status))

@@ -108,7 +108,9 @@ final class HandleTable: @unchecked Sendable {
     let object = slot.pointee.object.exchange(0, ordering: .relaxed)
     slot.pointee.state.store(((before >> 32) + 1) << 32, ordering: .releasing)
     lock.withLock { _ in free.append(index) }
-    if let pointer = UnsafeRawPointer(bitPattern: object) { Unmanaged<AnyObject>.fromOpaque(pointer).release() }
+    if let pointer = UnsafeRawPointer(bitPattern: object) {
+      Unmanaged<AnyObject>.fromOpaque(pointer).release()
+    }
   }
 
   // MARK: Slots

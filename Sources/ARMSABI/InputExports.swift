@@ -11,7 +11,8 @@ func convert(_ pointer: UnsafePointer<arms_image_input>?, _ label: String) throw
 func convert(_ image: arms_image_input, _ label: String) throws(ARMSError) -> ImageInput {
   let exact = UInt32(ARMS_IMAGE_EXACT.rawValue)
   guard image.flags & ~exact == 0 else {
-    throw ARMSError(.invalidArgument, "\(label).flags is \(image.flags); only ARMS_IMAGE_EXACT (\(exact)) is known")
+    throw ARMSError(
+      .invalidArgument, "\(label).flags is \(image.flags); only ARMS_IMAGE_EXACT (\(exact)) is known")
   }
   return ImageInput(try source(image, label), exact: image.flags & exact != 0)
 }
@@ -39,7 +40,8 @@ private func source(_ image: arms_image_input, _ label: String) throws(ARMSError
   case ARMS_IMAGE_GRAY8: return .gray8(bytes, width: width, height: height, stride: image.stride)
   case ARMS_IMAGE_PREPARED: return .prepared(try floats(bytes, label))
   default:
-    throw ARMSError(.invalidArgument, "\(label).format is \(image.format); 0 to 5 is wanted, see arms_image_format")
+    throw ARMSError(
+      .invalidArgument, "\(label).format is \(image.format); 0 to 5 is wanted, see arms_image_format")
   }
 }
 
@@ -53,6 +55,7 @@ private func floats(
   return bytes.assumingMemoryBound(to: Float.self)
 }
 
+/// Encodes a question. Documented in `arms.h`.
 @_cdecl("arms_question_encode") @implementation
 public func arms_question_encode(
   _ router: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ length: Int,
@@ -66,9 +69,11 @@ public func arms_question_encode(
   }
 }
 
+/// Frees an encoded question. Documented in `arms.h`.
 @_cdecl("arms_question_free") @implementation
 public func arms_question_free(_ question: OpaquePointer?) { HandleTable.shared.remove(question, .question) }
 
+/// Writes the pooled vector of a question. Documented in `arms.h`.
 @_cdecl("arms_question_embedding") @implementation
 public func arms_question_embedding(
   _ question: OpaquePointer?, _ embedding: UnsafeMutablePointer<Float>?, _ capacity: Int,
@@ -77,10 +82,12 @@ public func arms_question_embedding(
   reporting(error) { () throws(ARMSError) in
     let encoded = try object(question, .question, as: EncodedQuestion.self, "question")
     try deliver(
-      encoded.embedding, to: embedding, capacity: capacity, count: try required(count, "required"), "embedding")
+      encoded.embedding, to: embedding, capacity: capacity, count: try required(count, "required"),
+      "embedding")
   }
 }
 
+/// Decodes, prepares and encodes an image. Documented in `arms.h`.
 @_cdecl("arms_image_encode") @implementation
 public func arms_image_encode(
   _ router: OpaquePointer?, _ input: UnsafePointer<arms_image_input>?,
@@ -93,9 +100,11 @@ public func arms_image_encode(
   }
 }
 
+/// Frees an encoded image. Documented in `arms.h`.
 @_cdecl("arms_image_free") @implementation
 public func arms_image_free(_ image: OpaquePointer?) { HandleTable.shared.remove(image, .image) }
 
+/// Writes the pooled vector of an image. Documented in `arms.h`.
 @_cdecl("arms_image_embedding") @implementation
 public func arms_image_embedding(
   _ image: OpaquePointer?, _ embedding: UnsafeMutablePointer<Float>?, _ capacity: Int,
@@ -104,10 +113,12 @@ public func arms_image_embedding(
   reporting(error) { () throws(ARMSError) in
     let encoded = try object(image, .image, as: EncodedImage.self, "image")
     try deliver(
-      encoded.embedding, to: embedding, capacity: capacity, count: try required(count, "required"), "embedding")
+      encoded.embedding, to: embedding, capacity: capacity, count: try required(count, "required"),
+      "embedding")
   }
 }
 
+/// Writes the token ids of a text. Documented in `arms.h`.
 @_cdecl("arms_text_tokenize") @implementation
 public func arms_text_tokenize(
   _ router: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ length: Int,
@@ -123,6 +134,7 @@ public func arms_text_tokenize(
   }
 }
 
+/// Writes the prepared pixels of an image. Documented in `arms.h`.
 @_cdecl("arms_image_prepare") @implementation
 public func arms_image_prepare(
   _ router: OpaquePointer?, _ input: UnsafePointer<arms_image_input>?, _ pixels: UnsafeMutablePointer<Float>?,
@@ -131,7 +143,9 @@ public func arms_image_prepare(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     let count = try required(count, "required")
-    guard try hasRoom(pixels, capacity, for: router.preparedCount, count, "pixels"), let pixels else { return }
+    guard try hasRoom(pixels, capacity, for: router.preparedCount, count, "pixels"), let pixels else {
+      return
+    }
     try router.prepare(try convert(input, "input"), into: pixels)
   }
 }

@@ -1,6 +1,7 @@
 import ARMS
 public import CARMS
 
+/// Chooses a candidate for a query. Documented in `arms.h`.
 @_cdecl("arms_route") @implementation
 public func arms_route(
   _ router: OpaquePointer?, _ query: UnsafePointer<arms_query>?,
@@ -24,6 +25,7 @@ public func arms_route(
   }
 }
 
+/// Scores queries against candidates. Documented in `arms.h`.
 @_cdecl("arms_score") @implementation
 public func arms_score(
   _ router: OpaquePointer?, _ queries: UnsafePointer<arms_query>?, _ queryCount: Int,
@@ -42,7 +44,9 @@ public func arms_score(
     let scored = try router.score(asked, candidates: names, output: output) {
       (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
       let (needed, overflow) = asked.count.multipliedReportingOverflow(by: count)
-      guard !overflow else { throw ARMSError(.limitExceeded, "\(asked.count) x \(count) scores are too many") }
+      guard !overflow else {
+        throw ARMSError(.limitExceeded, "\(asked.count) x \(count) scores are too many")
+      }
       columns.pointee = count
       var total = 0
       return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
@@ -56,13 +60,15 @@ private func scoreOptions(
 ) throws(ARMSError) -> ([String]?, Router.ScoreOutput) {
   guard let pointer else { return (nil, .confidence) }
   let options = try read(pointer, empty: arms_score_options(), "options")
-  let names = options.names == nil && options.name_count == 0
+  let names =
+    options.names == nil && options.name_count == 0
     ? nil : try strings(options.names, options.name_count, "options.names")
   switch arms_score_output(options.output) {
   case ARMS_SCORE_CONFIDENCE: return (names, .confidence)
   case ARMS_SCORE_LOGIT: return (names, .logit)
   default:
-    throw ARMSError(.invalidArgument, "options.output is \(options.output); 0 or 1 is wanted, see arms_score_output")
+    throw ARMSError(
+      .invalidArgument, "options.output is \(options.output); 0 or 1 is wanted, see arms_score_output")
   }
 }
 
@@ -76,10 +82,13 @@ private func convert(_ query: arms_query, _ label: String) throws(ARMSError) -> 
     }
     for index in 0..<count {
       images.append(
-        .encoded(try object(encoded[index], .image, as: EncodedImage.self, "\(label).encoded_images[\(index)]")))
+        .encoded(
+          try object(encoded[index], .image, as: EncodedImage.self, "\(label).encoded_images[\(index)]")))
     }
   } else {
-    for (index, image) in try readAll(query.images, count, empty: arms_image_input(), "\(label).images").enumerated() {
+    for (index, image) in try readAll(query.images, count, empty: arms_image_input(), "\(label).images")
+      .enumerated()
+    {
       images.append(.input(try convert(image, "\(label).images[\(index)]")))
     }
   }
@@ -113,7 +122,8 @@ private func routeOptions(_ pointer: UnsafePointer<arms_route_options>?) throws(
   case ARMS_POLICY_CASCADE: result.policy = .cascade(theta: options.theta == 0 ? nil : options.theta)
   case ARMS_POLICY_UTILITY: result.policy = .utility(lambda: options.lambda, mu: options.mu)
   default:
-    throw ARMSError(.invalidArgument, "options.policy is \(options.policy); 0 to 2 is wanted, see arms_policy")
+    throw ARMSError(
+      .invalidArgument, "options.policy is \(options.policy); 0 to 2 is wanted, see arms_policy")
   }
   result.abstainBelow = options.abstain_below
   result.maxCost = options.max_cost == 0 ? nil : options.max_cost

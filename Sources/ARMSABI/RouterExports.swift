@@ -1,6 +1,7 @@
 import ARMS
 public import CARMS
 
+/// Opens a model file. Documented in `arms.h`.
 @_cdecl("arms_router_open") @implementation
 public func arms_router_open(
   _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<arms_open_options>?,
@@ -20,7 +21,8 @@ private func openOptions(_ pointer: UnsafePointer<arms_open_options>?) throws(AR
   let options = try read(pointer, empty: arms_open_options(), "options")
   let copy = UInt32(ARMS_OPEN_COPY.rawValue)
   guard options.flags & ~copy == 0 else {
-    throw ARMSError(.invalidArgument, "options.flags is \(options.flags); only ARMS_OPEN_COPY (\(copy)) is known")
+    throw ARMSError(
+      .invalidArgument, "options.flags is \(options.flags); only ARMS_OPEN_COPY (\(copy)) is known")
   }
   result.copy = options.flags & copy != 0
   result.threads = Int(options.threads)
@@ -37,9 +39,11 @@ func newHandle(_ object: AnyObject, _ kind: HandleKind) throws(ARMSError) -> Opa
   return handle
 }
 
+/// Frees a router. Documented in `arms.h`.
 @_cdecl("arms_router_free") @implementation
 public func arms_router_free(_ router: OpaquePointer?) { HandleTable.shared.remove(router, .router) }
 
+/// Writes the router and its present candidates as a model file. Documented in `arms.h`.
 @_cdecl("arms_router_save") @implementation
 public func arms_router_save(
   _ router: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
@@ -50,6 +54,7 @@ public func arms_router_save(
   }
 }
 
+/// Describes a router. Documented in `arms.h`.
 @_cdecl("arms_router_describe") @implementation
 public func arms_router_describe(
   _ router: OpaquePointer?, _ info: UnsafeMutablePointer<arms_router_info>?,
@@ -85,6 +90,7 @@ private func fusionCode(_ fusion: Fusion) -> UInt32 {
   }
 }
 
+/// Says what memory a router holds. Documented in `arms.h`.
 @_cdecl("arms_router_memory") @implementation
 public func arms_router_memory(
   _ router: OpaquePointer?, _ memory: UnsafeMutablePointer<arms_memory>?,

@@ -48,8 +48,8 @@ from transformers import (
     DistilBertModel,
 )
 
-from arms.convert import Fusion, Head, HeadConfig, WeightType, assemble
-from arms.convert.model_file import Part, array, string, write_model
+from arms.convert import Fusion, Head, HeadConfig, WeightType, assemble, save
+from arms.convert.model_file import Part, array
 
 FIXTURES = Path(__file__).parent
 sys.path.insert(0, str(FIXTURES.parent / "Parity"))
@@ -274,14 +274,13 @@ def make(fixture: Fixture, text: Path, image: Path) -> None:
     add_candidates(with_candidates, profiles)
     written = with_candidates if fixture.candidates_in_file else part
     path = FIXTURES / "models" / f"{fixture.name}.gguf"
-    keys = {"general.name": string(fixture.name), **written.keys}
-    write_model(path, keys, written.parameters, fixture.weight_type)
+    save(written, path, fixture.name, fixture.weight_type)
 
     # int8 is compared with the float weights, bf16 with its own: those are exact in float32.
     reference_path = path
     if fixture.weight_type is WeightType.INT8:
         reference_path = text.parent / "float.gguf"
-        write_model(reference_path, keys, written.parameters)
+        save(written, reference_path, fixture.name)
     head = ReferenceHead(ModelFile(reference_path))
     candidate = {
         name: torch.from_numpy(with_candidates.parameters[f"candidate.{name}"].values)

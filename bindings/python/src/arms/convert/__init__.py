@@ -9,6 +9,7 @@ from arms.convert.checkpoint import Checkpoint
 from arms.convert.errors import ConversionError
 from arms.convert.head import Fusion, Head, HeadConfig, make_head
 from arms.convert.model_file import Kind, Part, WeightType, string, write_model
+from arms.convert.quantize import balance_layer_norm
 from arms.convert.text import read_text_encoder
 from arms.convert.vision import read_image_encoder
 
@@ -20,6 +21,7 @@ __all__ = [
     "WeightType",
     "assemble",
     "convert_checkpoints",
+    "save",
 ]
 
 
@@ -91,10 +93,20 @@ def convert_checkpoints(
         If a checkpoint is damaged or not supported; the message names the file and the field.
     """
     part = assemble(text, image, head, seed=seed, context_length=context_length)
+    title = name or f"{Path(text).resolve().name} + {Path(image).resolve().name}"
+    save(part, output, title, weight_type)
+
+
+def save(part: Part, output: str | Path, name: str, weight_type: WeightType = WeightType.F32) -> None:
+    """Write a whole model, prepared for its type, as a model file.
+
+    Parameters are those of `convert_checkpoints`. `part` is left as it is.
+    """
     if weight_type is WeightType.INT8:
         _refuse_key_layout(part)
-    title = name or f"{Path(text).resolve().name} + {Path(image).resolve().name}"
-    write_model(output, {"general.name": string(title), **part.keys}, part.parameters, weight_type)
+        part = Part(dict(part.keys), dict(part.parameters))
+        _balance_image_encoder(part)
+    write_model(output, {"general.name": string(name), **part.keys}, part.parameters, weight_type)
 
 
 def _refuse_key_layout(part: Part) -> None:
@@ -104,3 +116,20 @@ def _refuse_key_layout(part: Part) -> None:
         raise ConversionError(
             f"int8 with fusion patches needs an image encoder whose hidden_size is a multiple of 16, not {width}"
         )
+
+
+def _balance_image_encoder(part: Part) -> None:
+    """Make the inputs of the image encoder's linear layers fit int8; see `arms.convert.quantize`."""
+    for block in range(part.keys["arms.vision.block_count"].value):
+        for norm, readers in (("ln1", ("attn_q", "attn_k", "attn_v")), ("ln2", ("ffn_up",))):
+            weight, bias = f"v.blk.{block}.{norm}.weight", f"v.blk.{block}.{norm}.bias"
+            matrices = [f"v.blk.{block}.{reader}.weight" for reader in readers]
+            gamma, beta, balanced = balance_layer_norm(
+                part.parameters[weight].values,
+                part.parameters[bias].values,
+                [part.parameters[name].values for name in matrices],
+            )
+            part.add(weight, gamma)
+            part.add(bias, beta)
+            for name, values in zip(matrices, balanced, strict=True):
+                part.add(name, values, Kind.MATRIX)

@@ -1,0 +1,260 @@
+"""Describes a model file, and the command ``arms inspect``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from gguf import GGUFReader
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_TOKEN_KEYS: Final = ("arms.tokenizer.tokens", "arms.second.tokenizer.tokens")
+_REQUIRED: Final = ("arms.format_version", "arms.fusion", "arms.head", "arms.text.block_count", "arms.vision.block_count")
+_FORMAT_VERSION: Final = 1
+
+
+class InspectionError(ValueError):
+    """A file is not an ARMS model file, or is damaged; the message names it and says which."""
+
+
+@dataclass(frozen=True)
+class TypeUse:
+    """The tensors of one type."""
+
+    tensors: int
+    values: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class CandidateSummary:
+    """A candidate as the file describes it; what is unknown is None."""
+
+    name: str
+    profile: str
+    router: int
+    enabled: bool
+    cost: float | None
+    latency: float | None
+    max_images: int
+    beta: float | None
+    temperature: float | None
+    bias: float | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a model file holds."""
+
+    path: str
+    bytes: int
+    keys: dict[str, Any]
+    """All scalar keys and short arrays; without the vocabulary, the candidates and the record."""
+    vocabulary: int
+    types: dict[str, TypeUse]
+    parts: dict[str, int]
+    """Bytes by part of the model: text encoder, image encoder, head, candidates, second router."""
+    candidates: list[CandidateSummary]
+    training: Any
+    """The training record, parsed; None if there is none."""
+
+
+def inspect_model(path: str | Path) -> Inspection:
+    """Read what a model file holds. The weights are mapped, not read.
+
+    Parameters
+    ----------
+    path
+        An ARMS model file.
+
+    Raises
+    ------
+    InspectionError
+        If it cannot be read, is not GGUF, is damaged, or is not an ARMS model.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InspectionError(f"{path}: no such file")
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise InspectionError(f"{path}: not a GGUF file; ARMS models are made by `arms convert`")
+    try:
+        reader = GGUFReader(path)
+        keys = {name: field.contents() for name, field in reader.fields.items()}
+    # GGUFReader believes the file, so a damaged one fails wherever it first makes no sense.
+    except (ValueError, IndexError, KeyError, OSError, OverflowError, MemoryError, TypeError) as error:
+        raise InspectionError(f"{path}: damaged GGUF file: {error or type(error).__name__}") from None
+    if keys.get("general.architecture") != "arms":
+        raise InspectionError(
+            f"{path}: general.architecture = {json.dumps(keys.get('general.architecture'))}; "
+            'an ARMS model has "arms"'
+        )
+    for name in _REQUIRED:
+        if name not in keys:
+            raise InspectionError(f"{path}: key {name} is missing; the file is incomplete")
+    if keys["arms.format_version"] != _FORMAT_VERSION:
+        raise InspectionError(
+            f"{path}: arms.format_version = {keys['arms.format_version']}; this version reads {_FORMAT_VERSION}"
+        )
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    types: dict[str, TypeUse] = {}
+    parts: dict[str, int] = {}
+    for name, tensor in tensors.items():
+        kind, size, values = tensor.tensor_type.name, int(tensor.n_bytes), int(tensor.n_elements)
+        use = types.get(kind, TypeUse(0, 0, 0))
+        types[kind] = TypeUse(use.tensors + 1, use.values + values, use.bytes + size)
+        parts[_part(name)] = parts.get(_part(name), 0) + size
+    try:
+        candidates = [
+            candidate for router in (0, 1) for candidate in _candidates(keys, tensors, router)
+        ]
+        record = keys.get("arms.training.record")
+        training = None if record is None else json.loads(record)
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        raise InspectionError(f"{path}: candidates or training record are damaged: {error}") from None
+    vocabulary = keys.get("arms.tokenizer.tokens", [])
+    hidden = (*_TOKEN_KEYS, "arms.training.record")
+    shown = {
+        name: value
+        for name, value in keys.items()
+        if name not in hidden and ".candidate." not in name and not name.startswith("GGUF.")
+    }
+    return Inspection(
+        path=str(path),
+        bytes=path.stat().st_size,
+        keys=shown,
+        vocabulary=len(vocabulary),
+        types=dict(sorted(types.items())),
+        parts=parts,
+        candidates=candidates,
+        training=training,
+    )
+
+
+def _part(tensor: str) -> str:
+    match tensor.split(".")[0]:
+        case "t":
+            return "text encoder"
+        case "v":
+            return "image encoder"
+        case "candidate":
+            return "candidates"
+        case "second":
+            return "second router"
+    return "head"
+
+
+def _candidates(keys: Mapping[str, Any], tensors: Mapping[str, Any], router: int) -> list[CandidateSummary]:
+    key_prefix = "arms.second.candidate." if router else "arms.candidate."
+    tensor_prefix = "second.candidate." if router else "candidate."
+
+    def known(value: float) -> float | None:
+        return None if math.isnan(value) else value
+
+    def entry(name: str, row: int, default: Any) -> Any:
+        return keys[key_prefix + name][row] if key_prefix + name in keys else default
+
+    def weight(name: str, row: int) -> float | None:
+        tensor = tensors.get(tensor_prefix + name)
+        return None if tensor is None else float(tensor.data.reshape(-1)[row])
+
+    return [
+        CandidateSummary(
+            name=name,
+            profile=entry("profiles", row, ""),
+            router=router,
+            enabled=entry("enabled", row, True),
+            cost=known(entry("costs", row, math.nan)),
+            latency=known(entry("latencies", row, math.nan)),
+            max_images=entry("max_images", row, 0),
+            beta=weight("beta", row),
+            temperature=weight("temperature", row),
+            bias=weight("bias", row),
+        )
+        for row, name in enumerate(keys.get(key_prefix + "names", []))
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return ", ".join(_cell(one) for one in value[:8]) + (", ..." if len(value) > 8 else "")
+    return escape(str(value))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    return table
+
+
+def print_inspection(inspection: Inspection, console: Console) -> None:
+    """Print an inspection as tables."""
+    console.print(f"[bold]{escape(inspection.path)}[/bold]: {inspection.bytes:,} bytes")
+    keys = _table("Keys", "key", "value")
+    for name, value in inspection.keys.items():
+        keys.add_row(escape(name), _cell(value))
+    keys.add_row("vocabulary", f"{inspection.vocabulary:,} tokens")
+    console.print(keys)
+    types = _table("Weights", "type", ">tensors", ">values", ">bytes")
+    for kind, use in inspection.types.items():
+        types.add_row(kind, _cell(use.tensors), _cell(use.values), _cell(use.bytes))
+    console.print(types)
+    parts = _table("Parts", "part", ">bytes")
+    for part, size in inspection.parts.items():
+        parts.add_row(part, _cell(size))
+    console.print(parts)
+    columns = ("name", ">router", "enabled", ">US$ a query", ">ms", ">max images", ">beta", ">T", ">b", "profile")
+    candidates = _table("Candidates", *columns)
+    for one in inspection.candidates:
+        images = {0: "any", -1: "none"}.get(one.max_images, str(one.max_images))
+        candidates.add_row(
+            escape(one.name),
+            str(one.router),
+            "yes" if one.enabled else "no",
+            _cell(one.cost),
+            _cell(one.latency),
+            images,
+            _cell(one.beta),
+            _cell(one.temperature),
+            _cell(one.bias),
+            escape(one.profile),
+        )
+    console.print(candidates)
+    if inspection.training is not None:
+        console.print("Training record")
+        console.print_json(json.dumps(inspection.training))
+
+
+def inspect(
+    model: Annotated[Path, typer.Argument(help="The model file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what a model file holds: architecture, sizes, types, candidates, training record."""
+    try:
+        inspection = inspect_model(model)
+    except InspectionError as error:
+        typer.echo(f"arms inspect: {error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(asdict(inspection), indent=2))
+    else:
+        print_inspection(inspection, Console())
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to an application."""
+    app.command("inspect")(inspect)
