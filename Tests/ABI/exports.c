@@ -127,7 +127,7 @@ static void test_open(const char *fixtures, const char *work) {
   EXPECT(ERROR_INVALID_ARGUMENT, arms_router_open(in(fixtures, model), &options, &router, &error));
   EXPECT(ERROR_INVALID_MODEL,
          arms_router_open(in(fixtures, "images/jpeg_444.jpg"), NULL, &router, &error));
-  EXPECT(ERROR_INVALID_MODEL, arms_router_open(in(fixtures, "llama.gguf"), NULL, &router, &error));
+  EXPECT(ERROR_UNSUPPORTED, arms_router_open(in(fixtures, "llama.gguf"), NULL, &router, &error));
   CHECK(router == NULL);
 
   /* A model file cut off in its middle. */
