@@ -25,15 +25,18 @@ func route(model: String, image: String, question: String) throws {
   }
 }
 
+func fail(_ message: String, status: Int32) -> Never {
+  FileHandle.standardError.write(Data("\(message)\n".utf8))
+  exit(status)
+}
+
 guard CommandLine.arguments.count == 4 else {
-  fputs("usage: route MODEL IMAGE QUESTION\n", stderr)
-  exit(2)
+  fail("usage: route MODEL IMAGE QUESTION", status: 2)
 }
 do {
   try route(
     model: CommandLine.arguments[1], image: CommandLine.arguments[2],
     question: CommandLine.arguments[3])
 } catch {
-  fputs("route: \(error)\n", stderr)
-  exit(1)
+  fail("route: \(error)", status: 1)
 }
