@@ -206,7 +206,10 @@ extension ImageEncoder {
     _ image: EncodedImage, wantTokens: Bool, pooled: UnsafeMutablePointer<Float>,
     tokens: UnsafeMutablePointer<UnsafePointer<Float>>
   ) throws(ARMSError) {
-    guard image.encoder.identity == identity, image.embedding.count == width else {
+    // The sizes too: a hash is only what a file claims.
+    guard image.encoder.identity == identity, image.embedding.count == width,
+      image.encoder.tokenCount == tokenCount, image.encoder.patchWidth == patchWidth
+    else {
       throw ARMSError(
         .invalidArgument, "the encoded image was made by another image encoder; encode it with this router")
     }

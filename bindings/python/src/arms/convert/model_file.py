@@ -5,6 +5,8 @@ The layout is described in ``Sources/ARMS/ModelFile/FORMAT.md``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import secrets
@@ -105,6 +107,22 @@ class Part:
         """Take in another part."""
         self.keys.update(other.keys)
         self.parameters.update(other.parameters)
+
+    def digest(self) -> str:
+        """Return the name of an encoder: SHA-256 in hex over everything that decides an embedding.
+
+        First the keys as JSON (sorted by name, without spaces, UTF-8), then each tensor in the
+        order of names, as its name, a NUL, and its float32 values, little-endian. The values are
+        those before any conversion to a smaller type, so that files of one encoder in several
+        types have one name.
+        """
+        keys = {name: key.value for name, key in self.keys.items()}
+        text = json.dumps(keys, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digest = hashlib.sha256(text.encode())
+        for name in sorted(self.parameters):
+            digest.update(name.encode() + b"\0")
+            digest.update(self.parameters[name].values.astype("<f4", copy=False).tobytes())
+        return digest.hexdigest()
 
 
 def bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:

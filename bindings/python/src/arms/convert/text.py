@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -159,7 +157,7 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
             else:
                 _add_layer_norm(part, checkpoint, ours, theirs, width)
     refuse_unread(checkpoint, prefix + layout.blocks, layout.sizes["blocks"])
-    part.keys["arms.text.hash"] = string(text_hash(part))
+    part.keys["arms.text.hash"] = string(part.digest())
     return part
 
 
@@ -172,26 +170,6 @@ def refuse_unread(checkpoint: Checkpoint, blocks: str, count_field: str) -> None
                 f"config.json: {count_field} = {checkpoint.config.get(count_field)} may be wrong, "
                 "or the blocks have a part that is not supported"
             )
-
-
-def text_hash(part: Part) -> str:
-    """Return the name of a text encoder: SHA-256 in hex.
-
-    Over everything that decides a text's embedding: first the encoder's and tokenizer's keys as
-    JSON (sorted by name, without spaces, UTF-8), then each ``t.*`` tensor in the order of names, as
-    its name, a NUL, and its float32 values, little-endian. The values are those before any
-    conversion to a smaller type, so that files of one encoder in several types have one hash.
-    """
-    keys = {name: key.value for name, key in part.keys.items() if name != "arms.text.hash"}
-    digest = hashlib.sha256(_canonical(keys))
-    for name in sorted(part.parameters):
-        digest.update(name.encode() + b"\0")
-        digest.update(part.parameters[name].values.astype("<f4", copy=False).tobytes())
-    return digest.hexdigest()
-
-
-def _canonical(keys: Mapping[str, object]) -> bytes:
-    return json.dumps(keys, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _add_layer_norm(part: Part, checkpoint: Checkpoint, ours: str, theirs: str, width: int) -> None:

@@ -120,6 +120,7 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
             Kind.MATRIX,
         )
     refuse_unread(checkpoint, f"{prefix}encoder.layers.", "num_hidden_layers")
+    part.keys["arms.vision.hash"] = string(part.digest())
     return part
 
 
