@@ -30,7 +30,7 @@ Tests/ABI/run.sh
 step "Python"
 pip install -q -e bindings/python
 (cd bindings/python && ruff check . && ruff format --check . && mypy)
-ruff check --config bindings/python/pyproject.toml Tests examples
+ruff check Tests examples && ruff format --check Tests examples
 python -m pytest -q bindings/python/tests
 
 step "Go"
