@@ -39,6 +39,8 @@ import Testing
       }
     }
     while held.value == 0 { sched_yield() }
+    // As in the child, so that its types are known there.
+    #expect(Guarded().lock.withLock { stale in !stale })
     let status = inChild {
       guard guarded.lock.withLock({ stale in stale }) else { return 1 }
       return guarded.lock.withLock { stale in stale ? 2 : 0 }

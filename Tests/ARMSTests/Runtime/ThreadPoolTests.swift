@@ -69,14 +69,20 @@ import Testing
 
   /// In a child, where no other test starts threads.
   @Test func aPoolThatGoesTakesItsThreadsAlong() {
-    let status = inChild {
-      for round in 0..<50 {
+    func rounds(_ count: Int) {
+      for round in 0..<count {
         let pool = ThreadPool(threads: 4)
         if round % 3 != 0 { pool.run(Sum(), count: 10) }
         // Long enough, now and then, for the threads to fall asleep.
         if round % 10 == 0 { usleep(20_000) }
       }
-      while names(in: "/proc/self/task").count > 1 { sched_yield() }
+    }
+    func threads() -> Int { names(in: "/proc/self/task").count }
+    rounds(2)
+    #expect(threads() > 0)
+    let status = inChild {
+      rounds(50)
+      while threads() > 1 { sched_yield() }
       return 0
     }
     #expect(status == 0)
@@ -84,7 +90,7 @@ import Testing
 
   @Test func worksInAForkedChild() {
     let pool = ThreadPool(threads: 3)
-    pool.run(Sum(), count: 10)
+    #expect(Self.works(pool) == 0)
     for _ in 0..<5 { #expect(inChild { Self.works(pool) } == 0) }
     #expect(inChild { inChild { Self.works(pool) } } == 0)
     #expect(Self.works(pool) == 0)
@@ -92,6 +98,7 @@ import Testing
 
   @Test func worksInAChildForkedAmidTasks() {
     let pool = ThreadPool(threads: 3)
+    #expect(Self.works(pool) == 0)
     let (started, stop) = (Counter(), Counter())
     let callers = Threads(3) { _ in
       while stop.value == 0 {
