@@ -107,7 +107,8 @@ extension TextEncoder {
     case .tokens(let tokens):
       guard (1...contextLength).contains(tokens.count) else {
         throw ARMSError(
-          .limitExceeded, "the question has \(tokens.count) token ids; 1 to \(contextLength) are wanted")
+          tokens.isEmpty ? .invalidArgument : .limitExceeded,
+          "the question has \(tokens.count) token ids; 1 to \(contextLength) are wanted")
       }
       for (index, token) in tokens.enumerated() {
         guard (0..<Int32(truncatingIfNeeded: tokenizer.vocabularyCount)).contains(token) else {
@@ -216,6 +217,12 @@ extension ImageEncoder {
       throw ARMSError(
         .invalidArgument,
         "the encoded image has no tokens, which this router's fusion reads; encode it with this router")
+    }
+    // A hash is what a file says of itself: the sizes are checked all the same.
+    guard buffer.byteCount == tokenCount * patchWidth * MemoryLayout<Float>.stride else {
+      throw ARMSError(
+        .invalidArgument,
+        "the encoded image has tokens of another number or width than this router's; encode it with this router")
     }
     tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
   }
