@@ -28,11 +28,15 @@ extension RouterNetwork {
       // Stored and given embeddings alike are as good as a profile.
       var checked = candidates[index]
       if made.isEmpty { checked.profile = "given" }
-      try checked.validate(embeddingWidth: width, routerCount: number + 1)
+      try file.checking { () throws(ARMSError) in
+        try checked.validate(embeddingWidth: width, routerCount: number + 1)
+      }
     }
     try embed(stale, into: target, on: engine)
-    return try CandidatePool(
-      candidates, embeddings: target, deltas: deltas, classifier: head.classifier, on: engine)
+    return try file.checking { () throws(ARMSError) in
+      try CandidatePool(
+        candidates, embeddings: target, deltas: deltas, classifier: head.classifier, on: engine)
+    }
   }
 
   private static func candidates(
@@ -62,6 +66,17 @@ extension RouterNetwork {
         router: number)
       candidate.encoderHash = encoders[index]
       return candidate
+    }
+  }
+}
+
+extension ModelFile {
+  /// Runs `body`; a value that it refuses makes the file an invalid one.
+  fileprivate func checking<R>(_ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
+    do {
+      return try body()
+    } catch {
+      throw error.code == .invalidArgument || error.code == .notFinite ? invalid(error.message) : error
     }
   }
 }

@@ -51,11 +51,17 @@ final class CandidatePool: @unchecked Sendable {
         try classifier.embedCandidates(sum, rows: rows, out: keys + start * keyWidth, on: execution)
       }
     }
-    for index in 0..<count * keyWidth where !keys[index].isFinite {
-      throw ARMSError(
-        .notFinite,
-        "candidate \(quoted(candidates[index / keyWidth].name)): its key is not a finite number; check its embedding and the weights")
+    for index in 0..<count * width where !(self.embeddings[index] + self.deltas[index]).isFinite {
+      throw damaged(index / width, "its embedding")
     }
+    for index in 0..<count * keyWidth where !keys[index].isFinite { throw damaged(index / keyWidth, "its key") }
+  }
+
+  private func damaged(_ index: Int, _ what: String) -> ARMSError {
+    ARMSError(
+      .notFinite,
+      "candidate \(quoted(candidates[index].name)): \(what) has NaN or infinite numbers; "
+        + "check its embedding and the model file's weights")
   }
 
   /// These candidates and, behind them, those of `other`.
