@@ -1,7 +1,9 @@
 extension RouterNetwork {
   /// The candidates that the file holds for this router, number 0 or 1. A profile that another text encoder
   /// embedded is embedded again.
-  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool {
+  func storedCandidates(
+    in file: ModelFile, number: Int, on engine: Engine
+  ) throws(ARMSError) -> CandidatePool {
     let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
     var candidates = try Self.candidates(in: file, key: key, number: number)
     let (count, width) = (candidates.count, text.width)
@@ -120,7 +122,8 @@ struct CandidateNumbers {
   let stride: Int
 
   init(_ candidates: [Candidate]) throws(ARMSError) {
-    values = try AlignedBuffer(Float.self, count: 3 * candidates.count, purpose: "\(candidates.count) candidates")
+    values = try AlignedBuffer(
+      Float.self, count: 3 * candidates.count, purpose: "\(candidates.count) candidates")
     stride = candidates.count * MemoryLayout<Float>.stride
     let floats = values.pointer(to: Float.self)
     for (index, candidate) in candidates.enumerated() {

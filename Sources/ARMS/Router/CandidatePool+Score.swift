@@ -16,7 +16,9 @@ extension CandidatePool {
       let logit = classifier.logit(cosine: out[index], beta: candidates[index].beta)
       guard logit.isFinite else {
         throw ARMSError(
-          .notFinite, "the score of candidate \(quoted(candidates[index].name)) is \(logit); the model file's weights are damaged")
+          .notFinite,
+          "the score of candidate \(quoted(candidates[index].name)) is \(logit); "
+            + "the model file's weights are damaged")
       }
       out[index] = logit
     }

@@ -54,7 +54,9 @@ final class CandidatePool: @unchecked Sendable {
     for index in 0..<count * width where !(self.embeddings[index] + self.deltas[index]).isFinite {
       throw damaged(index / width, "its embedding")
     }
-    for index in 0..<count * keyWidth where !keys[index].isFinite { throw damaged(index / keyWidth, "its key") }
+    for index in 0..<count * keyWidth where !keys[index].isFinite {
+      throw damaged(index / keyWidth, "its key")
+    }
   }
 
   private func damaged(_ index: Int, _ what: String) -> ARMSError {
@@ -69,8 +71,10 @@ final class CandidatePool: @unchecked Sendable {
     let pool = try CandidatePool(
       candidates + other.candidates, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
     for (source, offset) in [(self, 0), (other, count)] {
-      (pool.embeddings + offset * embeddingWidth).update(from: source.embeddings, count: source.count * embeddingWidth)
-      (pool.deltas + offset * embeddingWidth).update(from: source.deltas, count: source.count * embeddingWidth)
+      (pool.embeddings + offset * embeddingWidth).update(
+        from: source.embeddings, count: source.count * embeddingWidth)
+      (pool.deltas + offset * embeddingWidth).update(
+        from: source.deltas, count: source.count * embeddingWidth)
       (pool.keys + offset * keyWidth).update(from: source.keys, count: source.count * keyWidth)
     }
     return pool
@@ -81,7 +85,8 @@ final class CandidatePool: @unchecked Sendable {
     let pool = try CandidatePool(
       indices.map { candidates[$0] }, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
     for (to, from) in indices.enumerated() {
-      (pool.embeddings + to * embeddingWidth).update(from: embeddings + from * embeddingWidth, count: embeddingWidth)
+      (pool.embeddings + to * embeddingWidth).update(
+        from: embeddings + from * embeddingWidth, count: embeddingWidth)
       (pool.deltas + to * embeddingWidth).update(from: deltas + from * embeddingWidth, count: embeddingWidth)
       (pool.keys + to * keyWidth).update(from: keys + from * keyWidth, count: keyWidth)
     }

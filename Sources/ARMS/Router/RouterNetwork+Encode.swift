@@ -222,7 +222,8 @@ extension ImageEncoder {
     guard buffer.byteCount == tokenCount * patchWidth * MemoryLayout<Float>.stride else {
       throw ARMSError(
         .invalidArgument,
-        "the encoded image has tokens of another number or width than this router's; encode it with this router")
+        "the encoded image has tokens of another number or width than this router's; "
+          + "encode it with this router")
     }
     tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
   }

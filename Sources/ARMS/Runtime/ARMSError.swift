@@ -52,5 +52,6 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
     self.message = message
   }
 
+  /// The kind and the message.
   public var description: String { "\(code): \(message)" }
 }

@@ -86,7 +86,9 @@ private final class SharedState: @unchecked Sendable {
     return true
   }
 
-  func execute(count: Int, context: UnsafeRawPointer, _ body: @escaping (UnsafeRawPointer, Int, Int) -> Void) {
+  func execute(
+    count: Int, context: UnsafeRawPointer, _ body: @escaping (UnsafeRawPointer, Int, Int) -> Void
+  ) {
     self.body = body
     self.context = context
     self.count = count
@@ -130,12 +132,14 @@ private final class SharedState: @unchecked Sendable {
       // A worker runs kernels only; their frames are small.
       pthread_attr_setstacksize(&attributes, 256 << 10)
       let status = withoutSignals {
-        pthread_create(&thread, &attributes, { raw in
-          guard let raw else { return nil }
-          let argument = Unmanaged<WorkerArgument>.fromOpaque(raw).takeRetainedValue()
-          argument.state.serve(as: argument.worker)
-          return nil
-        }, argument.toOpaque())
+        pthread_create(
+          &thread, &attributes,
+          { raw in
+            guard let raw else { return nil }
+            let argument = Unmanaged<WorkerArgument>.fromOpaque(raw).takeRetainedValue()
+            argument.state.serve(as: argument.worker)
+            return nil
+          }, argument.toOpaque())
       }
       pthread_attr_destroy(&attributes)
       // Without a thread the caller does the work itself.

@@ -30,7 +30,9 @@ import Testing
     expect(.invalidArgument, "control", candidate("a\u{7F}b"))
     expect(.invalidArgument, "neither", candidate { $0.embedding = nil })
     for count in [0, 1, Self.width - 1, Self.width + 1] {
-      expect(.invalidArgument, "has \(count) numbers", candidate { $0.embedding = .init(repeating: 1, count: count) })
+      expect(
+        .invalidArgument, "has \(count) numbers",
+        candidate { $0.embedding = .init(repeating: 1, count: count) })
     }
     for value in [Float.nan, .infinity, -.infinity] {
       expect(.notFinite, "\"x\"", candidate { $0.embedding?[7] = value })
@@ -47,7 +49,9 @@ import Testing
     expect(.invalidArgument, "temperature", candidate { $0.temperature = -1 })
     expect(.invalidArgument, "images", candidate { $0.maxImages = -1 })
     expect(.invalidArgument, "images", candidate { $0.maxImages = Int.max })
-    for number in [-1, 1, Int.max] { expect(.invalidArgument, "router is \(number)", candidate { $0.router = number }) }
+    for number in [-1, 1, Int.max] {
+      expect(.invalidArgument, "router is \(number)", candidate { $0.router = number })
+    }
   }
 
   @Test func takesWhatIsAtTheBounds() throws {
@@ -90,7 +94,9 @@ import Testing
       var bad = router.fixed("large", 1)
       change(&bad)
       let error = router.refusal { try $0.update([$0.fixed("small", 1), bad]) }
-      #expect(error?.code == code && error?.message.contains("\"large\"") == true, "\(error?.message ?? "no error")")
+      #expect(
+        error?.code == code && error?.message.contains("\"large\"") == true,
+        "\(error?.message ?? "no error")")
     }
     expect(.notFinite) { $0.cost = .nan }
     expect(.notFinite) { $0.bias = .infinity }
@@ -102,11 +108,14 @@ import Testing
   @Test func anUpdateKeepsProfileAndWeights() throws {
     let router = try paper.router()
     let old = try #require(router.candidates.first { $0.name == "small" })
-    let (profile, embedding) = (try router.profile(ofCandidate: "small"), try router.embedding(ofCandidate: "small"))
+    let (profile, embedding) = (
+      try router.profile(ofCandidate: "small"), try router.embedding(ofCandidate: "small")
+    )
     let logits = try router.scores([Query(question: "What is this?")], output: .logit)
     try router.update([
       Candidate(
-        name: "small", profile: "", cost: 7, latency: nil, temperature: 2, bias: 1, maxImages: 0, isEnabled: false)
+        name: "small", profile: "", cost: 7, latency: nil, temperature: 2, bias: 1, maxImages: 0,
+        isEnabled: false)
     ])
     let new = try #require(router.candidates.first { $0.name == "small" })
     #expect(new.cost == 7 && new.latency == nil && new.temperature == 2 && new.bias == 1)
@@ -188,7 +197,8 @@ import Testing
     var generator = SplitMix(state: 3)
     let candidates = (0..<37).map { number in
       Candidate(
-        name: "c\(number)", profile: "", embedding: (0..<together.description.textWidth).map { _ in generator.float() })
+        name: "c\(number)", profile: "",
+        embedding: (0..<together.description.textWidth).map { _ in generator.float() })
     }
     try together.add(candidates)
     for candidate in candidates { try single.add([candidate]) }
@@ -226,12 +236,15 @@ import Testing
 
   @Test func makesTheProfileSentence() {
     #expect(Profile(name: "Qwen").sentence == "Qwen")
-    #expect(Profile(name: "Q", parameters: "7B").sentence == "Q is a vision-language model with 7B parameters.")
+    #expect(
+      Profile(name: "Q", parameters: "7B").sentence == "Q is a vision-language model with 7B parameters.")
     #expect(
       Profile(name: "Q", languageModel: "L").sentence == "Q is a vision-language model; language model: L.")
+    let full = Profile(name: "Q", parameters: "7B", architecture: "A", languageModel: "L", visionModel: "V")
     #expect(
-      Profile(name: "Q", parameters: "7B", architecture: "A", languageModel: "L", visionModel: "V").sentence
-        == "Q is a vision-language model with 7B parameters; architecture: A; language model: L; vision model: V.")
+      full.sentence
+        == "Q is a vision-language model with 7B parameters; architecture: A; language model: L; "
+        + "vision model: V.")
     let candidate = Candidate(Profile(name: "Q", parameters: "7B"), cost: 1, latency: 2)
     #expect(candidate.name == "Q" && candidate.cost == 1 && candidate.latency == 2)
     #expect(candidate.profile == "Q is a vision-language model with 7B parameters.")

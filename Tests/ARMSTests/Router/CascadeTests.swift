@@ -125,9 +125,11 @@ import Testing
     #expect(moves.ranked.map(\.name) == ["large", "medium", "small", "weak"])
     #expect(moves.secondGate.count == 3 && moves.secondGate[2] > moves.gate[2])
     #expect(try router.route(query).ranked.map(\.name) == moves.ranked.map(\.name))
-    #expect(try router.scores([query])[0] == ["small", "medium", "large", "weak"].map { name in
-      moves.ranked.first { $0.name == name }?.confidence
-    })
+    #expect(
+      try router.scores([query])[0]
+        == ["small", "medium", "large", "weak"].map { name in
+          moves.ranked.first { $0.name == name }?.confidence
+        })
     try router.remove(["large", "small"])
     #expect(router.candidates.map(\.name) == ["medium", "weak"])
   }

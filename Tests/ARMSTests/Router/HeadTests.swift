@@ -63,7 +63,9 @@ import Testing
     #expect(classifier.logit(cosine: 0, beta: 9) == 0)
     #expect(abs(classifier.logit(cosine: 0.5, beta: 0) - 0.5493061) < 1e-6)
     for cosine in [0.99999, 1, 1.0000001, 1.5, .infinity, .greatestFiniteMagnitude] as [Float] {
-      #expect(abs(classifier.logit(cosine: cosine, beta: 0) - 4) < 1e-3 && classifier.logit(cosine: cosine, beta: 0) <= 4)
+      #expect(
+        abs(classifier.logit(cosine: cosine, beta: 0) - 4) < 1e-3
+          && classifier.logit(cosine: cosine, beta: 0) <= 4)
       #expect(classifier.logit(cosine: -cosine, beta: 0) == -classifier.logit(cosine: cosine, beta: 0))
     }
     #expect(classifier.logit(cosine: .nan, beta: 0).isNaN)
@@ -105,7 +107,8 @@ import Testing
   }
 
   /// One float layer among int8 ones needs OpenBLAS, wherever it is; without it loaded, its product would crash.
-  @Test(arguments: ["attn_q", "attn_out", "ffn_up", "ffn_down"]) func knowsThatItNeedsBLAS(_ name: String) throws {
+  @Test(arguments: ["attn_q", "attn_out", "ffn_up", "ffn_down"])
+  func knowsThatItNeedsBLAS(_ name: String) throws {
     let directory = try TemporaryDirectory()
     let int8 = ModelFixture.named("bert-patches-paper-int8.gguf")
     #expect(try int8.router().networks[0].head.needsBLAS == false)

@@ -38,7 +38,8 @@ import Testing
   @Test func utilityWeighsCostAndLatency() throws {
     // sigmoid(0) = 1/2, sigmoid(log 3) = 3/4
     try router.add([
-      router.fixed("cheap", 0, cost: 0.001, latency: 100), router.fixed("good", 1.0986123, cost: 0.02, latency: 500),
+      router.fixed("cheap", 0, cost: 0.001, latency: 100),
+      router.fixed("good", 1.0986123, cost: 0.02, latency: 500),
     ])
     let free = try decide { $0.policy = .utility(lambda: 0, mu: 0) }
     #expect(free.name == "good" && abs(free.utility - 0.75) < 1e-6)
@@ -49,7 +50,9 @@ import Testing
     let slow = try decide { $0.policy = .utility(lambda: 1, mu: 0.001) }
     #expect(abs(slow.ranked[0].utility - 0.399) < 1e-6 && slow.name == "cheap")
     #expect(abs(slow.ranked[1].utility - 0.23) < 1e-6)
-    let absurd = try decide { $0.policy = .utility(lambda: .greatestFiniteMagnitude, mu: .greatestFiniteMagnitude) }
+    let absurd = try decide {
+      $0.policy = .utility(lambda: .greatestFiniteMagnitude, mu: .greatestFiniteMagnitude)
+    }
     #expect(absurd.ranked.count == 2 && !absurd.utility.isNaN)
   }
 
@@ -141,7 +144,8 @@ import Testing
     try router.add([router.fixed("a", 0, cost: 1, latency: 1)])
     func expect(_ code: ARMSError.Code, _ label: String, _ change: (inout RouteOptions) -> Void) {
       let error = failure { try decide(change) }
-      #expect(error?.code == code && error?.message.contains(label) == true, "\(error?.message ?? "no error")")
+      #expect(
+        error?.code == code && error?.message.contains(label) == true, "\(error?.message ?? "no error")")
     }
     expect(.notFinite, "abstain_below") { $0.abstainBelow = .nan }
     expect(.notFinite, "max_cost") { $0.maxCost = .nan }

@@ -10,7 +10,8 @@ import Testing
 
   @Test(arguments: ModelFixture.all) func everyFormGivesTheSameDecision(_ fixture: ModelFixture) throws {
     let router = try fixture.router()
-    for (number, question) in fixture.questions.enumerated() where question.tokens.count == question.total_tokens {
+    for (number, question) in fixture.questions.enumerated()
+    where question.tokens.count == question.total_tokens {
       let inputs = (0..<number % 3).map { image($0 + number) }
       let images = inputs.map { Query.Image.input($0) }
       let encodedImages = try inputs.map { Query.Image.encoded(try router.encode(image: $0)) }
@@ -37,7 +38,8 @@ import Testing
       try pixels.withUnsafeBytes { pixels in
         let sources: [ImageInput.Source] = [
           .path(path), .encoded(file), .rgb8(pixels, width: 40, height: 50, stride: 0),
-          .gray8(pixels, width: 60, height: 100, stride: 60), .rgba8(pixels, width: 30, height: 50, stride: 0),
+          .gray8(pixels, width: 60, height: 100, stride: 60),
+          .rgba8(pixels, width: 30, height: 50, stride: 0),
         ]
         for source in sources {
           let input = ImageInput(source)
@@ -64,7 +66,9 @@ import Testing
   }
 
   @Test func refusesWhatAnotherEncoderMade() throws {
-    let (router, other) = (try paper.router(), try ModelFixture.named("distilbert-pooled-paper.gguf").router())
+    let (router, other) = (
+      try paper.router(), try ModelFixture.named("distilbert-pooled-paper.gguf").router()
+    )
     let question = failure { try router.route(Query(try .encoded(other.encode(question: .text("What?"))))) }
     #expect(question?.code == .invalidArgument && question?.message.contains("another text encoder") == true)
     let picture = failure {
@@ -110,7 +114,9 @@ import Testing
     #expect(try router.route(Query(question: "", images: (0..<most).map { image($0) })).rankedCount == 2)
     let error = failure { try router.route(Query(question: "", images: (0...most).map { image($0) })) }
     #expect(error?.code == .limitExceeded)
-    #expect(error?.message.contains("\(most + 1) images") == true && error?.message.contains("\(most) at most") == true)
+    #expect(
+      error?.message.contains("\(most + 1) images") == true
+        && error?.message.contains("\(most) at most") == true)
     let scored = failure { try router.scores([Query(question: "", images: (0...most).map { image($0) })]) }
     #expect(scored?.code == .limitExceeded)
   }
@@ -124,8 +130,13 @@ import Testing
     }
     #expect(failure { try withTokens([]) { try router.route(Query($0)) } }?.code == .invalidArgument)
     let most = router.description.maxQuestionTokens
-    #expect(failure { try withTokens(.init(repeating: 5, count: most + 1)) { try router.route(Query($0)) } }?.code == .limitExceeded)
-    let full = try withTokens(.init(repeating: Int32(vocabulary - 1), count: most)) { try router.route(Query($0)) }
+    let many = failure {
+      try withTokens(.init(repeating: 5, count: most + 1)) { try router.route(Query($0)) }
+    }
+    #expect(many?.code == .limitExceeded)
+    let full = try withTokens(.init(repeating: Int32(vocabulary - 1), count: most)) {
+      try router.route(Query($0))
+    }
     #expect(full.questionTokens == most && full.questionTokensTotal == most)
   }
 
@@ -142,9 +153,8 @@ import Testing
     let most = router.description.maxQuestionTokens
     let decision = try router.route(Query(question: String(repeating: "a ", count: 50_000)))
     #expect(decision.questionTokens == most && decision.questionTokensTotal == 50_002)
-    #expect(same(
-      try router.route(Query(.encoded(try router.encode(question: .text(String(repeating: "a ", count: 50_000)))))),
-      decision))
+    let encoded = try router.encode(question: .text(String(repeating: "a ", count: 50_000)))
+    #expect(same(try router.route(Query(.encoded(encoded))), decision))
     let shorter = try router.route(Query(question: String(repeating: "a ", count: most - 2)))
     #expect(shorter.ranked == decision.ranked && shorter.questionTokensTotal == most)
   }
@@ -165,7 +175,8 @@ import Testing
       failure { try router.route(Query(question: "", images: [ImageInput(.prepared(pixels))])) }
     }
     #expect(error?.code == .notFinite)
-    #expect(failure { try router.route(Query(question: "", images: [ImageInput(.path("/none.png"))])) }?.code == .io)
+    let missing = failure { try router.encode(image: ImageInput(.path("/none.png"))) }
+    #expect(missing?.code == .io)
   }
 
   /// The scratch memory of a call is that of the next.

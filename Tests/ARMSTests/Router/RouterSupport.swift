@@ -97,7 +97,8 @@ final class EditedModel {
 
   /// Adds a tensor of floats, or of any other plain type.
   func add<T: BitwiseCopyable>(_ name: String, _ type: TensorType = .f32, shape: [Int], _ values: [T]) {
-    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: values.count * MemoryLayout<T>.stride, alignment: 64)
+    let bytes = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: values.count * MemoryLayout<T>.stride, alignment: 64)
     values.withUnsafeBytes { bytes.copyMemory(from: $0) }
     kept.append(bytes)
     writer.add(tensor: name, type: type, shape: shape, data: UnsafeRawBufferPointer(bytes))
@@ -108,7 +109,9 @@ final class EditedModel {
 
   /// Adds the head as a second router's, which shares the encoders. Its gate prefers the last expert.
   func addSecondRouter() throws {
-    let headKeys = ["fusion", "head", "logit_", "shared_width", "layer_norm", "cosine_", "gate.", "expert.", "max_images"]
+    let headKeys = [
+      "fusion", "head", "logit_", "shared_width", "layer_norm", "cosine_", "gate.", "expert.", "max_images",
+    ]
     for key in source.keys {
       let name = key.dropFirst("arms.".count)
       if headKeys.contains(where: { name.hasPrefix($0) }), let value = source.value(key) {

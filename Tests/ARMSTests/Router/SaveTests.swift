@@ -23,7 +23,8 @@ import Testing
     #expect(again.listing.generation == 1)
     for candidate in router.candidates {
       #expect(
-        try again.embedding(ofCandidate: candidate.name) == (try router.embedding(ofCandidate: candidate.name)))
+        try again.embedding(ofCandidate: candidate.name)
+          == (try router.embedding(ofCandidate: candidate.name)))
     }
     for (number, question) in fixture.questions.enumerated() {
       let query = Query(question: question.text, images: (0..<number % 3).map { image($0) })
@@ -75,16 +76,22 @@ import Testing
   }
 
   @Test func refusesDamagedCandidates() throws {
-    func expect(_ text: String, dropping dropped: String = "", _ change: (EditedModel) throws -> Void) throws {
+    func expect(
+      _ text: String, dropping dropped: String = "", _ change: (EditedModel) throws -> Void
+    ) throws {
       let model = try EditedModel(paper, keeping: { $0 != dropped })
       try change(model)
       let path = try model.write(to: directory)
       let error = failure { try Router(path: path) }
       #expect(error?.code == .invalidModel, "\(error?.description ?? "no error")")
-      #expect(error?.message.hasPrefix(path) == true && error?.message.contains(text) == true, "\(error?.description ?? "no error")")
+      #expect(
+        error?.message.hasPrefix(path) == true && error?.message.contains(text) == true,
+        "\(error?.description ?? "no error")")
     }
     let many = String(repeating: "n", count: 96)
-    try expect("two candidates") { $0.set("arms.candidate.names", .stringArray(["small", "large", "small"])) }
+    try expect("two candidates") {
+      $0.set("arms.candidate.names", .stringArray(["small", "large", "small"]))
+    }
     try expect("96 bytes") { $0.set("arms.candidate.names", .stringArray(["small", "large", many])) }
     try expect("for 3 names") { $0.set("arms.candidate.profiles", .stringArray(["a", "b"])) }
     try expect("cost") { $0.set("arms.candidate.costs", .float64Array([1, 2, -1])) }

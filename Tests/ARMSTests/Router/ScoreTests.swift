@@ -7,7 +7,8 @@ import Testing
   private func queries(_ fixture: ModelFixture) -> [Query] {
     (0..<40).map { number in
       Query(
-        question: fixture.questions[number % fixture.questions.count].text + String(repeating: " a", count: number / 5),
+        question: fixture.questions[number % fixture.questions.count].text
+          + String(repeating: " a", count: number / 5),
         images: (0..<number % 3).map { image((number + $0) % 8) })
     }
   }
@@ -15,11 +16,12 @@ import Testing
   @Test(arguments: ModelFixture.all) func scoresAreThoseOfRoutes(_ fixture: ModelFixture) throws {
     let router = try fixture.router()
     // Nobody is left out of the routes.
-    try router.update(router.candidates.map { candidate in
-      var candidate = candidate
-      candidate.maxImages = nil
-      return candidate
-    })
+    try router.update(
+      router.candidates.map { candidate in
+        var candidate = candidate
+        candidate.maxImages = nil
+        return candidate
+      })
     let queries = queries(fixture)
     let names = router.candidates.map(\.name)
     let (confidences, logits) = (try router.scores(queries), try router.scores(queries, output: .logit))
@@ -56,7 +58,9 @@ import Testing
     #expect(asked == 3 && generation == router.listing.generation)
     #expect(try router.scores([]).isEmpty)
     let error = failure {
-      try router.score(queries(paper)) { (_) throws(ARMSError) in throw ARMSError(.bufferTooSmall, "no room") }
+      try router.score(queries(paper)) { (_) throws(ARMSError) in
+        throw ARMSError(.bufferTooSmall, "no room")
+      }
     }
     #expect(error?.code == .bufferTooSmall)
   }

@@ -31,7 +31,9 @@ import Testing
 
   @Test func anIdenticalCallAllocatesNothing() throws {
     func call(_ arena: ScratchArena) throws {
-      for size in [1_000, 200_000, 5, 300_000, 70_000, 1 << 20, 63] { _ = try arena.allocate(Float.self, size) }
+      for size in [1_000, 200_000, 5, 300_000, 70_000, 1 << 20, 63] {
+        _ = try arena.allocate(Float.self, size)
+      }
     }
     let arena = ScratchArena()
     #expect(arena.byteCount == 0)
