@@ -1,7 +1,9 @@
 extension RouterNetwork {
   /// The candidates that the file holds for this router, number 0 or 1. A profile that another text encoder
   /// embedded is embedded again.
-  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool {
+  func storedCandidates(
+    in file: ModelFile, number: Int, on engine: Engine
+  ) throws(ARMSError) -> CandidatePool {
     let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
     var candidates = try Self.candidates(in: file, key: key, number: number)
     let (count, width) = (candidates.count, text.width)
@@ -28,11 +30,15 @@ extension RouterNetwork {
       // Stored and given embeddings alike are as good as a profile.
       var checked = candidates[index]
       if made.isEmpty { checked.profile = "given" }
-      try checked.validate(embeddingWidth: width, routerCount: number + 1)
+      try file.checking { () throws(ARMSError) in
+        try checked.validate(embeddingWidth: width, routerCount: number + 1)
+      }
     }
     try embed(stale, into: target, on: engine)
-    return try CandidatePool(
-      candidates, embeddings: target, deltas: deltas, classifier: head.classifier, on: engine)
+    return try file.checking { () throws(ARMSError) in
+      try CandidatePool(
+        candidates, embeddings: target, deltas: deltas, classifier: head.classifier, on: engine)
+    }
   }
 
   private static func candidates(
@@ -62,6 +68,17 @@ extension RouterNetwork {
         router: number)
       candidate.encoderHash = encoders[index]
       return candidate
+    }
+  }
+}
+
+extension ModelFile {
+  /// Runs `body`; a value that it refuses makes the file an invalid one.
+  fileprivate func checking<R>(_ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
+    do {
+      return try body()
+    } catch {
+      throw error.code == .invalidArgument || error.code == .notFinite ? invalid(error.message) : error
     }
   }
 }

@@ -53,11 +53,19 @@ final class CandidatePool: @unchecked Sendable {
         try classifier.embedCandidates(sum, rows: rows, out: keys + start * keyWidth, on: execution)
       }
     }
-    for index in 0..<count * keyWidth where !keys[index].isFinite {
-      throw ARMSError(
-        .notFinite,
-        "candidate \(quoted(candidates[index / keyWidth].name)): its key is not a finite number; check its embedding and the weights")
+    for index in 0..<count * width where !(self.embeddings[index] + self.deltas[index]).isFinite {
+      throw damaged(index / width, "its embedding")
     }
+    for index in 0..<count * keyWidth where !keys[index].isFinite {
+      throw damaged(index / keyWidth, "its key")
+    }
+  }
+
+  private func damaged(_ index: Int, _ what: String) -> ARMSError {
+    ARMSError(
+      .notFinite,
+      "candidate \(quoted(candidates[index].name)): \(what) has NaN or infinite numbers; "
+        + "check its embedding and the model file's weights")
   }
 
   /// These candidates and, behind them, those of `other`.
@@ -65,8 +73,10 @@ final class CandidatePool: @unchecked Sendable {
     let pool = try CandidatePool(
       candidates + other.candidates, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
     for (source, offset) in [(self, 0), (other, count)] {
-      (pool.embeddings + offset * embeddingWidth).update(from: source.embeddings, count: source.count * embeddingWidth)
-      (pool.deltas + offset * embeddingWidth).update(from: source.deltas, count: source.count * embeddingWidth)
+      (pool.embeddings + offset * embeddingWidth).update(
+        from: source.embeddings, count: source.count * embeddingWidth)
+      (pool.deltas + offset * embeddingWidth).update(
+        from: source.deltas, count: source.count * embeddingWidth)
       (pool.keys + offset * keyWidth).update(from: source.keys, count: source.count * keyWidth)
     }
     return pool
@@ -77,7 +87,8 @@ final class CandidatePool: @unchecked Sendable {
     let pool = try CandidatePool(
       indices.map { candidates[$0] }, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
     for (to, from) in indices.enumerated() {
-      (pool.embeddings + to * embeddingWidth).update(from: embeddings + from * embeddingWidth, count: embeddingWidth)
+      (pool.embeddings + to * embeddingWidth).update(
+        from: embeddings + from * embeddingWidth, count: embeddingWidth)
       (pool.deltas + to * embeddingWidth).update(from: deltas + from * embeddingWidth, count: embeddingWidth)
       (pool.keys + to * keyWidth).update(from: keys + from * keyWidth, count: keyWidth)
     }
@@ -85,7 +96,9 @@ final class CandidatePool: @unchecked Sendable {
   }
 
   /// The same embeddings and keys under changed candidates.
-  func replacing(_ changed: [Candidate]) throws(ARMSError) -> CandidatePool { try CandidatePool(self, changed) }
+  func replacing(_ changed: [Candidate]) throws(ARMSError) -> CandidatePool {
+    try CandidatePool(self, changed)
+  }
 
   private init(_ pool: CandidatePool, _ candidates: [Candidate]) throws(ARMSError) {
     self.candidates = candidates

@@ -80,7 +80,8 @@ struct Selection {
     guard let best = order.first.map({ ranked[$0] }) else {
       throw ARMSError(
         .noCandidates,
-        "no candidate is left to choose from: all are disabled, not allowed, above a ceiling, or take fewer images")
+        "no candidate is left to choose from: all are disabled, not allowed, above a ceiling, "
+          + "or take fewer images")
     }
     return Decision(
       name: best.confidence < options.abstainBelow ? nil : best.name, confidence: best.confidence,
@@ -106,6 +107,8 @@ struct Selection {
 
   private func missing(_ value: String, _ name: String, _ reason: String) -> ARMSError {
     ARMSError(
-      .missingValue, "\(reason) needs the \(value) of candidate \(quoted(name)), which is unknown; set it or leave the candidate out")
+      .missingValue,
+      "\(reason) needs the \(value) of candidate \(quoted(name)), which is unknown; "
+        + "set it or leave the candidate out")
   }
 }
