@@ -27,6 +27,17 @@ struct FusionExpert {
   /// Width of the image's part.
   var imageWidth: Int { norm.width - questionWidth }
   let questionWidth: Int
+
+  /// Whether any linear layer has float weights, and so needs OpenBLAS.
+  var needsBLAS: Bool {
+    let image: [Linear] =
+      switch image {
+      case .pooled(let value, let output): [value, output]
+      case .patches(let attention, let output): [attention.query, attention.value, output]
+      case .concat(let projection): [projection]
+      }
+    return (image + [up, down]).contains { !$0.isInt8 }
+  }
 }
 
 extension FusionExpert {

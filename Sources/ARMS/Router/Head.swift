@@ -24,7 +24,7 @@ final class Head: @unchecked Sendable {
   var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
   /// Whether any linear layer has float weights, and so needs OpenBLAS.
   var needsBLAS: Bool {
-    !classifier.query.isInt8 || !classifier.candidate.isInt8 || experts.contains { !$0.up.isInt8 || !$0.down.isInt8 }
+    !classifier.query.isInt8 || !classifier.candidate.isInt8 || experts.contains(where: \.needsBLAS)
   }
   /// `d_e`
   var expertWidth: Int { experts.first?.down.outputs ?? 0 }
