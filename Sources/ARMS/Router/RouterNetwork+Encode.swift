@@ -217,6 +217,13 @@ extension ImageEncoder {
         .invalidArgument,
         "the encoded image has no tokens, which this router's fusion reads; encode it with this router")
     }
+    // Two files may claim the same hash for encoders of different sizes.
+    guard image.encoder.tokenCount == tokenCount, image.encoder.patchWidth == patchWidth else {
+      throw ARMSError(
+        .invalidArgument,
+        "the encoded image has \(image.encoder.tokenCount) tokens of width \(image.encoder.patchWidth); "
+          + "\(tokenCount) of \(patchWidth) are wanted, encode it with this router")
+    }
     tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
   }
 }
