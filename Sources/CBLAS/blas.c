@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,16 @@ static void *open_library(void) {
   return NULL;
 }
 
+/* Products under way; -1 while the number of threads is being changed. */
+static _Atomic int running = 0;
+/* The number of threads that was set. */
+static _Atomic int current = 0;
+
+/* The threads whose products these were are not in the child. */
+static void after_fork(void) { atomic_store(&running, 0); }
+
 static void load(void) {
+  pthread_atfork(NULL, NULL, after_fork);
   void *library = open_library();
   if (!library) {
     const char *reason = dlerror();
@@ -59,13 +69,29 @@ const char *blas_load(void) {
   return sgemm ? NULL : failure;
 }
 
+/* Announces a product. The number of threads is a setting of the whole library, and changing it takes the
+ * buffers of those at work: it is only changed while no product runs, else the product takes the number that
+ * is set. */
+static void begin(int threads) {
+  for (;;) {
+    int seen = atomic_load(&running);
+    if (seen == 0 && atomic_load(&current) != threads) {
+      if (!atomic_compare_exchange_weak(&running, &seen, -1)) continue;
+      set_threads(threads);
+      atomic_store(&current, threads);
+      atomic_store(&running, 1);
+      return;
+    }
+    if (seen >= 0 && atomic_compare_exchange_weak(&running, &seen, seen + 1)) return;
+    if (seen < 0) sched_yield();
+  }
+}
+
+static void end(void) { atomic_fetch_sub(&running, 1); }
+
 void blas_sgemm_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc,
                    int threads) {
-  /* The thread count is a setting of the whole library: change it only when it differs. */
-  static _Atomic int current = 0;
-  if (atomic_load_explicit(&current, memory_order_relaxed) != threads) {
-    set_threads(threads);
-    atomic_store_explicit(&current, threads, memory_order_relaxed);
-  }
+  begin(threads);
   sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
+  end();
 }
