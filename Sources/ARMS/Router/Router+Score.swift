@@ -14,7 +14,8 @@ extension Router {
   ///
   /// `body` is called once with the number of columns, before anything is computed, and returns where the
   /// scores go: `[queries, columns]` floats, or nil to stop. Columns are the candidates named, or all enabled
-  /// ones in the order of ``candidates``. Returns the generation of the candidates.
+  /// ones in the order of ``candidates``. Returns the generation of the candidates. Nothing is written there
+  /// before all scores are computed.
   ///
   /// Throws as `route`.
   @discardableResult
@@ -24,7 +25,10 @@ extension Router {
   ) throws(ARMSError) -> UInt64 {
     let snapshot = snapshots.load()
     let columns = try snapshot.columns(names)
-    guard let scores = try body(columns.count) else { return snapshot.generation }
+    guard let target = try body(columns.count) else { return snapshot.generation }
+    let count = queries.count * columns.count
+    let buffer = try AlignedBuffer(Float.self, count: count, purpose: "\(count) scores")
+    let scores = buffer.pointer(to: Float.self)
     for start in stride(from: 0, to: queries.count, by: Self.queriesPerPass) {
       let pass = queries[start..<min(start + Self.queriesPerPass, queries.count)]
       try engine.execute { (execution) throws(ARMSError) in
@@ -32,6 +36,8 @@ extension Router {
           pass, snapshot, columns, output: output, into: scores + start * columns.count, on: execution)
       }
     }
+    target.update(from: scores, count: count)
+    extendLifetime(buffer)
     return snapshot.generation
   }
 
