@@ -51,7 +51,11 @@ public final class Router: Sendable {
     self.networks = networks
     self.engine = engine
     limits = ImageLimits(maxBytes: options.maxImageBytes, maxPixels: options.maxImagePixels)
-    defaultTheta = try file.float("arms.cascade.theta", default: 0.5)
+    let theta = try file.float("arms.cascade.theta", default: 0.5)
+    guard (0...1).contains(theta) else {
+      throw file.invalid("arms.cascade.theta is \(theta); 0 to 1 is wanted")
+    }
+    defaultTheta = theta
     let pools = try networks.enumerated().map { (number, network) throws(ARMSError) in
       try network.storedCandidates(in: file, number: number, on: engine)
     }
