@@ -165,7 +165,8 @@ struct HostArray<T: BitwiseCopyable> {
 
   init(_ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, _ label: String) throws(ARMSError) {
     guard let pointer, capacity > 0 else {
-      throw ARMSError(.invalidArgument, "\(label) is NULL or its capacity \(UInt(bitPattern: capacity)) is wrong")
+      throw ARMSError(
+        .invalidArgument, "\(label) is NULL or its capacity \(UInt(bitPattern: capacity)) is wrong")
     }
     stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
     start = UnsafeMutableRawPointer(pointer)

@@ -37,7 +37,8 @@ same "soname" libarms.so.0 "$(printf '%s\n' "$dynamic" | sed -n 's/.*(SONAME).*\
 same "libraries needed beyond the allowed" "" \
   "$(printf '%s\n' "$dynamic" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
     grep -Ev '^(libc|libm|libstdc\+\+|libgcc_s|libjpeg|libpng16|ld-linux-[a-z0-9-]*)\.so\.[0-9]+$')"
-same "run paths" "" "$(printf '%s\n' "$dynamic" | grep -E '\((RPATH|RUNPATH)\)')"
+same "run paths other than the library's own folder" "" \
+  "$(printf '%s\n' "$dynamic" | grep -E '\((RPATH|RUNPATH)\)' | grep -vF '[$ORIGIN]')"
 same "an executable stack" "" "$(readelf -lW "$library" | grep GNU_STACK | grep RWE)"
 same "the library stays loaded" yes "$(printf '%s\n' "$dynamic" | grep -q NODELETE && echo yes)"
 

@@ -1,7 +1,7 @@
 /* Speed of the kernels of one instruction set, on one thread.
  *
- *   clang -std=gnu11 -O2 -I Sources/CKernels/include Tests/Benchmarks/kernels.c $(find Sources/CKernels -name "*.c") \
- *     -lm -lpthread -ldl -o /tmp/kernels && /tmp/kernels [isa]
+ *   clang -std=gnu11 -O2 -I Sources/CKernels/include Tests/Benchmarks/kernels.c \
+ *     $(find Sources/CKernels -name "*.c") -lm -lpthread -ldl -o /tmp/kernels && /tmp/kernels [isa]
  *
  * gemv is compared with OpenBLAS's sgemv if libopenblas.so.0 can be loaded. */
 #include <dlfcn.h>
@@ -58,8 +58,8 @@ static void linear(const ck_kernels *k, size_t rows, size_t depth, size_t column
   double t;
   LEAST(t, k->linear_u8s8(&p));
   double products = (double)rows * (double)depth * (double)columns;
-  printf("linear %4zu x %4zu x %4zu activation %d  %8.1f us  %6.1f GMAC/s  weights %5.1f GB/s\n", rows, depth,
-         columns, activation, 1e6 * t, 1e-9 * products / t, 1e-9 * (double)(depth * columns) / t);
+  printf("linear %4zu x %4zu x %4zu activation %d  %8.1f us  %6.1f GMAC/s  weights %5.1f GB/s\n", rows,
+         depth, columns, activation, 1e6 * t, 1e-9 * products / t, 1e-9 * (double)(depth * columns) / t);
   free((void *)p.a), free((void *)p.a_scale), free((void *)p.a_zero), free((void *)p.w);
   free((void *)p.w_scale), free((void *)p.w_colsum), free((void *)p.bias), free(p.out);
 }

@@ -68,7 +68,10 @@ private struct Layer {
     let blocks = blocks ?? 0..<(columns + 15) / 16
     var out = [Float](repeating: 77, count: rows * ldo)
     if inPlace, let residual {
-      for row in 0..<rows { out.replaceSubrange(row * ldo..<row * ldo + columns, with: residual[row * columns..<(row + 1) * columns]) }
+      for row in 0..<rows {
+        let values = residual[row * columns..<(row + 1) * columns]
+        out.replaceSubrange(row * ldo..<row * ldo + columns, with: values)
+      }
     }
     let sums = columnSums
     let packed = packed
@@ -162,7 +165,8 @@ func activate(_ x: Double, _ activation: ck_activation) -> Double {
   @Test(arguments: ISA.available)
   func deepSumsDoNotOverflow(_ isa: ISA) {
     var layer = Layer(
-      rows: 1, depth: 65536, columns: 2, bias: false, residual: false, input: { _ in 255 }, weight: { _ in -127 })
+      rows: 1, depth: 65536, columns: 2, bias: false, residual: false, input: { _ in 255 },
+      weight: { _ in -127 })
     layer.inputScale = [1]
     layer.inputZero = [0]
     layer.weightScale = [1, 1]

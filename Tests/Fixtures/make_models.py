@@ -1,8 +1,8 @@
-"""Makes the small model files in ``models/`` with the values that the engine must compute from them.
+"""Makes the small model files in ``models/`` and the values that the engine must compute.
 
-The encoders are tiny random ``transformers`` models, converted by ``arms.convert``; the expected values
-come from ``transformers`` and from the reference head in ``Tests/Parity/reference.py``. All weights,
-biases and LayerNorms are random, so that nothing is right by being zero or one.
+The encoders are tiny random ``transformers`` models, converted by ``arms.convert``; the expected
+values come from ``transformers`` and from the reference head in ``Tests/Parity/reference.py``. All
+weights, biases and LayerNorms are random, so that nothing is right by being zero or one.
 
 Run it from the repository's root when the format changes::
 
@@ -12,15 +12,15 @@ Run it from the repository's root when the format changes::
 
 - ``questions``: text, token ids (``[CLS]`` and ``[SEP]`` included, truncated), their number before
   truncation, pooled embedding q.
-- ``images``: of image k, prepared as ``pixels[c, y, x] = ((7 c + 3 y + 5 x + 11 k) mod 17) / 8 - 1``,
-  the embedding g and the tokens X (without the image-index embedding).
+- ``images``: of image k, prepared as ``pixels[c, y, x] = ((7 c + 3 y + 5 x + 11 k) mod 17) / 8 -
+  1``, the embedding g and the tokens X (without the image-index embedding).
 - ``candidates``: as they stand in the file, or to be added if ``candidates_in_file`` is false.
 - ``routes``: for a question and a list of images the gate p, the mixture e, and by candidate the
   cosine s, the logit t and the confidence c.
 
-All values are those of float32 arithmetic. ``tolerance`` is how far the engine may be off in any value;
-for int8 files, whose values come from the weights before they were quantised, ``cosine`` is the least
-cosine of an embedding instead.
+All values are those of float32 arithmetic. ``tolerance`` is how far the engine may be off in any
+value; for int8 files, whose values come from the weights before they were quantised, ``cosine`` is
+the least cosine of an embedding instead.
 """
 
 from __future__ import annotations
@@ -56,11 +56,51 @@ sys.path.insert(0, str(FIXTURES.parent / "Parity"))
 
 from reference import ModelFile, ReferenceHead  # noqa: E402
 
-WORDS = """
-what is the how many are in image color of chart value highest which year angle degrees number between
-a model strong weak at math charts reading text small fast large vision language good count
-##s ##ing ##ed ##er ##est ##ly ##al ##tion
-""".split()
+WORDS = [
+    "what",
+    "is",
+    "the",
+    "how",
+    "many",
+    "are",
+    "in",
+    "image",
+    "color",
+    "of",
+    "chart",
+    "value",
+    "highest",
+    "which",
+    "year",
+    "angle",
+    "degrees",
+    "number",
+    "between",
+    "a",
+    "model",
+    "strong",
+    "weak",
+    "at",
+    "math",
+    "charts",
+    "reading",
+    "text",
+    "small",
+    "fast",
+    "large",
+    "vision",
+    "language",
+    "good",
+    "count",
+    "##s",
+    "##ing",
+    "##ed",
+    "##er",
+    "##est",
+    "##ly",
+    "##al",
+    "##tion",
+]
 QUESTIONS = [
     "What is the highest value in the chart?",
     "How many reds are counted in image 27?",
@@ -88,6 +128,7 @@ class Fixture:
 
     @property
     def name(self) -> str:
+        """The file's name without its ending."""
         suffix = "" if self.weight_type is WeightType.F32 else f"-{self.weight_type}"
         return f"{self.family}-{self.fusion}-{self.head}{suffix}"
 
@@ -122,7 +163,7 @@ def randomize(named: Iterator[tuple[str, torch.nn.Parameter]], seed: int) -> Non
 
 
 def save_text(directory: Path, family: str) -> None:
-    """Save a text checkpoint: DistilBERT is uncased and pooled by CLS, BERT is cased and pooled by mean."""
+    """Save a text checkpoint: DistilBERT uncased, pooled by CLS; BERT cased, by mean."""
     lowercase = family == "distilbert"
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
     if not lowercase:
@@ -137,7 +178,12 @@ def save_text(directory: Path, family: str) -> None:
     if family == "distilbert":
         model = DistilBertModel(
             DistilBertConfig(
-                vocab_size=len(tokens), dim=32, hidden_dim=48, n_layers=2, n_heads=4, max_position_embeddings=20
+                vocab_size=len(tokens),
+                dim=32,
+                hidden_dim=48,
+                n_layers=2,
+                n_heads=4,
+                max_position_embeddings=20,
             )
         )
     else:
@@ -237,7 +283,9 @@ class Encoders:
     def encode_image(self, image: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return g and X."""
         output = self.image(pixel_values=pixels(image))
-        post_norm = [module for name, module in self.image.named_modules() if name.endswith("post_layernorm")][0]
+        post_norm = next(
+            module for name, module in self.image.named_modules() if name.endswith("post_layernorm")
+        )
         return output.image_embeds[0], post_norm(output.last_hidden_state)[0]
 
 
@@ -247,7 +295,6 @@ def rounded(values: torch.Tensor) -> Any:
     return np.array(flat).reshape(values.shape).tolist()
 
 
-@torch.no_grad()
 def make(fixture: Fixture, text: Path, image: Path) -> None:
     """Write one model file and its values."""
     encoders = Encoders(text, image, fixture.family)
@@ -266,7 +313,9 @@ def make(fixture: Fixture, text: Path, image: Path) -> None:
     part = assemble(text, image, config, seed=7)
     generator = np.random.default_rng(4)
     for name, parameter in part.parameters.items():
-        if name.startswith(("expert.", "classifier.ln.")) and ".ln." in name or name.startswith("no_image."):
+        if (name.startswith(("expert.", "classifier.ln.")) and ".ln." in name) or name.startswith(
+            "no_image."
+        ):
             noise = generator.normal(0, 0.3, parameter.values.shape).astype(np.float32)
             part.parameters[name] = dataclasses.replace(parameter, values=parameter.values + noise)
     profiles = torch.stack([encoders.encode_text(profile)[2] for profile in PROFILES.values()])
@@ -305,7 +354,9 @@ def make(fixture: Fixture, text: Path, image: Path) -> None:
             {"text": text, "tokens": ids, "total_tokens": total, "embedding": rounded(q)}
             for text, (ids, total, q) in zip(QUESTIONS, questions, strict=True)
         ],
-        "images": [{"image": one, "embedding": rounded(g), "tokens": rounded(x)} for one, (g, x) in enumerate(images)],
+        "images": [
+            {"image": one, "embedding": rounded(g), "tokens": rounded(x)} for one, (g, x) in enumerate(images)
+        ],
         "candidates_in_file": fixture.candidates_in_file,
         "candidates": [
             {
@@ -335,7 +386,8 @@ def main() -> None:
             if fixture.weight_type is WeightType.BF16:
                 round_checkpoint(text)
                 round_checkpoint(image)
-            make(fixture, text, image)
+            with torch.no_grad():
+                make(fixture, text, image)
 
 
 def round_checkpoint(directory: Path) -> None:

@@ -169,7 +169,7 @@ SIGNATURES: Final[dict[str, list[Any]]] = {
 }  # fmt: skip
 
 
-class Violation(Exception):
+class ViolationError(Exception):
     """The library broke a promise of its header."""
 
 
@@ -212,7 +212,7 @@ class Library:
             return Outcome(status, "")
         if status == 0:
             if error.value is not None:
-                raise Violation(f"{name} succeeded and set an error")
+                raise ViolationError(f"{name} succeeded and set an error")
             return Outcome(0, "")
         try:
             message = (self._library.arms_error_message(error) or b"").decode("utf-8")
@@ -220,9 +220,9 @@ class Library:
         finally:
             self._library.arms_error_free(error)
         if not same or not 0 < status < INTERNAL:
-            raise Violation(f"{name} failed with status {status}: {message}")
+            raise ViolationError(f"{name} failed with status {status}: {message}")
         if not message or any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in message):
-            raise Violation(f"{name}: its error is not one line: {message!r}")
+            raise ViolationError(f"{name}: its error is not one line: {message!r}")
         return Outcome(status, message)
 
 

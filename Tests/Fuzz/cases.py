@@ -24,7 +24,7 @@ from typing import Any, Final
 import abi
 import model_files
 import numpy as np
-from abi import SIZE_MAX, Library, Violation
+from abi import SIZE_MAX, Library, ViolationError
 
 FIXTURES: Final = Path(__file__).resolve().parents[1] / "Fixtures"
 MODELS: Final = sorted((FIXTURES / "models").glob("*.gguf"))
@@ -36,7 +36,7 @@ CANARY: Final = 12345.678
 def finite(values: Iterable[float], what: str) -> None:
     """Check numbers that the library gave."""
     if not all(math.isfinite(value) for value in values):
-        raise Violation(f"{what} is not finite although the status is ARMS_OK")
+        raise ViolationError(f"{what} is not finite although the status is ARMS_OK")
 
 
 class Session:
@@ -54,10 +54,10 @@ class Session:
         handle = c_void_p()
         if library.call("router_open", str(path).encode(), byref(options), byref(handle)):
             if not handle.value:
-                raise Violation("router_open succeeded without a handle")
+                raise ViolationError("router_open succeeded without a handle")
             return Session(library, handle.value)
         if handle.value is not None:
-            raise Violation("router_open failed and wrote a handle")
+            raise ViolationError("router_open failed and wrote a handle")
         return None
 
     def free(self) -> None:
@@ -68,7 +68,7 @@ class Session:
         """List the candidates."""
         count = c_size_t()
         if not self.library.call("candidates_list", self.handle, None, 0, byref(count), None):
-            raise Violation("candidates_list fails for an open router")
+            raise ViolationError("candidates_list fails for an open router")
         array = (abi.CandidateInfo * max(1, count.value))()
         array[0].struct_size = ctypes.sizeof(abi.CandidateInfo)
         self.library.call("candidates_list", self.handle, array, len(array), byref(count), None)
@@ -103,14 +103,22 @@ class Session:
         ranked = (abi.Ranked * 8)()
         ranked[0].struct_size = ctypes.sizeof(abi.Ranked)
         decision.confidence = CANARY
-        arguments = (byref(query), None if options is None else byref(options), byref(decision), ranked, len(ranked))
+        arguments = (
+            byref(query),
+            None if options is None else byref(options),
+            byref(decision),
+            ranked,
+            len(ranked),
+        )
         if not self.library.call("route", self.handle, *arguments):
             if decision.confidence != c_float(CANARY).value or ranked[0].name:
-                raise Violation("route failed and wrote")
+                raise ViolationError("route failed and wrote")
             return False
         finite([decision.confidence, decision.utility, *decision.gate, *decision.second_gate], "a decision")
-        if not 0 <= decision.confidence <= 1 or (abs(sum(decision.gate) - 1) > 1e-3 and sum(decision.gate) != 0):
-            raise Violation(f"confidence {decision.confidence}, gate {list(decision.gate)}")
+        if not 0 <= decision.confidence <= 1 or (
+            abs(sum(decision.gate) - 1) > 1e-3 and sum(decision.gate) != 0
+        ):
+            raise ViolationError(f"confidence {decision.confidence}, gate {list(decision.gate)}")
         for entry in ranked[: min(decision.ranked_count, len(ranked))]:
             finite([entry.confidence, entry.logit, entry.utility], "the ranked list")
         return True
@@ -126,7 +134,7 @@ class Session:
         )
         if not done:
             if not (scores == np.float32(CANARY)).all() or columns.value != 77:
-                raise Violation("score failed and wrote")
+                raise ViolationError("score failed and wrote")
             return False
         finite(scores[: columns.value * len(queries)], "a score")
         return True
@@ -140,7 +148,7 @@ class Session:
         ):
             return False
         if not 2 <= count.value <= len(tokens) or total.value < count.value or min(tokens[: count.value]) < 0:
-            raise Violation(f"text_tokenize wrote {count.value} of {total.value} tokens")
+            raise ViolationError(f"text_tokenize wrote {count.value} of {total.value} tokens")
         return True
 
     def encode(self, kind: str, *arguments: Any) -> int | None:
@@ -151,7 +159,7 @@ class Session:
         values = (c_float * (self.info.text_width if kind == "question" else self.info.image_width))()
         count = c_size_t()
         if not self.library.call(f"{kind}_embedding", handle, values, len(values), byref(count)):
-            raise Violation(f"{kind}_embedding fails")
+            raise ViolationError(f"{kind}_embedding fails")
         finite(values, f"{kind}_embedding")
         return handle.value
 
@@ -160,16 +168,18 @@ class Session:
         pixels = np.full(3 * self.info.image_size**2 + 16, CANARY, dtype=np.float32)
         count = c_size_t()
         target = pixels.ctypes.data_as(POINTER(c_float))
-        done = self.library.call("image_prepare", self.handle, byref(image), target, pixels.size - 16, byref(count))
+        done = self.library.call(
+            "image_prepare", self.handle, byref(image), target, pixels.size - 16, byref(count)
+        )
         if not (pixels[-16 if done else 0 :] == np.float32(CANARY)).all():
-            raise Violation(f"image_prepare wrote {'too much' if done else 'and failed'}")
+            raise ViolationError(f"image_prepare wrote {'too much' if done else 'and failed'}")
         finite(pixels, "a pixel")
         return bool(done)
 
     def exercise(self, scratch: Path) -> None:
         """Ask for everything once."""
         if not self.library.call("router_describe", self.handle, byref(self.info)):
-            raise Violation("router_describe fails for an open router")
+            raise ViolationError("router_describe fails for an open router")
         self.library.call("router_memory", self.handle, byref(abi.sized(abi.Memory)))
         before = self.names()
         candidate = abi.sized(abi.Candidate)
@@ -177,7 +187,9 @@ class Session:
         added = self.library.call("candidates_add", self.handle, byref(candidate), 1)
         for name in before[:2]:
             values = (c_float * self.info.text_width)()
-            self.library.call("candidate_embedding", self.handle, name, values, len(values), byref(c_size_t()))
+            self.library.call(
+                "candidate_embedding", self.handle, name, values, len(values), byref(c_size_t())
+            )
             finite(values, "a candidate's embedding")
             buffer = ctypes.create_string_buffer(1 << 10)
             self.library.call("candidate_profile", self.handle, name, buffer, len(buffer), byref(c_size_t()))
@@ -197,9 +209,9 @@ class Session:
         if self.library.call("router_save", self.handle, str(saved).encode()):
             again = Session.open(self.library, saved)
             if again is None:
-                raise Violation("a saved router does not open again")
+                raise ViolationError("a saved router does not open again")
             if again.names() != self.names() or len(self.names()) != len(before) + bool(added):
-                raise Violation("a saved router has other candidates")
+                raise ViolationError("a saved router has other candidates")
             again.free()
 
 
@@ -220,7 +232,7 @@ class Cases:
         """Open a sound fixture, and let it have a candidate."""
         session = Session.open(self.library, path)
         if session is None:
-            raise Violation(f"{path.name} does not open")
+            raise ViolationError(f"{path.name} does not open")
         self.library.call("router_describe", session.handle, byref(session.info))
         if not session.names():
             candidate = abi.sized(abi.Candidate)
@@ -231,7 +243,9 @@ class Cases:
     def models(self, generator: random.Random, say: Callable[[str], None]) -> None:
         """Open and use a damaged model file."""
         fixture = generator.choice(MODELS)
-        damage = generator.choice([model_files.damage_bytes, model_files.damage_meaning, model_files.damage_meaning])
+        damage = generator.choice(
+            [model_files.damage_bytes, model_files.damage_meaning, model_files.damage_meaning]
+        )
         what, raw = damage(fixture.read_bytes(), generator)
         say(f"{fixture.stem}: {what}")
         path = self.scratch / "damaged.gguf"
@@ -256,7 +270,7 @@ class Cases:
         image.data, image.size = buffer.ctypes.data, len(data)
         prepared = session.prepare(image)
         if prepared != session.route(session.query(images=[image])):
-            raise Violation("image_prepare and route disagree on whether the image is one")
+            raise ViolationError("image_prepare and route disagree on whether the image is one")
         if encoded := session.encode("image", byref(image)):
             self.library.free("image", encoded)
 
@@ -275,14 +289,14 @@ class Cases:
         results.append(handle is not None)
         self.library.free("question", handle)
         if results != [valid] * 3:
-            raise Violation(f"UTF-8: {valid}, but tokenize, route, encode succeeded: {results}")
+            raise ViolationError(f"UTF-8: {valid}, but tokenize, route, encode succeeded: {results}")
         candidate = abi.sized(abi.Candidate)
         candidate.name = text[:120]
         candidate.profile = text
         if self.library.call("candidates_add", session.handle, byref(candidate), 1):
             names = (c_char_p * 1)(candidate.name)
             if not self.library.call("candidates_remove", session.handle, names, 1):
-                raise Violation("a candidate that was added cannot be removed")
+                raise ViolationError("a candidate that was added cannot be removed")
 
     def arguments(self, generator: random.Random, say: Callable[[str], None]) -> None:
         """Call some exports with arguments of which any may be wrong."""
@@ -293,7 +307,9 @@ class Cases:
                 arguments = [pool.argument(name, place) for place in range(len(abi.SIGNATURES[name]))]
                 arguments = pool.consistent(arguments, abi.SIGNATURES[name])
                 say(f"{name}{arguments}"[:300])
-                self.library.call(name.removeprefix("arms_"), *arguments, wants_error=generator.random() < 0.9)
+                self.library.call(
+                    name.removeprefix("arms_"), *arguments, wants_error=generator.random() < 0.9
+                )
             pool.session.exercise(self.scratch)
         finally:
             pool.free()
@@ -312,7 +328,7 @@ class Cases:
             while time.monotonic() < end and not failures:
                 try:
                     self.race(own, handles, fixtures)
-                except Exception as failure:
+                except (ViolationError, OSError, ctypes.ArgumentError) as failure:
                     failures.append(f"{type(failure).__name__}: {failure}")
 
         threads = [threading.Thread(target=work, args=(generator.randrange(2**32),)) for _ in range(8)]
@@ -324,7 +340,7 @@ class Cases:
             if session:
                 session.free()
         if failures:
-            raise Violation(failures[0])
+            raise ViolationError(failures[0])
 
     def race(self, generator: random.Random, handles: list[Session | None], fixtures: list[Path]) -> None:
         """Do one thing to a handle that others use too; only a freed handle may be refused."""
@@ -333,7 +349,7 @@ class Cases:
         if session is None or generator.random() < 0.1:
             fresh = Session.open(self.library, generator.choice(fixtures), generator.choice([1, 2, 3]))
             if fresh is None:
-                raise Violation("a sound model file does not open")
+                raise ViolationError("a sound model file does not open")
             self.library.call("router_describe", fresh.handle, byref(fresh.info))
             handles[place] = fresh
             if session:
@@ -365,7 +381,7 @@ class Cases:
             for turn in range(count):
                 session = Session.open(self.library, fixture, generator.choice([1, 2]), turn % 2)
                 if session is None or Session.open(self.library, damaged):
-                    raise Violation("the wrong file opens")
+                    raise ViolationError("the wrong file opens")
                 self.library.call("router_describe", session.handle, byref(session.info))
                 self.library.free("question", session.encode("question", QUESTION, len(QUESTION)))
                 self.library.free("image", session.encode("image", byref(session.prepared())))
@@ -377,7 +393,7 @@ class Cases:
         turns(1_600)
         after = resident(), descriptors()
         if after[0] > before[0] + (6 << 20) or after[1] != before[1]:
-            raise Violation(f"memory and descriptors grew from {before} to {after} in 1,600 turns")
+            raise ViolationError(f"memory and descriptors grew from {before} to {after} in 1,600 turns")
 
 
 def resident() -> int:
@@ -410,7 +426,9 @@ def damaged_image(generator: random.Random) -> tuple[bytes, str]:
         case "repeat":
             data[place:place] = data[place : place + generator.choice([1, 2, 100])]
         case "length":
-            data[place : place + 2] = generator.choice([b"\0\0", b"\xff\xff", b"\xff\xda", b"\xff\xc4", b"\xff\xdd"])
+            data[place : place + 2] = generator.choice(
+                [b"\0\0", b"\xff\xff", b"\xff\xda", b"\xff\xc4", b"\xff\xdd"]
+            )
     return bytes(data), f"{path.name} {what}"
 
 
@@ -424,7 +442,10 @@ def raw_image(image: abi.ImageInput, generator: random.Random) -> tuple[bytes, s
     needed = min(len(data), (height - 1) * (stride or row) + row if height else 0)
     data = data[: max(0, needed + generator.choice([0, 0, 0, -1, 1, 7]))]
     if generator.random() < 0.1:
-        width, height = generator.choice(model_files.EXTREMES) % 2**32, generator.choice(model_files.EXTREMES) % 2**32
+        width, height = (
+            generator.choice(model_files.EXTREMES) % 2**32,
+            generator.choice(model_files.EXTREMES) % 2**32,
+        )
     image.width, image.height, image.stride = width, height, stride
     return data, f"{width} x {height} raw, stride {stride}, {len(data)} bytes"
 
@@ -439,7 +460,9 @@ def random_text(generator: random.Random) -> tuple[str, bytes]:
         first, last = generator.choice(ranges)
         return "".join(chr(generator.randrange(first, last)) for _ in range(count)).replace("\0", "\1")
 
-    what = generator.choice(["unicode", "unicode", "mixed", "long", "marks", "invalid", "bytes", "nul", "empty"])
+    what = generator.choice(
+        ["unicode", "unicode", "mixed", "long", "marks", "invalid", "bytes", "nul", "empty"]
+    )
     match what:
         case "unicode":
             return what, scalars(generator.randrange(200)).encode()
@@ -490,7 +513,9 @@ class ArgumentPool:
             return self.session.handle
         marked = 0xA5 << 56 | self.generator.randrange(5) << 48 | self.generator.randrange(2**48)
         near = self.session.handle ^ 1 << self.generator.randrange(64)
-        return self.generator.choice([None, *self.handles, self.generator.randrange(2**64), marked, near, 1, 4_096])
+        return self.generator.choice(
+            [None, *self.handles, self.generator.randrange(2**64), marked, near, 1, 4_096]
+        )
 
     def text(self) -> bytes | None:
         """Return a C string or NULL."""
@@ -632,7 +657,9 @@ class ArgumentPool:
             if before is None:
                 arguments[place] = self.generator.choice([0, 1, 2**32, 2**62, SIZE_MAX, *garbage])
             elif isinstance(before, bytes):
-                arguments[place] = self.generator.choice([len(before), len(before), 0, SIZE_MAX, *garbage[:1]])
+                arguments[place] = self.generator.choice(
+                    [len(before), len(before), 0, SIZE_MAX, *garbage[:1]]
+                )
             elif kinds[place - 1] in (abi.NAMES, POINTER(abi.Candidate), POINTER(abi.Query)):
                 if kinds[place - 1] == abi.NAMES:
                     arguments[place - 1], arguments[place] = self.names()

@@ -13,7 +13,7 @@ from typing import Final
 
 import cases
 import known
-from abi import Library, Violation
+from abi import Library, ViolationError
 
 # A size that a file claims must be refused, and not be taken from the machine.
 MEMORY_LIMIT: Final = 6 << 30
@@ -46,7 +46,7 @@ def main(kind: str, first: str, end: str, library: str) -> None:
             say(f"begin {seed}")
             try:
                 case(kind, seed, random_cases)
-            except Violation as violation:
+            except ViolationError as violation:
                 say(f"wrong {violation}")
             say("done")
 

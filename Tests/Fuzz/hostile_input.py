@@ -102,15 +102,26 @@ def run(library: Path, kind: str, first: int, count: int) -> tuple[int, int]:
 
 def main() -> int:
     """Run all kinds of cases. Returns 1 if a case failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library", nargs="?", type=Path, help=".build/release/libarms.so of this checkout if not given")
-    parser.add_argument("--count", type=int, help="cases of each kind, of the slow kinds no more than by default")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "library", nargs="?", type=Path, help=".build/release/libarms.so of this checkout if not given"
+    )
+    parser.add_argument(
+        "--count", type=int, help="cases of each kind, of the slow kinds no more than by default"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the first case")
-    parser.add_argument("--only", choices=list(COUNTS), action="append", help="run this kind; may be repeated")
+    parser.add_argument(
+        "--only", choices=list(COUNTS), action="append", help="run this kind; may be repeated"
+    )
     arguments = parser.parse_args()
     library = arguments.library or Path(__file__).resolve().parents[2] / ".build/release/libarms.so"
     if not library.is_file():
-        print(f"there is no library {library}; build it with 'swift build -c release --product arms'", file=sys.stderr)
+        print(
+            f"there is no library {library}; build it with 'swift build -c release --product arms'",
+            file=sys.stderr,
+        )
         return 1
     passed = failed = 0
     for kind, count in COUNTS.items():

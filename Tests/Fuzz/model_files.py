@@ -245,7 +245,18 @@ def _array_key(model: Model, generator: random.Random) -> str:
     place = generator.randrange(len(value.content))
     odd: list[Any] = FLOATS if value.element in (6, 12) else EXTREMES
     if value.element == STRING:
-        odd = [b"", b"\xff", b"n" * 200, b"a\nb", b"\xc3", b" ", b"small", b"large", b"t" * 70_000, "\u2028".encode()]
+        odd = [
+            b"",
+            b"\xff",
+            b"n" * 200,
+            b"a\nb",
+            b"\xc3",
+            b" ",
+            b"small",
+            b"large",
+            b"t" * 70_000,
+            "\u2028".encode(),
+        ]
     match generator.choice(["change", "change", "drop", "add", "empty", "repeat"]):
         case "change":
             value.content[place] = generator.choice(odd)

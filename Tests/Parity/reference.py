@@ -34,7 +34,7 @@ class Routing(NamedTuple):
 
 
 class ModelFile:
-    """The keys and tensors of a model file; `prefix` is ``second`` for a cascade's second router."""
+    """The keys and tensors of a file; `prefix` is ``second`` for a cascade's second router."""
 
     def __init__(self, path: str | Path, prefix: str = "") -> None:
         reader = GGUFReader(path)
@@ -66,7 +66,7 @@ class ModelFile:
         return self._tensor_prefix + name in self.tensors
 
 
-class ReferenceHead(torch.nn.Module):
+class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
     """Gate, fusion experts, mixture, classifier and logit of one router.
 
     Parameters
@@ -89,9 +89,7 @@ class ReferenceHead(torch.nn.Module):
         self.cosine_epsilon: float = file.key("cosine_epsilon")
         for name in file.tensors:
             if name.split(".")[0] in ("gate", "no_image", "image_index", "expert", "classifier"):
-                self.register_parameter(
-                    name.replace(".", "/"), torch.nn.Parameter(file.tensor(name).clone())
-                )
+                self.register_parameter(name.replace(".", "/"), torch.nn.Parameter(file.tensor(name).clone()))
 
     def weight(self, name: str) -> Tensor:
         """Return a parameter by its name in the file."""
@@ -108,11 +106,11 @@ class ReferenceHead(torch.nn.Module):
         return functional.layer_norm(x, x.shape[-1:], weight, bias, self.epsilon)
 
     def pooled_image(self, pooled: Sequence[Tensor]) -> Tensor:
-        """Return g [d_v]: the mean over the images, or the learned vector of a query without any."""
+        """Return g [d_v]: the mean over the images, or the learned vector if there is none."""
         return torch.stack(list(pooled)).mean(dim=0) if pooled else self.weight("no_image.pooled")
 
     def image_tokens(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Return X [tokens, d_p]: of every image, one after the other, each with its index embedding."""
+        """Return X [tokens, d_p] of all images in turn, each with its index embedding."""
         if not tokens:
             return self.weight("no_image.tokens")
         index = self.weight("image_index.weight")

@@ -37,7 +37,8 @@ struct TransformerConfiguration {
     let widest = max(width, feedForward)
     guard tokens <= Self.activationLimit / widest else {
       throw file.invalid(
-        "\(prefix) has \(tokens) tokens of width \(widest); at most \(Self.activationLimit) activations are computed")
+        "\(prefix) has \(tokens) tokens of width \(widest); "
+          + "at most \(Self.activationLimit) activations are computed")
     }
   }
 }

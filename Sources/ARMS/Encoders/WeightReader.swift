@@ -10,8 +10,8 @@ final class WeightReader {
   let prefix: String
   private(set) var owned: [AlignedBuffer] = []
 
-  /// The most inputs of an int8 matrix. The kernels compute `sum - zero * colsum` in int32, and a file's column
-  /// sums may contradict its weights: up to here each of the two terms stays below 2^30 whatever they are.
+  /// The most inputs of an int8 matrix. The kernels compute `sum - zero * colsum` in int32, and a file's
+  /// column sums may contradict its weights: up to here either term stays below 2^30 whatever they are.
   private static let int8InputLimit = 32_768
 
   init(file: ModelFile, prefix: String) {
@@ -128,7 +128,8 @@ final class WeightReader {
     guard inputs <= Self.int8InputLimit else {
       throw ARMSError(
         .unsupported,
-        "\(printable(file.path)): \(prefix + name) has \(inputs) inputs; int8 takes \(Self.int8InputLimit) at most")
+        "\(printable(file.path)): \(prefix + name) has \(inputs) inputs; "
+          + "int8 takes \(Self.int8InputLimit) at most")
     }
     let packed = try bind(
       file.tensor(prefix + name, type: .i8, shape: [blocks, groups, 64]), to: Int8.self)

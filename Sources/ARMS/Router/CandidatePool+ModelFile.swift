@@ -81,7 +81,7 @@ extension RouterNetwork {
 extension CandidatePool {
   /// Adds the keys and tensors of these candidates to a file that is being written. The pool must live until
   /// it is.
-  func write(to writer: inout GGUFWriter, number: Int, numbers: CandidateNumbers) {
+  func write(to writer: inout GGUFWriter, number: Int) {
     guard count > 0 else { return }
     let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
     writer.set("\(key).names", .stringArray(candidates.map(\.name)))
@@ -104,26 +104,8 @@ extension CandidatePool {
     }
     add("embedding", [count, embeddingWidth], embeddings)
     add("delta", [count, embeddingWidth], deltas)
-    add("beta", [count], numbers.values.start)
-    add("temperature", [count], numbers.values.start + numbers.stride)
-    add("bias", [count], numbers.values.start + 2 * numbers.stride)
-  }
-}
-
-/// The numbers of each candidate as rows of floats: beta, temperature, bias.
-struct CandidateNumbers {
-  let values: AlignedBuffer
-  /// Bytes from row to row.
-  let stride: Int
-
-  init(_ candidates: [Candidate]) throws(ARMSError) {
-    values = try AlignedBuffer(Float.self, count: 3 * candidates.count, purpose: "\(candidates.count) candidates")
-    stride = candidates.count * MemoryLayout<Float>.stride
-    let floats = values.pointer(to: Float.self)
-    for (index, candidate) in candidates.enumerated() {
-      floats[index] = candidate.beta
-      floats[candidates.count + index] = candidate.temperature
-      floats[2 * candidates.count + index] = candidate.bias
-    }
+    add("beta", [count], numbers.beta)
+    add("temperature", [count], numbers.temperature)
+    add("bias", [count], numbers.bias)
   }
 }

@@ -17,8 +17,13 @@ struct Classifier {
   enum Logit {
     /// Bounds of the logit, and the cosines at which it reaches them. Clipping the cosine first keeps the
     /// gradient finite; clamping afterwards would multiply infinity by 0.
-    case paper(minimum: Float, maximum: Float)
+    case paper(minimum: Float, maximum: Float, leastCosine: Float, largestCosine: Float)
     case scaled(alpha: Float)
+
+    /// The paper's head with the given bounds of the logit.
+    static func paper(minimum: Float, maximum: Float) -> Logit {
+      .paper(minimum: minimum, maximum: maximum, leastCosine: tanhf(minimum), largestCosine: tanhf(maximum))
+    }
   }
 
   let norm: LayerNorm
@@ -63,8 +68,8 @@ struct Classifier {
   /// The logit `t_ij` of a cosine.
   func logit(cosine: Float, beta: Float) -> Float {
     switch logit {
-    case .paper(let minimum, let maximum):
-      let clipped = min(max(cosine, tanhf(minimum)), tanhf(maximum))
+    case .paper(let minimum, let maximum, let leastCosine, let largestCosine):
+      let clipped = min(max(cosine, leastCosine), largestCosine)
       return min(max(atanhf(clipped), minimum), maximum)
     case .scaled(let alpha):
       return alpha * cosine + beta

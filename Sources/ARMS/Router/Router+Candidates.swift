@@ -111,7 +111,8 @@ extension Router {
         let (pool, index) = try snapshot.place(of: name)
         body(&changed[pool][index])
       }
-      return snapshot.next(zip(snapshot.pools, changed).map { $0.replacing($1) })
+      return snapshot.next(
+        try zip(snapshot.pools, changed).map { (pool, candidates) throws(ARMSError) in try pool.replacing(candidates) })
     }
   }
 }

@@ -206,7 +206,10 @@ extension ImageEncoder {
     _ image: EncodedImage, wantTokens: Bool, pooled: UnsafeMutablePointer<Float>,
     tokens: UnsafeMutablePointer<UnsafePointer<Float>>
   ) throws(ARMSError) {
-    guard image.encoder.identity == identity, image.embedding.count == width else {
+    // The sizes too: a hash is only what a file claims.
+    guard image.encoder.identity == identity, image.embedding.count == width,
+      image.encoder.tokenCount == tokenCount, image.encoder.patchWidth == patchWidth
+    else {
       throw ARMSError(
         .invalidArgument, "the encoded image was made by another image encoder; encode it with this router")
     }
@@ -216,13 +219,6 @@ extension ImageEncoder {
       throw ARMSError(
         .invalidArgument,
         "the encoded image has no tokens, which this router's fusion reads; encode it with this router")
-    }
-    // Two files may claim the same hash for encoders of different sizes.
-    guard image.encoder.tokenCount == tokenCount, image.encoder.patchWidth == patchWidth else {
-      throw ARMSError(
-        .invalidArgument,
-        "the encoded image has \(image.encoder.tokenCount) tokens of width \(image.encoder.patchWidth); "
-          + "\(tokenCount) of \(patchWidth) are wanted, encode it with this router")
     }
     tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
   }

@@ -52,14 +52,15 @@ struct Selection {
   ) throws(ARMSError) {
     let (fused, questions) = try fusion.fuse(stage.network)
     let logits = try execution.arena.allocate(Float.self, stage.pool.count)
-    try stage.pool.logits(
-      of: fused.vectors, classifier: stage.network.head.classifier, out: logits, on: execution)
+    try stage.pool.score(
+      fused.vectors, classifier: stage.network.head.classifier, output: .logit, out: logits, on: execution)
     gates[number] = Array(UnsafeBufferPointer(start: fused.gate, count: stage.network.head.gate.experts))
     if number == 0 || tokens.read == 0 { tokens = (questions.tokens[0], questions.totals[0]) }
     ranked.reserveCapacity(ranked.count + eligible.count)
     for index in eligible {
       let candidate = stage.pool.candidates[index]
-      let confidence = candidate.confidence(logit: logits[index])
+      let confidence = confidence(
+        logit: logits[index], temperature: candidate.temperature, bias: candidate.bias)
       ranked.append(
         RankedCandidate(
           name: candidate.name, router: number, confidence: confidence, logit: logits[index],
@@ -96,7 +97,8 @@ struct Selection {
     guard utility.isFinite else {
       throw ARMSError(
         .notFinite,
-        "the utility of candidate \(quoted(candidate.name)) is \(utility): lambda, mu, cost or latency is too large")
+        "the utility of candidate \(quoted(candidate.name)) is \(utility): "
+          + "lambda, mu, cost or latency is too large")
     }
     return utility
   }

@@ -52,7 +52,7 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
     self.message = Self.oneLine(message)
   }
 
-  /// A message quotes paths, names and keys of whoever caused it, so none of them can be trusted with the log.
+  /// A message quotes paths, names and keys of whoever caused it, which a log cannot be trusted with.
   private static func oneLine(_ text: String) -> String {
     let limit = 2_048
     func breaksLine(_ scalar: Unicode.Scalar) -> Bool {

@@ -14,7 +14,7 @@ final class AddedTokenMatcher: @unchecked Sendable {
     var end: Int
   }
 
-  /// The most bytes of a spelling. Every length up to it may occur, and be looked up at every place of a text.
+  /// The most bytes of a spelling. Every length up to it may occur, and is then looked up at every place.
   private static let spellingLimit = WordPieceTokenizer.tokenLengthLimit
 
   private let tokens: [AddedToken]

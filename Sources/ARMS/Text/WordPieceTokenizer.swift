@@ -55,7 +55,8 @@ package final class WordPieceTokenizer: @unchecked Sendable {
       let bytes = try token(id)
       guard bytes.count <= Self.tokenLengthLimit else {
         throw ARMSError(
-          .invalidModel, "token \(id) of the vocabulary has \(bytes.count) bytes; at most \(Self.tokenLengthLimit) are read")
+          .invalidModel,
+          "token \(id) of the vocabulary has \(bytes.count) bytes; at most \(Self.tokenLengthLimit) are read")
       }
       if id <= lastWanted, wanted[id] != nil { wanted[id] = bytes }
       guard let base = bytes.baseAddress, let id32 = Int32(exactly: id) else { continue }

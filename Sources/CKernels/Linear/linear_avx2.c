@@ -33,10 +33,11 @@ CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, in
     }
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      uint32_t four;
+      int32_t four;
       memcpy(&four, a + (size_t)r * p->lda + k, sizeof four);
-      __m256i inputs_even = _mm256_set1_epi32((int32_t)(four & 0x00ff00ff));
-      __m256i inputs_odd = _mm256_set1_epi32((int32_t)(four >> 8 & 0x00ff00ff));
+      __m256i inputs = _mm256_set1_epi32(four);
+      __m256i inputs_even = _mm256_and_si256(inputs, _mm256_set1_epi16(255));
+      __m256i inputs_odd = _mm256_srli_epi16(inputs, 8);
 #pragma clang loop unroll(full)
       for (int half = 0; half < 2; half++) {
         __m256i pairs = _mm256_add_epi32(_mm256_madd_epi16(even[half], inputs_even),

@@ -1,4 +1,4 @@
-/* The vector vocabulary (see README comment in vector.h) for AVX-512 with VNNI: 16 floats a register. */
+/* The vector vocabulary (see vector.h) for AVX-512 with VNNI: 16 floats a register. */
 #ifndef CK_VECTOR_AVX512_H
 #define CK_VECTOR_AVX512_H
 
@@ -7,12 +7,15 @@
 #include <stdint.h>
 
 #define CK_ISA avx512vnni
+#define CK_PRAGMA(text) _Pragma(#text)
 #define CK_TARGET_BEGIN                                                                              \
-  _Pragma("clang attribute push(__attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma\"))), apply_to = function)")
+  CK_PRAGMA(clang attribute push(                                                                    \
+      __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma"))),                  \
+      apply_to = function))
 #define CK_TARGET_END _Pragma("clang attribute pop")
 
 #define VF_LANES 16
-#define VF_TILE 4 /* vectors beside each other in a register tile of CK_TILE_ROWS rows */
+#define VF_TILE 4 /* registers beside each other in a tile of a float product */
 
 typedef __m512 vf;
 
@@ -55,7 +58,8 @@ static inline float vf_least(vf x) { return _mm512_reduce_min_ps(x); }
 static inline float vf_most(vf x) { return _mm512_reduce_max_ps(x); }
 
 static inline vf vf_dequantize(const int32_t *sum, const int32_t *colsum, size_t count, int32_t zero) {
-  __m512i shift = _mm512_mullo_epi32(_mm512_maskz_loadu_epi32(vf_mask(count), colsum), _mm512_set1_epi32(zero));
+  __m512i shift = _mm512_maskz_loadu_epi32(vf_mask(count), colsum);
+  shift = _mm512_mullo_epi32(shift, _mm512_set1_epi32(zero));
   return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sum), shift));
 }
 

@@ -1,4 +1,4 @@
-/* The vector vocabulary (see vector.h) for AArch64 NEON with the dot-product extension: 4 floats a register. */
+/* The vector vocabulary (see vector.h) for AArch64 NEON with the dot products: 4 floats a register. */
 #ifndef CK_VECTOR_NEON_H
 #define CK_VECTOR_NEON_H
 

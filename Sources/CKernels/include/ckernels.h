@@ -3,7 +3,12 @@
  * No function here allocates, reads files, prints, or starts a thread. All pointers are to float,
  * int8 or int32 arrays without alignment demands, unless said otherwise; the packed int8 weights are
  * 64-byte aligned. `ld*` is the distance between rows, in elements. Sizes may be 0. The layout of the
- * packed weights is in Sources/ARMS/ModelFile/FORMAT.md.
+ * packed weights is in Sources/ARMS/ModelFile/FORMAT.md. Every function may run on any number of threads
+ * at once, on outputs that do not overlap; no row of an output depends on the rows beside it.
+ *
+ * Accuracy. The integers of linear_u8s8 and the codes, scales and zero points of quantize_rows are the
+ * same on every instruction set. Float results are those of the formulas within the bounds stated at
+ * each kernel; sums are taken in an order that differs between instruction sets, and e below is 2^-23.
  */
 #ifndef CKERNELS_H
 #define CKERNELS_H
@@ -27,7 +32,9 @@ typedef enum ck_activation {
  * for c in 16 * block_begin ..< min(16 * block_end, columns).
  * a: u8 [rows, depth]. w: packed int8, blocks of [depth / 4, 64]; depth is a multiple of 4.
  * Everything indexed by c starts at channel 0, whatever block_begin is. The int32 sum is exact for
- * depth up to 65,536. residual may equal out. */
+ * depth up to 65,536. w_colsum must be the true column sums: an instruction set without a u8 by s8
+ * product derives the sum from them. residual may equal out. Within 4 e of each term's magnitude, before
+ * the activation's own error (see bias_activation). Reads nothing beyond `columns` in the vectors. */
 typedef struct ck_linear_u8s8 {
   const uint8_t *a;
   size_t lda;
@@ -51,7 +58,8 @@ typedef struct ck_linear_u8s8 {
 
 /* One head of scaled dot-product attention over one sequence, softmax(scale q k^T) v, float32.
  * q: [queries, dim], k and v: [keys, dim], out: [queries, dim].
- * scratch: at least ck_attention_scratch(queries, keys, dim) floats. */
+ * scratch: at least ck_attention_scratch(queries, keys, dim) floats. out is 0 if keys is 0, and may
+ * overlap none of the inputs. Within (dim + keys) e of the largest of abs(score) abs(v). */
 typedef struct ck_attention {
   const float *q;
   size_t ldq;
@@ -70,19 +78,22 @@ typedef struct ck_attention {
 
 /* The kernels of one instruction set. */
 typedef struct ck_kernels {
-  const char *isa; /* "scalar", "avx2", "avx512vnni", "neon" */
+  const char *isa; /* "scalar", "avx2", "avxvnni" (avx2 with a VNNI product), "avx512vnni", "neon" */
 
   void (*linear_u8s8)(const ck_linear_u8s8 *args);
 
   /* Quantises rows to u8, asymmetric: x * smooth = scale * (q - zero). q is [rows, ldq]; columns from
    * `columns` to ldq are set to the row's zero point times 0, that is 0: the weights there are 0.
-   * The range always includes 0, so that zero is in 0...255; a row of zeros has scale 1 and zero 0.
+   * The range always includes 0, so that zero is in 0...255 and 0 has an exact code; a row of zeros, or
+   * of values too small for a normal scale, has scale 1 and zero 0. Rounds to nearest even. A row with NaN
+   * or infinity gets codes and a zero in 0...255 that mean nothing.
    * smooth: [columns] or NULL. */
   void (*quantize_rows)(const float *x, size_t ldx, size_t rows, size_t columns, const float *smooth,
                         uint8_t *q, size_t ldq, float *scale, int32_t *zero);
 
   /* LayerNorm over the last axis: (x - mean) / sqrt(variance + epsilon) * gamma + beta, the variance
-   * biased as PyTorch's. out may equal x. */
+   * biased as PyTorch's, from two passes. out may equal x. Within some 30 e relative to the largest
+   * output, and e max(abs x) / deviation where the mean dwarfs the deviation. */
   void (*layer_norm)(const float *x, size_t ldx, size_t rows, size_t columns, const float *gamma,
                      const float *beta, float epsilon, float *out, size_t ldo);
 
@@ -95,14 +106,16 @@ typedef struct ck_kernels {
   void (*attention)(const ck_attention *args);
 
   /* x[row, c] = act(x[row, c] + bias[c]) + residual[row, c]; bias and residual may be NULL. The
-   * epilogue of a float matrix product. */
+   * epilogue of a float matrix product. The activations are within 1e-6 absolute or 5e-7 relative,
+   * whichever is more. */
   void (*bias_activation)(float *x, size_t ldx, size_t rows, size_t columns, const float *bias,
                           ck_activation activation, const float *residual, size_t ldr);
 
-  /* x = softmax(scale x) in place, [count]. */
+  /* x = softmax(scale x) in place, [count]. Within count e; scores 87 below the largest give 0. */
   void (*softmax)(float *x, size_t count, float scale);
 
-  /* y[row] = sum_k w[row, k] x[k] + bias[row]; bias may be NULL. */
+  /* y[row] = sum_k w[row, k] x[k] + bias[row]; bias may be NULL. Within columns e sum abs(w x), as are the
+   * two below with their counts. */
   void (*gemv)(const float *w, size_t ldw, size_t rows, size_t columns, const float *x,
                const float *bias, float *y);
 
@@ -114,11 +127,12 @@ typedef struct ck_kernels {
   float (*dot)(const float *x, const float *y, size_t count);
 } ck_kernels;
 
-/* Floats of scratch that the attention kernel of any instruction set needs. */
+/* Floats of scratch that the attention kernel of any instruction set needs: some (dim + 6) keys. The caller
+ * sees to it that this product does not overflow. */
 size_t ck_attention_scratch(size_t queries, size_t keys, size_t dim);
 
 /* The kernels of the best instruction set of this CPU, or a lesser one if the environment variable
- * ARMS_ISA names it. Chosen at the first call; thread safe. */
+ * ARMS_ISA names one that it has. Chosen at the first call; thread safe. */
 const ck_kernels *ck_kernels_best(void);
 
 /* The kernels of the named instruction set, or NULL if this build or CPU lacks it. */

@@ -30,7 +30,9 @@ def test_bytes_add_up(path: Path) -> None:
     weights = sum(use.bytes for use in inspection.types.values())
     assert weights == sum(inspection.parts.values())
     assert weights < inspection.bytes == path.stat().st_size
-    assert path.stem.startswith(f"{inspection.keys['arms.text.family']}-{inspection.keys['arms.fusion']}")
+    assert path.stem.startswith(
+        f"{inspection.keys['arms.text.family']}-{inspection.keys['arms.fusion']}"
+    )
 
 
 def test_types() -> None:
@@ -84,7 +86,7 @@ def test_foreign_architecture(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(InspectionError, match='general.architecture = "llama"'):
+    with pytest.raises(InspectionError, match=r'general\.architecture = "llama"'):
         inspect_model(path)
 
 
@@ -92,5 +94,5 @@ def test_foreign_architecture(tmp_path: Path) -> None:
 def test_truncated_file(tmp_path: Path, length: int) -> None:
     path = tmp_path / "cut.gguf"
     path.write_bytes(INT8.read_bytes()[:length])
-    with pytest.raises(InspectionError, match="cut.gguf"):
+    with pytest.raises(InspectionError, match=r"cut\.gguf"):
         inspect_model(path)

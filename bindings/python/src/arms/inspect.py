@@ -16,7 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 
 _TOKEN_KEYS: Final = ("arms.tokenizer.tokens", "arms.second.tokenizer.tokens")
-_REQUIRED: Final = ("arms.format_version", "arms.fusion", "arms.head", "arms.text.block_count", "arms.vision.block_count")
+_REQUIRED: Final = (
+    "arms.format_version",
+    "arms.fusion",
+    "arms.head",
+    "arms.text.block_count",
+    "arms.vision.block_count",
+)
 _FORMAT_VERSION: Final = 1
 
 
@@ -84,13 +90,25 @@ def inspect_model(path: str | Path) -> Inspection:
         raise InspectionError(f"{path}: no such file")
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
-            raise InspectionError(f"{path}: not a GGUF file; ARMS models are made by `arms convert`")
+            raise InspectionError(
+                f"{path}: not a GGUF file; ARMS models are made by `arms convert`"
+            )
     try:
         reader = GGUFReader(path)
         keys = {name: field.contents() for name, field in reader.fields.items()}
     # GGUFReader believes the file, so a damaged one fails wherever it first makes no sense.
-    except (ValueError, IndexError, KeyError, OSError, OverflowError, MemoryError, TypeError) as error:
-        raise InspectionError(f"{path}: damaged GGUF file: {error or type(error).__name__}") from None
+    except (
+        ValueError,
+        IndexError,
+        KeyError,
+        OSError,
+        OverflowError,
+        MemoryError,
+        TypeError,
+    ) as error:
+        raise InspectionError(
+            f"{path}: damaged GGUF file: {type(error).__name__}: {error}"
+        ) from None
     if keys.get("general.architecture") != "arms":
         raise InspectionError(
             f"{path}: general.architecture = {json.dumps(keys.get('general.architecture'))}; "
@@ -101,7 +119,8 @@ def inspect_model(path: str | Path) -> Inspection:
             raise InspectionError(f"{path}: key {name} is missing; the file is incomplete")
     if keys["arms.format_version"] != _FORMAT_VERSION:
         raise InspectionError(
-            f"{path}: arms.format_version = {keys['arms.format_version']}; this version reads {_FORMAT_VERSION}"
+            f"{path}: arms.format_version = {keys['arms.format_version']}; "
+            f"this version reads {_FORMAT_VERSION}"
         )
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     types: dict[str, TypeUse] = {}
@@ -118,7 +137,9 @@ def inspect_model(path: str | Path) -> Inspection:
         record = keys.get("arms.training.record")
         training = None if record is None else json.loads(record)
     except (IndexError, ValueError, TypeError, AttributeError) as error:
-        raise InspectionError(f"{path}: candidates or training record are damaged: {error}") from None
+        raise InspectionError(
+            f"{path}: candidates or training record are damaged: {error}"
+        ) from None
     vocabulary = keys.get("arms.tokenizer.tokens", [])
     hidden = (*_TOKEN_KEYS, "arms.training.record")
     shown = {
@@ -151,7 +172,9 @@ def _part(tensor: str) -> str:
     return "head"
 
 
-def _candidates(keys: Mapping[str, Any], tensors: Mapping[str, Any], router: int) -> list[CandidateSummary]:
+def _candidates(
+    keys: Mapping[str, Any], tensors: Mapping[str, Any], router: int
+) -> list[CandidateSummary]:
     key_prefix = "arms.second.candidate." if router else "arms.candidate."
     tensor_prefix = "second.candidate." if router else "candidate."
 
@@ -197,7 +220,9 @@ def _cell(value: Any) -> str:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if column.startswith(">") else "left"
+        )
     return table
 
 
@@ -217,7 +242,18 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
     for part, size in inspection.parts.items():
         parts.add_row(part, _cell(size))
     console.print(parts)
-    columns = ("name", ">router", "enabled", ">US$ a query", ">ms", ">max images", ">beta", ">T", ">b", "profile")
+    columns = (
+        "name",
+        ">router",
+        "enabled",
+        ">US$ a query",
+        ">ms",
+        ">max images",
+        ">beta",
+        ">T",
+        ">b",
+        "profile",
+    )
     candidates = _table("Candidates", *columns)
     for one in inspection.candidates:
         images = {0: "any", -1: "none"}.get(one.max_images, str(one.max_images))

@@ -97,7 +97,9 @@ def convert_checkpoints(
     save(part, output, title, weight_type)
 
 
-def save(part: Part, output: str | Path, name: str, weight_type: WeightType = WeightType.F32) -> None:
+def save(
+    part: Part, output: str | Path, name: str, weight_type: WeightType = WeightType.F32
+) -> None:
     """Write a whole model, prepared for its type, as a model file.
 
     Parameters are those of `convert_checkpoints`. `part` is left as it is.
@@ -114,12 +116,13 @@ def _refuse_key_layout(part: Part) -> None:
     width = part.keys["arms.vision.embedding_length"].value
     if width % 16 and any(parameter.kind is Kind.KEY for parameter in part.parameters.values()):
         raise ConversionError(
-            f"int8 with fusion patches needs an image encoder whose hidden_size is a multiple of 16, not {width}"
+            "int8 with fusion patches needs an image encoder whose hidden_size "
+            f"is a multiple of 16, not {width}"
         )
 
 
 def _balance_image_encoder(part: Part) -> None:
-    """Make the inputs of the image encoder's linear layers fit int8; see `arms.convert.quantize`."""
+    """Make the inputs of the image encoder's layers fit int8; see `arms.convert.quantize`."""
     for block in range(part.keys["arms.vision.block_count"].value):
         for norm, readers in (("ln1", ("attn_q", "attn_k", "attn_v")), ("ln2", ("ffn_up",))):
             weight, bias = f"v.blk.{block}.{norm}.weight", f"v.blk.{block}.{norm}.bias"

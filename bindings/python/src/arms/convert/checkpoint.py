@@ -1,4 +1,4 @@
-"""Reads a Hugging Face checkpoint directory: JSON files and safetensors, nothing that can hold code."""
+"""Reads a Hugging Face checkpoint: JSON and safetensors, nothing that can hold code."""
 
 from __future__ import annotations
 
@@ -50,21 +50,31 @@ class Fields:
         """Return a positive integer."""
         value = self.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
-            raise ConversionError(f"{self.source}: {name} = {json.dumps(value)} must be a positive integer")
+            raise ConversionError(
+                f"{self.source}: {name} = {json.dumps(value)} must be a positive integer"
+            )
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
         """Return a finite number."""
         value = self.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ConversionError(f"{self.source}: {name} = {json.dumps(value)} must be a finite number")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            raise ConversionError(
+                f"{self.source}: {name} = {json.dumps(value)} must be a finite number"
+            )
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:
         """Return a boolean."""
         value = self.get(name, default)
         if not isinstance(value, bool):
-            raise ConversionError(f"{self.source}: {name} = {json.dumps(value)} must be true or false")
+            raise ConversionError(
+                f"{self.source}: {name} = {json.dumps(value)} must be true or false"
+            )
         return value
 
     def string(self, name: str, default: str | None = None) -> str:
@@ -109,7 +119,9 @@ class Checkpoint:
     def __init__(self, directory: str | Path) -> None:
         self.directory = Path(directory)
         if not self.directory.is_dir():
-            raise ConversionError(f"{self.directory}: no such directory; give a checkpoint's directory")
+            raise ConversionError(
+                f"{self.directory}: no such directory; give a checkpoint's directory"
+            )
         self.config = self.fields("config.json")
         if "quantization_config" in self.config:
             raise ConversionError(
@@ -162,7 +174,9 @@ class Checkpoint:
 
     def find_prefix(self, suffix: str) -> str:
         """Return what precedes the one tensor whose name ends in `suffix`."""
-        found = [name for name in self.tensor_names if name == suffix or name.endswith("." + suffix)]
+        found = [
+            name for name in self.tensor_names if name == suffix or name.endswith("." + suffix)
+        ]
         if len(found) != 1:
             reason = f"{len(found)} tensors end" if found else "no tensor ends"
             raise ConversionError(f"{self.directory}: {reason} in {suffix}; there must be one")
@@ -217,19 +231,24 @@ class Checkpoint:
             names = set(index.nested("weight_map").values.values())
             for name in names:
                 if not isinstance(name, str) or Path(name).name != name:
-                    raise ConversionError(f"{index.source}: weight_map names {name!r}, not a file beside it")
+                    raise ConversionError(
+                        f"{index.source}: weight_map names {name!r}, not a file beside it"
+                    )
             return [self.path(name) for name in sorted(names)]
         pickles = sorted(path.name for path in self.directory.glob("*.bin"))
         if pickles:
             raise ConversionError(
-                f"{self.directory}: {pickles[0]} is a pickle, which can run code, and is never opened; "
+                f"{self.directory}: {pickles[0]} is a pickle, which can run code, "
+                "and is never opened; "
                 "save the checkpoint as model.safetensors"
             )
-        raise ConversionError(f"{self.directory}: no model.safetensors and no model.safetensors.index.json")
+        raise ConversionError(
+            f"{self.directory}: no model.safetensors and no model.safetensors.index.json"
+        )
 
     def _index(self, path: Path) -> None:
         try:
-            # Opening checks the header: its length, and that the tensors lie side by side in the file.
+            # Opening checks the header: its length, and that the tensors fill the file.
             with safe_open(path, framework="numpy"):
                 pass
             with path.open("rb") as file:
@@ -241,6 +260,8 @@ class Checkpoint:
             if name == "__metadata__":
                 continue
             if name in self._tensors:
-                raise ConversionError(f"{path}: tensor {name} is also in {self._tensors[name][0].name}")
+                raise ConversionError(
+                    f"{path}: tensor {name} is also in {self._tensors[name][0].name}"
+                )
             start = 8 + length + int(entry["data_offsets"][0])
             self._tensors[name] = (path, str(entry["dtype"]), tuple(entry["shape"]), start)

@@ -32,14 +32,19 @@ def convert(
     feed_forward: Annotated[
         int, typer.Option(help="Hidden width of an expert's feed-forward.")
     ] = _DEFAULTS.feed_forward,
-    expert_output: Annotated[int, typer.Option(help="Output width of an expert.")] = _DEFAULTS.expert_output,
+    expert_output: Annotated[
+        int, typer.Option(help="Output width of an expert.")
+    ] = _DEFAULTS.expert_output,
     shared_width: Annotated[
         int, typer.Option(help="Width in which question and candidate are compared.")
     ] = _DEFAULTS.shared_width,
-    top_k: Annotated[int, typer.Option(help="Experts that the gate keeps; 0 keeps all.")] = _DEFAULTS.top_k,
+    top_k: Annotated[
+        int, typer.Option(help="Experts that the gate keeps; 0 keeps all.")
+    ] = _DEFAULTS.top_k,
     max_images: Annotated[int, typer.Option(help="Most images of a query.")] = _DEFAULTS.max_images,
     context_length: Annotated[
-        int | None, typer.Option(help="Most tokens of a question; by default what the tokenizer allows.")
+        int | None,
+        typer.Option(help="Most tokens of a question; by default what the tokenizer allows."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
 ) -> None:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ConversionError(ValueError):
-    """A checkpoint cannot be converted; the message names the file and the field that is the reason."""
+    """A checkpoint cannot be converted; the message names the file and the field."""

@@ -2,8 +2,8 @@
 
 Every linear layer starts as PyTorch's ``Linear`` does: weight and bias uniform in
 +-1 / sqrt(inputs). LayerNorms start as the identity, the "no image" vectors and the image-index
-embeddings normal with deviation 0.02, alpha at 10: an untrained cosine of +-0.2 then covers confidences of
-.12 to .88.
+embeddings normal with deviation 0.02, alpha at 10: an untrained cosine of +-0.2 then covers
+confidences of .12 to .88.
 
 Each tensor draws from a PCG64 generator of its own, seeded with the pair (seed, CRC-32 of the
 tensor's name), so a tensor depends on the seed, its name and its shape alone: heads that differ in
@@ -72,7 +72,9 @@ class HeadConfig:
             "max_images",
         ):
             if not 0 < getattr(self, name) < 2**20:
-                raise ConversionError(f"{name} = {getattr(self, name)} must be from 1 to {2**20 - 1}")
+                raise ConversionError(
+                    f"{name} = {getattr(self, name)} must be from 1 to {2**20 - 1}"
+                )
         if self.experts > MAX_EXPERTS:
             raise ConversionError(f"experts = {self.experts} must be at most {MAX_EXPERTS}")
         if self.attention_width % self.attention_heads:
@@ -81,7 +83,9 @@ class HeadConfig:
                 f"attention_width = {self.attention_width}"
             )
         if not 0 <= self.top_k <= self.experts:
-            raise ConversionError(f"top_k = {self.top_k} must be from 0 to experts = {self.experts}")
+            raise ConversionError(
+                f"top_k = {self.top_k} must be from 0 to experts = {self.experts}"
+            )
         if not self.logit_min < self.logit_max:
             raise ConversionError(
                 f"logit_min = {self.logit_min} must be below logit_max = {self.logit_max}"
@@ -100,7 +104,13 @@ class _Initializer:
         return self.generator(name).uniform(-bound, bound, shape).astype(np.float32)
 
     def linear(
-        self, name: str, rows: int, columns: int, kind: Kind = Kind.MATRIX, heads: int = 1, bias: bool = True
+        self,
+        name: str,
+        rows: int,
+        columns: int,
+        kind: Kind = Kind.MATRIX,
+        heads: int = 1,
+        bias: bool = True,
     ) -> None:
         bound = 1 / math.sqrt(columns)
         weight = f"{name}.weight"
@@ -116,7 +126,9 @@ class _Initializer:
         self.part.add(name, self.generator(name).normal(0, 0.02, shape).astype(np.float32))
 
 
-def make_head(config: HeadConfig, text_width: int, image_width: int, patch_width: int, seed: int) -> Part:
+def make_head(
+    config: HeadConfig, text_width: int, image_width: int, patch_width: int, seed: int
+) -> Part:
     """Make a fresh head.
 
     Parameters
@@ -171,7 +183,12 @@ def make_head(config: HeadConfig, text_width: int, image_width: int, patch_width
 
 
 def _make_expert(
-    make: _Initializer, name: str, config: HeadConfig, text_width: int, image_width: int, patch_width: int
+    make: _Initializer,
+    name: str,
+    config: HeadConfig,
+    text_width: int,
+    image_width: int,
+    patch_width: int,
 ) -> None:
     width = config.attention_width
     match config.fusion:

@@ -5,6 +5,8 @@ The layout is described in ``Sources/ARMS/ModelFile/FORMAT.md``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import secrets
@@ -93,14 +95,34 @@ class Part:
     keys: dict[str, Key] = field(default_factory=dict)
     parameters: dict[str, Parameter] = field(default_factory=dict)
 
-    def add(self, name: str, values: NDArray[np.float32], kind: Kind = Kind.FLOAT, heads: int = 1) -> None:
+    def add(
+        self, name: str, values: NDArray[np.float32], kind: Kind = Kind.FLOAT, heads: int = 1
+    ) -> None:
         """Add a parameter."""
-        self.parameters[name] = Parameter(np.ascontiguousarray(values, dtype=np.float32), kind, heads)
+        self.parameters[name] = Parameter(
+            np.ascontiguousarray(values, dtype=np.float32), kind, heads
+        )
 
     def update(self, other: Part) -> None:
         """Take in another part."""
         self.keys.update(other.keys)
         self.parameters.update(other.parameters)
+
+    def digest(self) -> str:
+        """Return the name of an encoder: SHA-256 in hex over everything that decides an embedding.
+
+        First the keys as JSON (sorted by name, without spaces, UTF-8), then each tensor in the
+        order of names, as its name, a NUL, and its float32 values, little-endian. The values are
+        those before any conversion to a smaller type, so that files of one encoder in several
+        types have one name.
+        """
+        keys = {name: key.value for name, key in self.keys.items()}
+        text = json.dumps(keys, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digest = hashlib.sha256(text.encode())
+        for name in sorted(self.parameters):
+            digest.update(name.encode() + b"\0")
+            digest.update(self.parameters[name].values.astype("<f4", copy=False).tobytes())
+        return digest.hexdigest()
 
 
 def bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -120,13 +142,15 @@ def _stored(
         with np.errstate(over="ignore"):
             half = values.astype(np.float16)
         if not np.isfinite(half).all():
-            raise ConversionError(f"{name} holds values beyond float16's 65504; convert to bf16 or f32")
+            raise ConversionError(
+                f"{name} holds values beyond float16's 65504; convert to bf16 or f32"
+            )
         yield name, half, GGMLQuantizationType.F16
     elif weight_type is WeightType.BF16:
-        half = bfloat16(values)
-        if ((half & 0x7F80) == 0x7F80).any():
+        bits = bfloat16(values)
+        if ((bits & 0x7F80) == 0x7F80).any():
             raise ConversionError(f"{name} holds values beyond bfloat16's range; convert to f32")
-        yield name, half, GGMLQuantizationType.BF16
+        yield name, bits, GGMLQuantizationType.BF16
     elif parameter.kind is Kind.TABLE:
         quantized, scale = quantize_rows(values)
         yield name, quantized, GGMLQuantizationType.I8

@@ -1,17 +1,17 @@
 """int8 quantisation of weights and the layout in which the kernels read them.
 
 Outliers. A few channels of a LayerNorm's output can be many times larger than the rest, and an
-activation row has one scale, so they cost all the others their precision. Two things are done about it,
-neither of which needs data or costs anything at run time:
+activation row has one scale, so they cost all the others their precision. What is done about it
+needs no data and costs nothing at run time: in the pre-norm image encoder a LayerNorm feeds nothing
+but the linear layers after it, so a factor per channel is moved from its gamma and beta into those
+weights, which changes no value but the input that is quantised (`balance_layer_norm`). On a CLIP
+B/32 with six weights of each block's LayerNorms made 60 times larger this lifts the cosine with the
+float embedding from .9974 to .9995 in the mean, from .9937 to .9989 at worst.
 
-- In the pre-norm image encoder a LayerNorm feeds nothing but the linear layers after it. A factor
-  per channel is moved from its gamma and beta into those weights, which changes no value but the
-  input that is quantised (`balance_layer_norm`).
-- Weight scales are the ones of least squared error, not those of the largest weight (`quantize_rows`).
-
-The text encoder is post-norm: its LayerNorms feed the residual too, so a factor would need a multiply
-before each quantisation (``.smooth``). On MiniLM that made the embeddings worse, so none is written.
-A reader has to support it all the same: FORMAT.md allows it.
+The text encoder is post-norm: its LayerNorms feed the residual too, so a factor would need a
+multiply before each quantisation (``.smooth``). On MiniLM the same factors lowered the cosine
+(.9991 against .9992 in the mean, .9983 against .9984 at worst, over 1,000 questions), so none is
+written. The format allows it all the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 
 class PackedMatrix(NamedTuple):
-    """An int8 matrix [out, in] as it lies in the file; O and I are out and in, padded to 16 and 4."""
+    """An int8 matrix [out, in] as in the file; O and I are out and in, padded to 16 and 4."""
 
     blocks: NDArray[np.int8]
     """[O / 16, I / 4, 64]; byte b of a group is output b // 4, input b % 4 of it."""
@@ -33,9 +33,6 @@ class PackedMatrix(NamedTuple):
     colsum: NDArray[np.int32]
     """[O]; the sum of a channel's int8 values."""
 
-
-_CLIPPING: Final = np.linspace(1.0, 0.7, 16, dtype=np.float32)
-"""The scales tried for a row, as shares of the one that its largest value fits."""
 
 _DEVIATIONS: Final = 3.0
 """A LayerNorm's output channel is taken to reach abs(beta) + this many times abs(gamma)."""
@@ -78,8 +75,8 @@ def balance_layer_norm(
 def quantize_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Quantise each row to int8 with a scale of its own: row ~ int8 * scale.
 
-    The scale is the one of least squared error among 16 from that of the row's largest value down
-    to 0.7 of it: clipping a lone large weight can be worth it.
+    The largest value of a row becomes 127 or -127. Scales of least squared error were tried: on
+    MiniLM they gained .00001 in the mean cosine, so they are not worth their code.
 
     Parameters
     ----------
@@ -91,22 +88,15 @@ def quantize_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArra
     tuple
         int8 [rows, columns] in -127...127, and the scales [rows]. A row of zeros has scale 0.
     """
-    largest = (np.abs(values).max(axis=1, initial=0.0) / 127).astype(np.float32)
-    largest[largest < np.finfo(np.float32).tiny] = 0
-    scale = np.where(largest > 0, largest, np.float32(1))
-    quantized = _rounded(values, scale)
-    least = np.square(quantized * scale[:, None] - values).sum(axis=1)
-    for share in _CLIPPING[1:]:
-        candidate = np.where(largest > 0, largest * share, np.float32(1))
-        rounded = _rounded(values, candidate)
-        error = np.square(rounded * candidate[:, None] - values).sum(axis=1)
-        better = error < least
-        scale[better], least[better], quantized[better] = candidate[better], error[better], rounded[better]
-    return quantized, np.where(largest > 0, scale, np.float32(0))
-
-
-def _rounded(values: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
-    return np.clip(np.rint(values / scale[:, None]), -127, 127).astype(np.int8)
+    scale = (np.abs(values).max(axis=1, initial=0.0) / 127).astype(np.float32)
+    # Below the smallest normal number a quotient by the scale could exceed 127 or be infinite.
+    scale[scale < np.finfo(np.float32).tiny] = 0
+    divisor = np.where(scale > 0, scale, np.float32(1))
+    quantized: NDArray[np.int8] = np.clip(np.rint(values / divisor[:, None]), -127, 127).astype(
+        np.int8
+    )
+    quantized[scale == 0] = 0
+    return quantized, scale
 
 
 def pack(quantized: NDArray[np.int8], scale: NDArray[np.float32]) -> PackedMatrix:
@@ -122,7 +112,9 @@ def pack(quantized: NDArray[np.int8], scale: NDArray[np.float32]) -> PackedMatri
     rows, columns = quantized.shape
     padded = np.zeros((-(-rows // 16) * 16, -(-columns // 4) * 4), dtype=np.int8)
     padded[:rows, :columns] = quantized
-    blocks = padded.reshape(padded.shape[0] // 16, 16, padded.shape[1] // 4, 4).transpose(0, 2, 1, 3)
+    blocks = padded.reshape(padded.shape[0] // 16, 16, padded.shape[1] // 4, 4).transpose(
+        0, 2, 1, 3
+    )
     padded_scale = np.zeros(padded.shape[0], dtype=np.float32)
     padded_scale[:rows] = scale
     return PackedMatrix(
@@ -135,6 +127,10 @@ def pack(quantized: NDArray[np.int8], scale: NDArray[np.float32]) -> PackedMatri
 def unpack(matrix: PackedMatrix, rows: int, columns: int) -> NDArray[np.float32]:
     """Return the weights [rows, columns] that a packed matrix stands for."""
     groups, quads, _ = matrix.blocks.shape
-    padded = matrix.blocks.reshape(groups, quads, 16, 4).transpose(0, 2, 1, 3).reshape(groups * 16, quads * 4)
+    padded = (
+        matrix.blocks.reshape(groups, quads, 16, 4)
+        .transpose(0, 2, 1, 3)
+        .reshape(groups * 16, quads * 4)
+    )
     weights: NDArray[np.float32] = padded.astype(np.float32) * matrix.scale[:, None]
     return weights[:rows, :columns]

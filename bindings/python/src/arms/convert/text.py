@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from arms.convert.checkpoint import Checkpoint, Fields
 from arms.convert.errors import ConversionError
-from arms.convert.model_file import Key, Kind, Part, f32, string, u32
+from arms.convert.model_file import Kind, Part, f32, string, u32
 from arms.convert.tokenizer import read_tokenizer
 
 _POOLING_MODES = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens"}
@@ -97,7 +95,8 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
     )
     if width % heads:
         raise ConversionError(
-            f"{config.source}: {layout.sizes['heads']} = {heads} does not divide {layout.sizes['width']} = {width}"
+            f"{config.source}: {layout.sizes['heads']} = {heads} does not divide "
+            f"{layout.sizes['width']} = {width}"
         )
     rows = config.integer("vocab_size")
     positions = config.integer("max_position_embeddings")
@@ -120,12 +119,21 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
     )
     prefix = checkpoint.find_prefix("embeddings.word_embeddings.weight")
     embeddings = prefix + "embeddings."
-    part.add("t.token_embd.weight", checkpoint.tensor(f"{embeddings}word_embeddings.weight", rows, width), Kind.TABLE)
-    position = checkpoint.tensor(f"{embeddings}position_embeddings.weight", positions, width)[:context]
+    part.add(
+        "t.token_embd.weight",
+        checkpoint.tensor(f"{embeddings}word_embeddings.weight", rows, width),
+        Kind.TABLE,
+    )
+    position = checkpoint.tensor(f"{embeddings}position_embeddings.weight", positions, width)[
+        :context
+    ]
     if family == "bert":
-        # Every token of a question is of type 0, so that type's embedding is part of the position's.
+        # Every token of a question is of type 0: its embedding is part of the position's.
         types = config.integer("type_vocab_size", 2)
-        position = position + checkpoint.tensor(f"{embeddings}token_type_embeddings.weight", types, width)[0]
+        position = (
+            position
+            + checkpoint.tensor(f"{embeddings}token_type_embeddings.weight", types, width)[0]
+        )
     part.add("t.position_embd.weight", position)
     _add_layer_norm(part, checkpoint, "t.embd_norm", f"{embeddings}LayerNorm", width)
     shapes = {
@@ -140,17 +148,21 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
         for name, source in layout.tensors.items():
             theirs, ours = f"{prefix}{layout.blocks}{block}.{source}", f"t.blk.{block}.{name}"
             if name in shapes:
-                part.add(f"{ours}.weight", checkpoint.tensor(f"{theirs}.weight", *shapes[name]), Kind.MATRIX)
+                part.add(
+                    f"{ours}.weight",
+                    checkpoint.tensor(f"{theirs}.weight", *shapes[name]),
+                    Kind.MATRIX,
+                )
                 part.add(f"{ours}.bias", checkpoint.tensor(f"{theirs}.bias", shapes[name][0]))
             else:
                 _add_layer_norm(part, checkpoint, ours, theirs, width)
     refuse_unread(checkpoint, prefix + layout.blocks, layout.sizes["blocks"])
-    part.keys["arms.text.hash"] = string(text_hash(part))
+    part.keys["arms.text.hash"] = string(part.digest())
     return part
 
 
 def refuse_unread(checkpoint: Checkpoint, blocks: str, count_field: str) -> None:
-    """Refuse tensors of the blocks that were not read: an encoder that has them computes something else."""
+    """Refuse unread tensors of the blocks: an encoder with them computes something else."""
     for name in checkpoint.unread_names:
         if name.startswith(blocks):
             raise ConversionError(
@@ -160,29 +172,12 @@ def refuse_unread(checkpoint: Checkpoint, blocks: str, count_field: str) -> None
             )
 
 
-def text_hash(part: Part) -> str:
-    """Return the name of a text encoder: SHA-256 in hex.
-
-    Over everything that decides a text's embedding: first the encoder's and tokenizer's keys as JSON
-    (sorted by name, without spaces, UTF-8), then each ``t.*`` tensor in the order of names, as its
-    name, a NUL, and its float32 values, little-endian. The values are those before any conversion to
-    a smaller type, so that files of one encoder in several types have one hash.
-    """
-    keys = {name: key.value for name, key in part.keys.items() if name != "arms.text.hash"}
-    digest = hashlib.sha256(_canonical(keys))
-    for name in sorted(part.parameters):
-        digest.update(name.encode() + b"\0")
-        digest.update(part.parameters[name].values.astype("<f4", copy=False).tobytes())
-    return digest.hexdigest()
-
-
-def _canonical(keys: Mapping[str, object]) -> bytes:
-    return json.dumps(keys, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def _add_layer_norm(part: Part, checkpoint: Checkpoint, ours: str, theirs: str, width: int) -> None:
     # TensorFlow's names of the two vectors are still found in old BERT checkpoints.
-    legacy = f"{theirs}.weight" not in checkpoint.tensor_names and f"{theirs}.gamma" in checkpoint.tensor_names
+    legacy = (
+        f"{theirs}.weight" not in checkpoint.tensor_names
+        and f"{theirs}.gamma" in checkpoint.tensor_names
+    )
     weight, bias = ("gamma", "beta") if legacy else ("weight", "bias")
     part.add(f"{ours}.weight", checkpoint.tensor(f"{theirs}.{weight}", width))
     part.add(f"{ours}.bias", checkpoint.tensor(f"{theirs}.{bias}", width))
@@ -192,11 +187,15 @@ def _context_length(checkpoint: Checkpoint, positions: int, wanted: int | None) 
     if wanted is not None:
         if not 2 < wanted <= positions:
             raise ConversionError(
-                f"context length {wanted} must be from 3 to {positions} (config.json: max_position_embeddings)"
+                f"context length {wanted} must be from 3 to {positions} "
+                "(config.json: max_position_embeddings)"
             )
         return wanted
     limits = [positions]
-    for file, name in (("tokenizer_config.json", "model_max_length"), ("sentence_bert_config.json", "max_seq_length")):
+    for file, name in (
+        ("tokenizer_config.json", "model_max_length"),
+        ("sentence_bert_config.json", "max_seq_length"),
+    ):
         # transformers writes 1e30 for "no limit".
         limit = checkpoint.optional_fields(file).get(name)
         if isinstance(limit, int | float) and not isinstance(limit, bool) and 2 < limit < 2**31:
@@ -207,8 +206,12 @@ def _context_length(checkpoint: Checkpoint, positions: int, wanted: int | None) 
 def _pooling(checkpoint: Checkpoint, width: int) -> str:
     if checkpoint.has("modules.json"):
         for module in checkpoint.json("modules.json"):
-            name = Fields(module, str(checkpoint.path("modules.json"))).string("type").rsplit(".", 1)[-1]
-            # Normalize only scales the vector, and every use of it here is a cosine or a LayerNorm away.
+            name = (
+                Fields(module, str(checkpoint.path("modules.json")))
+                .string("type")
+                .rsplit(".", 1)[-1]
+            )
+            # Normalize only scales the vector; q is the one before it.
             if name not in ("Transformer", "Pooling", "Normalize"):
                 raise ConversionError(
                     f"{checkpoint.path('modules.json')}: type {name} is not supported; "
@@ -218,10 +221,16 @@ def _pooling(checkpoint: Checkpoint, width: int) -> str:
         return "cls"
     config = checkpoint.fields("1_Pooling/config.json")
     if "word_embedding_dimension" in config and config.integer("word_embedding_dimension") != width:
-        raise config.unsupported("word_embedding_dimension", config.get("word_embedding_dimension"), width)
+        raise config.unsupported(
+            "word_embedding_dimension", config.get("word_embedding_dimension"), width
+        )
     if "pooling_mode" in config:
         return str(config.require("pooling_mode", *_POOLING_MODES))
-    modes = [name for name in config.values if name.startswith("pooling_mode_") and config.flag(name, False)]
+    modes = [
+        name
+        for name in config.values
+        if name.startswith("pooling_mode_") and config.flag(name, False)
+    ]
     for mode, name in _POOLING_MODES.items():
         if modes == [name]:
             return mode

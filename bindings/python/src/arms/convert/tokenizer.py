@@ -47,16 +47,21 @@ class Tokenizer:
         if max(self.tokens, default=-1) >= rows:
             last = max(self.tokens)
             raise ConversionError(
-                f"{self.source}: token {json.dumps(self.tokens[last])} has id {last}, but the token table "
+                f"{self.source}: token {json.dumps(self.tokens[last])} has id {last}, "
+                "but the token table "
                 f"(config.json: vocab_size) has {rows} rows"
             )
         ids = {token: one for one, token in self.tokens.items()}
-        for name, token in (("unk_token", self.unknown), ("cls_token", self.cls), ("sep_token", self.sep)):
+        for name, token in (
+            ("unk_token", self.unknown),
+            ("cls_token", self.cls),
+            ("sep_token", self.sep),
+        ):
             if token not in ids:
                 raise ConversionError(
                     f"{self.source}: {name} = {json.dumps(token)} is not in the vocabulary"
                 )
-        # A token that occurs twice is found under its last id, as in the dictionary of the reference.
+        # A token that occurs twice is found under its last id, as in the reference.
         names = [
             token if token is not None and ids[token] == one else f"[PAD{one}]"
             for one, token in ((one, self.tokens.get(one)) for one in range(rows))
@@ -107,7 +112,9 @@ def _flags(token: Fields) -> int:
 
 def _token_id(value: Any, source: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-        raise ConversionError(f"{source}: token id {json.dumps(value)} must be a whole number from 0")
+        raise ConversionError(
+            f"{source}: token id {json.dumps(value)} must be a whole number from 0"
+        )
     return value
 
 
@@ -117,7 +124,11 @@ def _template(processor: Fields) -> tuple[str, str]:
         return str(processor.get("cls", ["[CLS]"])[0]), str(processor.get("sep", ["[SEP]"])[0])
     single = processor.get("single")
     match single:
-        case [{"SpecialToken": {"id": str(cls)}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": str(sep)}}]:
+        case [
+            {"SpecialToken": {"id": str(cls)}},
+            {"Sequence": {"id": "A"}},
+            {"SpecialToken": {"id": str(sep)}},
+        ]:
             return cls, sep
     raise processor.unsupported("single", single, "[CLS] $A [SEP]")
 
@@ -167,7 +178,10 @@ def _read_vocabulary(checkpoint: Checkpoint) -> Tokenizer:
     config = checkpoint.optional_fields("tokenizer_config.json")
     config.require("do_basic_tokenize", True, default=True)
     config.require("never_split", [], default=[])
-    special = {name: _content(config, name) for name in ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")}
+    special = {
+        name: _content(config, name)
+        for name in ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+    }
     ids = {token: one for one, token in tokens.items()}
     added = {ids[token]: 0 for token in special.values() if token in ids}
     for key, entry in config.get("added_tokens_decoder", {}).items():
@@ -195,4 +209,8 @@ def _read_vocabulary(checkpoint: Checkpoint) -> Tokenizer:
 def _content(config: Fields, name: str) -> str:
     """Return a special token, which older files write as an object."""
     value = config.get(name, f"[{name.removesuffix('_token').upper()}]")
-    return str(value["content"]) if isinstance(value, dict) and "content" in value else config.string(name, str(value))
+    return (
+        str(value["content"])
+        if isinstance(value, dict) and "content" in value
+        else config.string(name, str(value))
+    )

@@ -61,7 +61,9 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
             f"{config.source}: num_attention_heads = {heads} does not divide hidden_size = {width}"
         )
     if size % patch:
-        raise ConversionError(f"{config.source}: patch_size = {patch} does not divide image_size = {size}")
+        raise ConversionError(
+            f"{config.source}: patch_size = {patch} does not divide image_size = {size}"
+        )
     grid = size // patch
     bare = "CLIPVisionModel" in top.get("architectures", [])
     projection = width if bare else (top if whole else config).integer("projection_dim", 512)
@@ -83,9 +85,13 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
 
     prefix = checkpoint.find_prefix("embeddings.class_embedding")
     part.add("v.class_embd", checkpoint.tensor(f"{prefix}embeddings.class_embedding", width))
-    patches = checkpoint.tensor(f"{prefix}embeddings.patch_embedding.weight", width, 3, patch, patch)
+    patches = checkpoint.tensor(
+        f"{prefix}embeddings.patch_embedding.weight", width, 3, patch, patch
+    )
     part.add("v.patch_embd.weight", patches.reshape(width, 3 * patch * patch), Kind.MATRIX)
-    positions = checkpoint.tensor(f"{prefix}embeddings.position_embedding.weight", 1 + grid * grid, width)
+    positions = checkpoint.tensor(
+        f"{prefix}embeddings.position_embedding.weight", 1 + grid * grid, width
+    )
     part.add("v.position_embd.weight", positions)
     # "layrnorm" is how CLIP spells it.
     for ours, theirs in (("v.pre_ln", "pre_layrnorm"), ("v.post_ln", "post_layernorm")):
@@ -99,18 +105,27 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
             if name in ("ln1", "ln2"):
                 part.add(f"{ours}.weight", checkpoint.tensor(f"{theirs}.weight", width))
             else:
-                part.add(f"{ours}.weight", checkpoint.tensor(f"{theirs}.weight", rows, columns), Kind.MATRIX)
+                part.add(
+                    f"{ours}.weight",
+                    checkpoint.tensor(f"{theirs}.weight", rows, columns),
+                    Kind.MATRIX,
+                )
             part.add(f"{ours}.bias", checkpoint.tensor(f"{theirs}.bias", rows))
     if bare:
         part.add("v.projection.weight", np.eye(width, dtype=np.float32), Kind.MATRIX)
     else:
-        part.add("v.projection.weight", checkpoint.tensor("visual_projection.weight", projection, width), Kind.MATRIX)
+        part.add(
+            "v.projection.weight",
+            checkpoint.tensor("visual_projection.weight", projection, width),
+            Kind.MATRIX,
+        )
     refuse_unread(checkpoint, f"{prefix}encoder.layers.", "num_hidden_layers")
+    part.keys["arms.vision.hash"] = string(part.digest())
     return part
 
 
 def _read_preprocessing(part: Part, checkpoint: Checkpoint, size: int) -> None:
-    """Read how pixels are prepared. Fields that are absent have CLIP's values, as in transformers."""
+    """Read how pixels are prepared; absent fields have CLIP's values, as in transformers."""
     if checkpoint.has("preprocessor_config.json"):
         config = checkpoint.fields("preprocessor_config.json")
     elif checkpoint.has("processor_config.json"):
@@ -120,7 +135,9 @@ def _read_preprocessing(part: Part, checkpoint: Checkpoint, size: int) -> None:
             f"{checkpoint.path('preprocessor_config.json')}: no such file; "
             "save the checkpoint's image processor beside it"
         )
-    kind = config.get("image_processor_type", config.get("feature_extractor_type", "CLIPImageProcessor"))
+    kind = config.get(
+        "image_processor_type", config.get("feature_extractor_type", "CLIPImageProcessor")
+    )
     if not str(kind).startswith("CLIP"):
         raise config.unsupported("image_processor_type", kind, "CLIPImageProcessor")
     for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"):
@@ -133,18 +150,26 @@ def _read_preprocessing(part: Part, checkpoint: Checkpoint, size: int) -> None:
     if crop not in (size, {"height": size, "width": size}):
         raise config.unsupported("crop_size", crop, {"height": size, "width": size})
     part.keys["arms.vision.resize_size"] = u32(_resize_size(config, size))
-    part.keys["arms.vision.image_mean"] = array(_channels(config, "image_mean", _CLIP_MEAN), GGUFValueType.FLOAT32)
+    part.keys["arms.vision.image_mean"] = array(
+        _channels(config, "image_mean", _CLIP_MEAN), GGUFValueType.FLOAT32
+    )
     deviation = _channels(config, "image_std", _CLIP_STD)
     if min(deviation) <= 0:
-        raise ConversionError(f"{config.source}: image_std = {json.dumps(deviation)} must be positive")
+        raise ConversionError(
+            f"{config.source}: image_std = {json.dumps(deviation)} must be positive"
+        )
     part.keys["arms.vision.image_std"] = array(deviation, GGUFValueType.FLOAT32)
 
 
 def _resize_size(config: Fields, size: int) -> int:
     value = config.get("size", size)
-    side = value.get("shortest_edge") if isinstance(value, dict) and set(value) == {"shortest_edge"} else value
+    side = (
+        value.get("shortest_edge")
+        if isinstance(value, dict) and set(value) == {"shortest_edge"}
+        else value
+    )
     if isinstance(side, bool) or not isinstance(side, int) or side < size:
-        # {"height", "width"} would stretch the image, and a side below image_size would need padding.
+        # {"height", "width"} would stretch the image, a side below image_size need padding.
         raise config.unsupported("size", value, {"shortest_edge": size})
     return side
 
@@ -156,5 +181,7 @@ def _channels(config: Fields, name: str, default: list[float]) -> list[float]:
         or len(values) != 3
         or not all(isinstance(one, int | float) and math.isfinite(one) for one in values)
     ):
-        raise ConversionError(f"{config.source}: {name} = {json.dumps(values)} must be three numbers")
+        raise ConversionError(
+            f"{config.source}: {name} = {json.dumps(values)} must be three numbers"
+        )
     return [float(one) for one in values]

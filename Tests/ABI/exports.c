@@ -1,0 +1,505 @@
+/* Every function of arms.h, through the built library, with good and with bad input.
+ *
+ * usage: exports FIXTURES WORK   the folder of the fixtures and one to write to */
+#include <arms.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUESTION "How many red cars are on the left?"
+#define WIDTH 40
+#define HEIGHT 36
+#define FLOATS 65536
+
+static int passed, failed;
+static char path[4096];
+static float floats[FLOATS], others[FLOATS];
+static uint8_t pixels[WIDTH * HEIGHT * 3];
+
+static void report(int good, int line, const char *what) {
+  if (good) {
+    passed++;
+  } else {
+    failed++;
+    printf("exports.c:%d: %s\n", line, what);
+  }
+}
+
+/* Whether a call returned `want` with an error that says so in one line. */
+static void compare(arms_status got, arms_status want, arms_error *error, int line,
+                    const char *what) {
+  const char *message = arms_error_message(error);
+  int described = got == ARMS_OK ? error == NULL
+                                 : error != NULL && arms_error_status(error) == got &&
+                                     *message != 0 && strchr(message, '\n') == NULL;
+  report(got == want && described, line, what);
+  if (got != want || !described)
+    printf("  got %s (%s), want %s\n", arms_status_name(got), message, arms_status_name(want));
+  arms_error_free(error);
+}
+
+#define CHECK(condition) report((condition) != 0, __LINE__, #condition)
+/* EXPECT(status, call): the call's last argument is written as &error. */
+#define EXPECT(want, call)                               \
+  do {                                                   \
+    arms_error *error = NULL;                            \
+    arms_status got = call;                              \
+    compare(got, ARMS_##want, error, __LINE__, #call);   \
+  } while (0)
+
+static const char *in(const char *folder, const char *file) {
+  snprintf(path, sizeof path, "%s/%s", folder, file);
+  return path;
+}
+
+static arms_candidate candidate(const char *name) {
+  arms_candidate made;
+  memset(&made, 0, sizeof made);
+  made.struct_size = sizeof made;
+  made.name = name;
+  return made;
+}
+
+static arms_image_input raw_image(void) {
+  arms_image_input made;
+  memset(&made, 0, sizeof made);
+  made.struct_size = sizeof made;
+  made.format = ARMS_IMAGE_RGB8;
+  made.width = WIDTH;
+  made.height = HEIGHT;
+  made.data = pixels;
+  made.size = sizeof pixels;
+  return made;
+}
+
+static arms_query text_query(const char *text) {
+  arms_query made;
+  memset(&made, 0, sizeof made);
+  made.struct_size = sizeof made;
+  made.text = text;
+  made.text_length = ARMS_NUL_TERMINATED;
+  return made;
+}
+
+static arms_router *opened(const char *fixtures) {
+  arms_router *router = NULL;
+  EXPECT(OK, arms_router_open(in(fixtures, "models/distilbert-patches-scaled.gguf"), NULL, &router,
+                              &error));
+  return router;
+}
+
+static arms_router_info described(const arms_router *router) {
+  arms_router_info info;
+  memset(&info, 0, sizeof info);
+  info.struct_size = sizeof info;
+  EXPECT(OK, arms_router_describe(router, &info, &error));
+  return info;
+}
+
+static void test_library(void) {
+  CHECK(arms_abi_version() >= ARMS_ABI_VERSION);
+  CHECK(strlen(arms_version()) > 0 && strlen(arms_kernel_isa()) > 0);
+  CHECK(strcmp(arms_status_name(ARMS_OK), "ARMS_OK") == 0);
+  CHECK(strcmp(arms_status_name(ARMS_ERROR_IO), "ARMS_ERROR_IO") == 0);
+  CHECK(strcmp(arms_status_name(ARMS_ERROR_INTERNAL), "ARMS_ERROR_INTERNAL") == 0);
+  CHECK(strcmp(arms_status_name(-1), "ARMS_ERROR_UNKNOWN") == 0);
+  CHECK(strcmp(arms_status_name(INT32_MAX), "ARMS_ERROR_UNKNOWN") == 0);
+  CHECK(arms_error_status(NULL) == ARMS_OK && strcmp(arms_error_message(NULL), "") == 0);
+  arms_error_free(NULL);
+  arms_router_free(NULL);
+  arms_question_free(NULL);
+  arms_image_free(NULL);
+}
+
+static void test_open(const char *fixtures, const char *work) {
+  arms_router *router = NULL;
+  arms_open_options options;
+  memset(&options, 0, sizeof options);
+  const char *model = "models/distilbert-patches-scaled.gguf";
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_open(NULL, NULL, &router, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_open(in(fixtures, model), NULL, NULL, &error));
+  EXPECT(ERROR_IO, arms_router_open(in(work, "absent.gguf"), NULL, &router, &error));
+  CHECK(arms_router_open(in(work, "absent.gguf"), NULL, &router, NULL) == ARMS_ERROR_IO);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_open(in(fixtures, model), &options, &router, &error));
+  options.struct_size = sizeof options;
+  options.flags = 1u << 31;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_open(in(fixtures, model), &options, &router, &error));
+  EXPECT(ERROR_INVALID_MODEL,
+         arms_router_open(in(fixtures, "images/jpeg_444.jpg"), NULL, &router, &error));
+  EXPECT(ERROR_UNSUPPORTED, arms_router_open(in(fixtures, "llama.gguf"), NULL, &router, &error));
+  CHECK(router == NULL);
+
+  /* A model file cut off in its middle. */
+  static char bytes[1 << 16];
+  FILE *whole = fopen(in(fixtures, model), "rb");
+  size_t size = whole == NULL ? 0 : fread(bytes, 1, sizeof bytes, whole);
+  if (whole != NULL) fclose(whole);
+  FILE *part = fopen(in(work, "part.gguf"), "wb");
+  CHECK(size == sizeof bytes && part != NULL && fwrite(bytes, 1, size, part) == size);
+  if (part != NULL) fclose(part);
+  EXPECT(ERROR_INVALID_MODEL, arms_router_open(in(work, "part.gguf"), NULL, &router, &error));
+
+  options.flags = ARMS_OPEN_COPY;
+  options.threads = 1;
+  EXPECT(OK, arms_router_open(in(fixtures, model), &options, &router, &error));
+  CHECK(described(router).threads == 1);
+  EXPECT(OK, arms_router_save(router, in(work, "saved.gguf"), &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_save(router, NULL, &error));
+  EXPECT(ERROR_IO, arms_router_save(router, in(work, "no/such/folder.gguf"), &error));
+  arms_router *saved = NULL;
+  EXPECT(OK, arms_router_open(in(work, "saved.gguf"), NULL, &saved, &error));
+  CHECK(described(saved).candidate_count == described(router).candidate_count);
+  arms_router_free(saved);
+  arms_router_free(router);
+}
+
+static void test_describe(const arms_router *router) {
+  arms_router_info info = described(router);
+  CHECK(info.text_width > 0 && info.image_size > 0 && info.expert_count <= ARMS_EXPERT_CAPACITY);
+  info.struct_size = 3;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_describe(router, &info, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_describe(router, NULL, &error));
+  arms_memory memory;
+  memset(&memory, 0, sizeof memory);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_memory(router, &memory, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_memory(router, NULL, &error));
+  memory.struct_size = sizeof memory;
+  EXPECT(OK, arms_router_memory(router, &memory, &error));
+  CHECK(memory.mapped_bytes > 0);
+}
+
+static void test_candidates(arms_router *router) {
+  size_t before = described(router).candidate_count, width = described(router).text_width, count = 0;
+  uint64_t generation = 0;
+  arms_candidate two[2] = {candidate("one"), candidate("two")};
+  two[0].parameters = "7B";
+  two[0].flags = ARMS_CANDIDATE_HAS_COST;
+  two[0].cost = 0.25;
+  two[1].embedding = floats;
+  two[1].embedding_count = width;
+  memset(floats, 0, sizeof floats);
+  floats[1] = 1;
+
+  floats[0] = NAN;
+  EXPECT(ERROR_NOT_FINITE, arms_candidates_add(router, two, 2, &error));
+  floats[0] = INFINITY;
+  EXPECT(ERROR_NOT_FINITE, arms_candidates_add(router, two, 2, &error));
+  floats[0] = 0;
+  two[1].embedding_count = width - 1;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, two, 2, &error));
+  two[1].embedding_count = width;
+  CHECK(described(router).candidate_count == before);
+
+  EXPECT(OK, arms_candidates_add(router, two, 2, &error));
+  EXPECT(ERROR_ALREADY_EXISTS, arms_candidates_add(router, two, 1, &error));
+  arms_candidate twice[2] = {candidate("three"), candidate("three")};
+  CHECK(arms_candidates_add(router, twice, 2, NULL) != ARMS_OK);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, NULL, 1, &error));
+  arms_candidate bad = candidate(NULL);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, &bad, 1, &error));
+  bad.name = "";
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, &bad, 1, &error));
+  bad.name = "\xff\xfe";
+  EXPECT(ERROR_INVALID_TEXT, arms_candidates_add(router, &bad, 1, &error));
+  char lengthy[ARMS_NAME_CAPACITY + 1];
+  memset(lengthy, 'x', ARMS_NAME_CAPACITY);
+  lengthy[ARMS_NAME_CAPACITY] = 0;
+  bad.name = lengthy;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, &bad, 1, &error));
+  bad = candidate("bad");
+  bad.struct_size = 8;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, &bad, 1, &error));
+  bad = candidate("bad");
+  bad.temperature = NAN;
+  EXPECT(ERROR_NOT_FINITE, arms_candidates_add(router, &bad, 1, &error));
+  bad = candidate("bad");
+  bad.router = 7;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, &bad, 1, &error));
+
+  arms_candidate update = candidate("one");
+  update.bias = 0.5f;
+  EXPECT(OK, arms_candidates_update(router, &update, 1, &error));
+  update.profile = "another";
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_update(router, &update, 1, &error));
+  update = candidate("absent");
+  EXPECT(ERROR_NOT_FOUND, arms_candidates_update(router, &update, 1, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_update(router, NULL, 1, &error));
+
+  static arms_candidate_info list[64];
+  EXPECT(OK, arms_candidates_list(router, NULL, 0, &count, &generation, &error));
+  CHECK(count == before + 2 && generation > 0);
+  list[0].struct_size = sizeof list[0];
+  count = 0;
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_candidates_list(router, list, 1, &count, NULL, &error));
+  CHECK(count == before + 2 && list[0].name[0] == 0);
+  EXPECT(OK, arms_candidates_list(router, list, 64, &count, NULL, &error));
+  CHECK(count == before + 2 && strcmp(list[before].name, "one") == 0 && list[before].bias == 0.5f);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, list, 64, NULL, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, NULL, 64, &count, NULL, &error));
+  list[0].struct_size = 4;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, list, 64, &count, NULL, &error));
+
+  char text[256] = "";
+  EXPECT(OK, arms_candidate_profile(router, "one", NULL, 0, &count, &error));
+  CHECK(count > 1);
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_candidate_profile(router, "one", text, 1, &count, &error));
+  EXPECT(OK, arms_candidate_profile(router, "one", text, sizeof text, &count, &error));
+  CHECK(strlen(text) + 1 == count);
+  EXPECT(ERROR_NOT_FOUND, arms_candidate_profile(router, "absent", text, 9, &count, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidate_profile(router, NULL, text, 9, &count, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidate_profile(router, "one", text, 9, NULL, &error));
+  EXPECT(OK, arms_candidate_embedding(router, "two", others, FLOATS, &count, &error));
+  CHECK(count == width && memcmp(others, floats, width * sizeof *floats) == 0);
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_candidate_embedding(router, "two", others, 1, &count, &error));
+  EXPECT(ERROR_NOT_FOUND, arms_candidate_embedding(router, "absent", others, 9, &count, &error));
+
+  const char *names[2] = {"one", "absent"}, *none[1] = {NULL};
+  EXPECT(ERROR_NOT_FOUND, arms_candidates_enable(router, names, 2, 0, &error));
+  EXPECT(OK, arms_candidates_enable(router, names, 1, 0, &error));
+  EXPECT(OK, arms_candidates_enable(router, names, 1, 1, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_enable(router, NULL, 1, 1, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_enable(router, none, 1, 1, &error));
+  EXPECT(ERROR_NOT_FOUND, arms_candidates_remove(router, names, 2, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_remove(router, NULL, 1, &error));
+  names[1] = "two";
+  EXPECT(OK, arms_candidates_remove(router, names, 2, &error));
+  CHECK(described(router).candidate_count == before);
+}
+
+static void test_images(const arms_router *router, const char *fixtures) {
+  size_t count = 0, wanted = 3 * (size_t)described(router).image_size * described(router).image_size;
+  arms_image *image = NULL;
+  arms_image_input input = raw_image();
+  EXPECT(OK, arms_image_prepare(router, &input, NULL, 0, &count, &error));
+  CHECK(count == wanted);
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_image_prepare(router, &input, floats, 5, &count, &error));
+  EXPECT(OK, arms_image_prepare(router, &input, floats, FLOATS, &count, &error));
+  EXPECT(OK, arms_image_encode(router, &input, &image, &error));
+  EXPECT(OK, arms_image_embedding(image, others, FLOATS, &count, &error));
+  CHECK(count == described(router).image_width);
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_image_embedding(image, others, 1, &count, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_embedding(image, others, 1, NULL, &error));
+  arms_image_free(image);
+  EXPECT(ERROR_INVALID_HANDLE, arms_image_embedding(image, others, FLOATS, &count, &error));
+  EXPECT(ERROR_INVALID_HANDLE, arms_image_embedding(NULL, others, FLOATS, &count, &error));
+  arms_image_free(image);
+
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, NULL, &image, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, NULL, &error));
+  input.size--;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.stride = 3;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.stride = SIZE_MAX;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.height = 0;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.format = 99;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.data = NULL;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.struct_size = 12;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.width = UINT32_MAX, input.height = UINT32_MAX;
+  CHECK(arms_image_encode(router, &input, &image, NULL) != ARMS_OK);
+  input = raw_image(), input.format = ARMS_IMAGE_ENCODED;
+  EXPECT(ERROR_INVALID_IMAGE, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.format = ARMS_IMAGE_PATH, input.size = ARMS_NUL_TERMINATED;
+  input.data = in(fixtures, "images/absent.png");
+  EXPECT(ERROR_IO, arms_image_encode(router, &input, &image, &error));
+  input.data = in(fixtures, "llama.gguf");
+  EXPECT(ERROR_INVALID_IMAGE, arms_image_encode(router, &input, &image, &error));
+  input.data = in(fixtures, "images/refused_bomb.png");
+  CHECK(arms_image_encode(router, &input, &image, NULL) != ARMS_OK);
+  input.data = in(fixtures, "images/jpeg_420.jpg");
+  EXPECT(OK, arms_image_encode(router, &input, &image, &error));
+  arms_image_free(image);
+
+  input = raw_image(), input.format = ARMS_IMAGE_PREPARED;
+  input.data = floats, input.size = wanted * sizeof *floats;
+  EXPECT(OK, arms_image_encode(router, &input, &image, &error));
+  arms_image_free(image);
+  floats[7] = NAN;
+  EXPECT(ERROR_NOT_FINITE, arms_image_encode(router, &input, &image, &error));
+  input.size--;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+}
+
+static void test_questions(const arms_router *router) {
+  int32_t tokens[64];
+  size_t count = 0, total = 0;
+  arms_question *question = NULL;
+  size_t whole = ARMS_NUL_TERMINATED;
+  EXPECT(OK, arms_text_tokenize(router, QUESTION, whole, NULL, 0, &count, &total, &error));
+  CHECK(count > 2 && total >= count);
+  EXPECT(ERROR_BUFFER_TOO_SMALL,
+         arms_text_tokenize(router, QUESTION, whole, tokens, 1, &count, NULL, &error));
+  EXPECT(OK, arms_text_tokenize(router, QUESTION, whole, tokens, 64, &count, NULL, &error));
+  EXPECT(ERROR_INVALID_TEXT, arms_text_tokenize(router, "\xc0", 1, tokens, 64, &count, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_text_tokenize(router, NULL, whole, tokens, 64, &count, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_text_tokenize(router, QUESTION, whole, tokens, 64, NULL, NULL, &error));
+
+  EXPECT(OK, arms_question_encode(router, QUESTION, whole, &question, &error));
+  EXPECT(OK, arms_question_embedding(question, others, FLOATS, &count, &error));
+  CHECK(count == described(router).text_width);
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_question_embedding(question, others, 1, &count, &error));
+  /* A handle of another type. */
+  EXPECT(ERROR_INVALID_HANDLE,
+         arms_image_embedding((const arms_image *)(const void *)question, others, 9, &count, &error));
+  arms_question_free(question);
+  EXPECT(ERROR_INVALID_HANDLE, arms_question_embedding(question, others, FLOATS, &count, &error));
+  arms_question_free(question);
+  EXPECT(ERROR_INVALID_TEXT, arms_question_encode(router, "\xed\xa0\x80", 3, &question, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_question_encode(router, NULL, 0, &question, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_question_encode(router, QUESTION, whole, NULL, &error));
+}
+
+static void test_route(const arms_router *router) {
+  arms_image_input image = raw_image();
+  arms_query query = text_query(QUESTION);
+  query.images = &image, query.image_count = 1;
+  arms_decision decision;
+  memset(&decision, 0, sizeof decision);
+  static arms_ranked ranked[64];
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  decision.struct_size = sizeof decision;
+  EXPECT(OK, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  CHECK(decision.ranked_count == described(router).candidate_count);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, ranked, 64, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 64, &error));
+  ranked[0].struct_size = sizeof ranked[0];
+  EXPECT(OK, arms_route(router, &query, NULL, &decision, ranked, 64, &error));
+  CHECK(strcmp(decision.name, ranked[0].name) == 0 && ranked[0].utility >= ranked[1].utility);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, NULL, NULL, &decision, NULL, 0, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, NULL, NULL, 0, &error));
+
+  arms_route_options options;
+  memset(&options, 0, sizeof options);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, &options, &decision, NULL, 0, &error));
+  options.struct_size = sizeof options;
+  options.policy = 9;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, &options, &decision, NULL, 0, &error));
+  options.policy = ARMS_POLICY_UTILITY;
+  options.lambda = NAN;
+  CHECK(arms_route(router, &query, &options, &decision, NULL, 0, NULL) != ARMS_OK);
+  options.lambda = 1;
+  EXPECT(ERROR_MISSING_VALUE, arms_route(router, &query, &options, &decision, NULL, 0, &error));
+  options.policy = ARMS_POLICY_CONFIDENCE;
+  const char *names[1] = {"absent"};
+  options.allowed = names, options.allowed_count = 1;
+  EXPECT(ERROR_NOT_FOUND, arms_route(router, &query, &options, &decision, NULL, 0, &error));
+  options.allowed_count = 0;
+  EXPECT(ERROR_NO_CANDIDATES, arms_route(router, &query, &options, &decision, NULL, 0, &error));
+  options.allowed = NULL, options.abstain_below = 1;
+  EXPECT(OK, arms_route(router, &query, &options, &decision, NULL, 0, &error));
+  CHECK(decision.flags & ARMS_DECISION_ABSTAINED && decision.name[0] == 0);
+  options.second = (const arms_router *)(uintptr_t)64;
+  options.policy = ARMS_POLICY_CASCADE;
+  EXPECT(ERROR_INVALID_HANDLE, arms_route(router, &query, &options, &decision, NULL, 0, &error));
+
+  int32_t token = INT32_MAX;
+  query.tokens = &token, query.token_count = 1;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  query.text = NULL;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  query = text_query("\xff");
+  EXPECT(ERROR_INVALID_TEXT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  query = text_query(NULL);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  query = text_query(QUESTION), query.image_count = 1;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  query = text_query(QUESTION), query.struct_size = 1;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+}
+
+static void test_score(const arms_router *router) {
+  arms_query queries[2] = {text_query(QUESTION), text_query("What is it?")};
+  size_t columns = 0, names_wanted = described(router).candidate_count;
+  uint64_t generation = 0;
+  EXPECT(OK, arms_score(router, queries, 2, NULL, NULL, 0, &columns, &generation, &error));
+  CHECK(columns == names_wanted && generation > 0);
+  EXPECT(ERROR_BUFFER_TOO_SMALL,
+         arms_score(router, queries, 2, NULL, floats, columns, &columns, NULL, &error));
+  EXPECT(OK, arms_score(router, queries, 2, NULL, floats, FLOATS, &columns, NULL, &error));
+  CHECK(floats[0] > 0 && floats[0] < 1);
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_score(router, NULL, 2, NULL, floats, FLOATS, &columns, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_score(router, queries, 2, NULL, floats, FLOATS, NULL, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_score(router, queries, 2, NULL, NULL, FLOATS, &columns, NULL, &error));
+  arms_score_options options;
+  memset(&options, 0, sizeof options);
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_score(router, queries, 2, &options, floats, FLOATS, &columns, NULL, &error));
+  options.struct_size = sizeof options, options.output = 5;
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_score(router, queries, 2, &options, floats, FLOATS, &columns, NULL, &error));
+  const char *names[1] = {"absent"};
+  options.output = ARMS_SCORE_LOGIT, options.names = names, options.name_count = 1;
+  EXPECT(ERROR_NOT_FOUND,
+         arms_score(router, queries, 2, &options, floats, FLOATS, &columns, NULL, &error));
+}
+
+/* What is freed, was never made or is no router is told from a router. */
+static void test_handles(const char *fixtures) {
+  arms_router *freed = opened(fixtures);
+  arms_router_free(freed);
+  arms_router_free(freed);
+  arms_router *routers[] = {freed, NULL, (arms_router *)(uintptr_t)8, (arms_router *)UINTPTR_MAX};
+  for (size_t i = 0; i < sizeof routers / sizeof *routers; i++) {
+    arms_router *router = routers[i];
+    arms_router_info info = {0};
+    info.struct_size = sizeof info;
+    arms_memory memory = {0};
+    memory.struct_size = sizeof memory;
+    arms_candidate one = candidate("one");
+    arms_image_input input = raw_image();
+    arms_query query = text_query(QUESTION);
+    arms_decision decision;
+    memset(&decision, 0, sizeof decision);
+    decision.struct_size = sizeof decision;
+    const char *names[1] = {"one"};
+    size_t count = 0;
+    arms_question *question = NULL;
+    arms_image *image = NULL;
+    EXPECT(ERROR_INVALID_HANDLE, arms_router_save(router, "never", &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_router_describe(router, &info, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_router_memory(router, &memory, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_candidates_add(router, &one, 1, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_candidates_update(router, &one, 1, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_candidates_remove(router, names, 1, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_candidates_enable(router, names, 1, 1, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_candidates_list(router, NULL, 0, &count, NULL, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_candidate_profile(router, "one", NULL, 0, &count, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_candidate_embedding(router, "one", NULL, 0, &count, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_question_encode(router, QUESTION, 3, &question, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_image_encode(router, &input, &image, &error));
+    EXPECT(ERROR_INVALID_HANDLE,
+           arms_text_tokenize(router, QUESTION, 3, NULL, 0, &count, NULL, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_image_prepare(router, &input, NULL, 0, &count, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_score(router, &query, 1, NULL, NULL, 0, &count, NULL, &error));
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 120);
+  test_library();
+  test_open(argv[1], argv[2]);
+  arms_router *router = opened(argv[1]);
+  test_describe(router);
+  test_candidates(router);
+  test_images(router, argv[1]);
+  test_questions(router);
+  test_route(router);
+  test_score(router);
+  arms_router_free(router);
+  test_handles(argv[1]);
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed != 0;
+}

@@ -1,0 +1,87 @@
+"""Choose, per request, which vision-language model will answer correctly.
+
+>>> import arms
+>>> router = arms.Router("router.gguf")  # doctest: +SKIP
+>>> router.route("chart.png", "Which year had the highest sales?").name  # doctest: +SKIP
+'qwen2-vl-7b'
+
+The work is done in-process by ``libarms.so``, which is loaded at its first use.
+"""
+
+from arms._library import abi_version, kernel_isa
+from arms._library import version as library_version
+from arms.candidates import Candidate, CandidateInfo, Candidates
+from arms.decision import Decision, RankedCandidate
+from arms.encoded import EncodedImage, EncodedQuestion
+from arms.errors import (
+    ArmsError,
+    BufferTooSmallError,
+    CancelledError,
+    CandidateExistsError,
+    CandidateNotFoundError,
+    FileError,
+    ImageError,
+    InternalError,
+    InvalidArgumentError,
+    InvalidHandleError,
+    InvalidModelError,
+    LibraryError,
+    LimitExceededError,
+    MissingValueError,
+    NoCandidatesError,
+    NotFiniteError,
+    OutOfMemoryError,
+    Status,
+    TextError,
+    UnsupportedError,
+)
+from arms.images import Image, Images
+from arms.options import Fusion, Head, Output, Policy
+from arms.query import Query, Question
+from arms.router import Router, RouterInfo, RouterMemory
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArmsError",
+    "BufferTooSmallError",
+    "CancelledError",
+    "Candidate",
+    "CandidateExistsError",
+    "CandidateInfo",
+    "CandidateNotFoundError",
+    "Candidates",
+    "Decision",
+    "EncodedImage",
+    "EncodedQuestion",
+    "FileError",
+    "Fusion",
+    "Head",
+    "Image",
+    "ImageError",
+    "Images",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidHandleError",
+    "InvalidModelError",
+    "LibraryError",
+    "LimitExceededError",
+    "MissingValueError",
+    "NoCandidatesError",
+    "NotFiniteError",
+    "OutOfMemoryError",
+    "Output",
+    "Policy",
+    "Query",
+    "Question",
+    "RankedCandidate",
+    "Router",
+    "RouterInfo",
+    "RouterMemory",
+    "Status",
+    "TextError",
+    "UnsupportedError",
+    "abi_version",
+    "kernel_isa",
+    "library_version",
+]

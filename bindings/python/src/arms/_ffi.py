@@ -1,0 +1,349 @@
+"""``include/arms.h`` in ctypes: its constants, structs and prototypes, and nothing else.
+
+Every name is the header's, without its prefix for structs and constants. A struct's fields are
+declared once, as annotations that carry both the Python type and the C type.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, Array, Structure
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+ABI_VERSION = 1
+"""The ABI version of the header that this file follows."""
+
+NAME_CAPACITY = 96
+"""Bytes of a candidate's name, its NUL included."""
+
+EXPERT_CAPACITY = 32
+"""The most experts that a router may have."""
+
+OPEN_COPY = 1
+CANDIDATE_DISABLED = 1
+CANDIDATE_HAS_COST = 2
+CANDIDATE_HAS_LATENCY = 4
+IMAGE_ENCODED = 0
+IMAGE_PATH = 1
+IMAGE_RGB8 = 2
+IMAGE_RGBA8 = 3
+IMAGE_GRAY8 = 4
+IMAGE_PREPARED = 5
+IMAGE_EXACT = 1
+DECISION_ABSTAINED = 1
+DECISION_QUESTION_TRUNCATED = 2
+DECISION_SECOND_ROUTER = 4
+
+U32 = Annotated[int, ctypes.c_uint32]
+I32 = Annotated[int, ctypes.c_int32]
+U64 = Annotated[int, ctypes.c_uint64]
+Size = Annotated[int, ctypes.c_size_t]
+F32 = Annotated[float, ctypes.c_float]
+F64 = Annotated[float, ctypes.c_double]
+Name = Annotated[bytes, ctypes.c_char * NAME_CAPACITY]
+Gate = Annotated["Array[ctypes.c_float]", ctypes.c_float * EXPERT_CAPACITY]
+# A `const char *`; ctypes keeps the bytes alive as long as the struct.
+Text = Annotated["bytes | None", ctypes.c_char_p]
+# Any other pointer, as an address; whoever sets it keeps the target alive during the call.
+Address = Annotated["int | None", ctypes.c_void_p]
+
+StructType = TypeVar("StructType", bound=Structure)
+
+
+def _laid_out(struct: type[StructType]) -> type[StructType]:
+    """Give a struct the C layout that its annotations describe."""
+    hints = get_type_hints(struct, include_extras=True)
+    struct._fields_ = [(name, get_args(hints[name])[1]) for name in struct.__annotations__]
+    return struct
+
+
+@_laid_out
+class OpenOptions(Structure):
+    """``arms_open_options``."""
+
+    struct_size: U32
+    flags: U32
+    threads: U32
+    reserved: U32
+    max_image_bytes: U64
+    max_image_pixels: U64
+
+
+@_laid_out
+class RouterInfo(Structure):
+    """``arms_router_info``."""
+
+    struct_size: U32
+    fusion: U32
+    head: U32
+    expert_count: U32
+    text_width: U32
+    image_width: U32
+    patch_width: U32
+    image_tokens: U32
+    image_size: U32
+    max_images: U32
+    max_question_tokens: U32
+    shared_width: U32
+    router_count: U32
+    threads: U32
+    candidate_count: U64
+    generation: U64
+
+
+@_laid_out
+class Memory(Structure):
+    """``arms_memory``."""
+
+    struct_size: U32
+    reserved: U32
+    mapped_bytes: U64
+    weight_bytes: U64
+    candidate_bytes: U64
+    scratch_bytes: U64
+
+
+@_laid_out
+class Candidate(Structure):
+    """``arms_candidate``."""
+
+    struct_size: U32
+    flags: U32
+    name: Text
+    parameters: Text
+    architecture: Text
+    language_model: Text
+    vision_model: Text
+    profile: Text
+    embedding: Address
+    embedding_count: U64
+    cost: F64
+    latency: F64
+    temperature: F32
+    bias: F32
+    max_images: I32
+    router: U32
+
+
+@_laid_out
+class CandidateInfo(Structure):
+    """``arms_candidate_info``."""
+
+    struct_size: U32
+    flags: U32
+    name: Name
+    cost: F64
+    latency: F64
+    temperature: F32
+    bias: F32
+    beta: F32
+    max_images: I32
+    router: U32
+    reserved: U32
+
+
+@_laid_out
+class ImageInput(Structure):
+    """``arms_image_input``."""
+
+    struct_size: U32
+    format: U32
+    flags: U32
+    width: U32
+    height: U32
+    reserved: U32
+    data: Address
+    size: Size
+    stride: Size
+
+
+@_laid_out
+class Query(Structure):
+    """``arms_query``."""
+
+    struct_size: U32
+    image_count: U32
+    text: Text
+    text_length: Size
+    tokens: Address
+    token_count: Size
+    question: Address
+    images: Address
+    encoded_images: Address
+
+
+@_laid_out
+class RouteOptions(Structure):
+    """``arms_route_options``; ``lambda`` is a keyword of Python, so it is ``lambda_`` here."""
+
+    struct_size: U32
+    policy: U32
+    theta: F32
+    abstain_below: F32
+    lambda_: F64
+    mu: F64
+    max_cost: F64
+    max_latency: F64
+    allowed: Address
+    allowed_count: Size
+    second: Address
+
+
+@_laid_out
+class Decision(Structure):
+    """``arms_decision``."""
+
+    struct_size: U32
+    flags: U32
+    name: Name
+    confidence: F32
+    utility: F32
+    generation: U64
+    ranked_count: U64
+    question_tokens: U32
+    question_tokens_total: U32
+    expert_count: U32
+    second_expert_count: U32
+    gate: Gate
+    second_gate: Gate
+
+
+@_laid_out
+class Ranked(Structure):
+    """``arms_ranked``."""
+
+    struct_size: U32
+    router: U32
+    name: Name
+    confidence: F32
+    logit: F32
+    utility: F32
+    label: I32
+
+
+@_laid_out
+class ScoreOptions(Structure):
+    """``arms_score_options``."""
+
+    struct_size: U32
+    output: U32
+    names: Address
+    name_count: Size
+
+
+def new(struct: type[StructType], **fields: Any) -> StructType:
+    """Make a struct that is zero but for its size and the fields given."""
+    return struct(struct_size=ctypes.sizeof(struct), **fields)
+
+
+def new_array(struct: type[StructType], count: int) -> Array[StructType]:
+    """Make an array of structs that are zero but for their sizes."""
+    array = (struct * count)()
+    for element in array:
+        element.struct_size = ctypes.sizeof(struct)
+    return array
+
+
+_Handle = ctypes.c_void_p
+_Status = ctypes.c_int32
+_String = ctypes.c_char_p
+_Strings = POINTER(ctypes.c_char_p)
+_Bytes = ctypes.c_size_t
+_Count = ctypes.c_size_t
+_Counted = POINTER(ctypes.c_size_t)
+_Floats = POINTER(ctypes.c_float)
+_Generation = POINTER(ctypes.c_uint64)
+_Error = POINTER(ctypes.c_void_p)
+
+PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    "arms_error_status": (_Status, [_Handle]),
+    "arms_error_message": (_String, [_Handle]),
+    "arms_error_free": (None, [_Handle]),
+    "arms_status_name": (_String, [_Status]),
+    "arms_abi_version": (ctypes.c_uint32, []),
+    "arms_version": (_String, []),
+    "arms_kernel_isa": (_String, []),
+    "arms_router_open": (_Status, [_String, POINTER(OpenOptions), POINTER(_Handle), _Error]),
+    "arms_router_free": (None, [_Handle]),
+    "arms_router_save": (_Status, [_Handle, _String, _Error]),
+    "arms_router_describe": (_Status, [_Handle, POINTER(RouterInfo), _Error]),
+    "arms_router_memory": (_Status, [_Handle, POINTER(Memory), _Error]),
+    "arms_candidates_add": (_Status, [_Handle, POINTER(Candidate), _Count, _Error]),
+    "arms_candidates_update": (_Status, [_Handle, POINTER(Candidate), _Count, _Error]),
+    "arms_candidates_remove": (_Status, [_Handle, _Strings, _Count, _Error]),
+    "arms_candidates_enable": (_Status, [_Handle, _Strings, _Count, ctypes.c_int32, _Error]),
+    "arms_candidates_list": (
+        _Status,
+        [_Handle, POINTER(CandidateInfo), _Count, _Counted, _Generation, _Error],
+    ),
+    # The text buffers are out-parameters, so they are not `c_char_p`, which would copy.
+    "arms_candidate_profile": (
+        _Status,
+        [_Handle, _String, POINTER(ctypes.c_char), _Bytes, _Counted, _Error],
+    ),
+    "arms_candidate_embedding": (_Status, [_Handle, _String, _Floats, _Count, _Counted, _Error]),
+    "arms_question_encode": (_Status, [_Handle, _String, _Bytes, POINTER(_Handle), _Error]),
+    "arms_question_free": (None, [_Handle]),
+    "arms_question_embedding": (_Status, [_Handle, _Floats, _Count, _Counted, _Error]),
+    "arms_image_encode": (_Status, [_Handle, POINTER(ImageInput), POINTER(_Handle), _Error]),
+    "arms_image_free": (None, [_Handle]),
+    "arms_image_embedding": (_Status, [_Handle, _Floats, _Count, _Counted, _Error]),
+    "arms_text_tokenize": (
+        _Status,
+        [
+            _Handle,
+            _String,
+            _Bytes,
+            POINTER(ctypes.c_int32),
+            _Count,
+            _Counted,
+            _Counted,
+            _Error,
+        ],
+    ),
+    "arms_image_prepare": (
+        _Status,
+        [_Handle, POINTER(ImageInput), _Floats, _Count, _Counted, _Error],
+    ),
+    "arms_route": (
+        _Status,
+        [
+            _Handle,
+            POINTER(Query),
+            POINTER(RouteOptions),
+            POINTER(Decision),
+            POINTER(Ranked),
+            _Count,
+            _Error,
+        ],
+    ),
+    "arms_score": (
+        _Status,
+        [
+            _Handle,
+            POINTER(Query),
+            _Count,
+            POINTER(ScoreOptions),
+            _Floats,
+            _Count,
+            _Counted,
+            _Generation,
+            _Error,
+        ],
+    ),
+}
+"""Every function of the header: its result type and the types of its arguments."""
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Give every function of a loaded library its prototype.
+
+    Raises
+    ------
+    AttributeError
+        If the library lacks a function of the header.
+    """
+    for name, (result, arguments) in PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments

@@ -1,0 +1,59 @@
+"""Ownership of the library's opaque handles."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NoReturn, Self
+
+from arms._library import library
+from arms.errors import InvalidHandleError
+
+
+class Handle:
+    """A handle that is freed once: by `close`, by ``with``, or by the collector.
+
+    The finaliser refers to the address and the C function, never to the object, so that it runs
+    whatever state the object is in. Closing while another thread is inside a call is safe: the
+    call finishes, and later ones raise. What is open when the interpreter exits is left to the
+    system, which frees it at once, so that daemon threads are not robbed of it in their last calls.
+
+    Parameters
+    ----------
+    address
+        What the library returned; owned from now on.
+    free
+        Name of the library's function that frees it.
+    """
+
+    def __init__(self, address: int, free: str) -> None:
+        self._address = address
+        self._finalizer = weakref.finalize(self, getattr(library(), free), address)
+        self._finalizer.atexit = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the handle was freed."""
+        return not self._finalizer.alive
+
+    def close(self) -> None:
+        """Free the handle. Closing again does nothing."""
+        self._finalizer()
+
+    def _pointer(self) -> int:
+        if self.closed:
+            raise InvalidHandleError(f"this {type(self).__name__} is closed: make a new one")
+        return self._address
+
+    def __enter__(self) -> Self:
+        self._pointer()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        # An address means nothing in another process, and a copy would free it twice.
+        raise TypeError(
+            f"a {type(self).__name__} cannot be copied or pickled: open the model file where "
+            "it is needed, the processes then share its memory"
+        )

@@ -1,0 +1,97 @@
+"""Python values to C arguments: texts, names, numbers and float buffers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arms._library import call
+from arms.errors import InvalidArgumentError, TextError
+
+_FLOATS = ctypes.POINTER(ctypes.c_float)
+
+
+def utf8(text: str, what: str) -> bytes:
+    """Encode a text that is passed with its length.
+
+    Raises
+    ------
+    TextError
+        If it holds half of a surrogate pair.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise TextError(
+            f"{what} has no UTF-8 encoding: lone surrogate at position {error.start}"
+        ) from error
+
+
+def c_string(text: str, what: str) -> bytes:
+    """Encode a text that is passed up to its NUL.
+
+    Raises
+    ------
+    TextError
+        If it holds half of a surrogate pair.
+    InvalidArgumentError
+        If it holds a NUL, which would cut it short.
+    """
+    encoded = utf8(text, what)
+    if b"\0" in encoded:
+        raise InvalidArgumentError(f"{what} holds a NUL character: {text!r}")
+    return encoded
+
+
+def c_strings(texts: Iterable[str], what: str) -> tuple[ctypes.Array[ctypes.c_char_p], int]:
+    """Encode texts as a C array, with their number; no texts have an address too, unlike NULL."""
+    if isinstance(texts, str):
+        raise TypeError(f"{what}: expected several strings, not the one string {texts!r}")
+    encoded = [c_string(text, what) for text in texts]
+    return (ctypes.c_char_p * max(1, len(encoded)))(*encoded), len(encoded)
+
+
+def c_path(path: str | os.PathLike[str], what: str) -> bytes:
+    """Encode a path as the file system does.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it holds a NUL.
+    """
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise InvalidArgumentError(f"{what} holds a NUL character: {path!r}")
+    return encoded
+
+
+def unsigned(value: int, what: str, bits: int = 32) -> int:
+    """Check that a number fits an unsigned C integer, which ctypes would wrap around.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it does not.
+    """
+    if not 0 <= value < 1 << bits:
+        raise InvalidArgumentError(f"{what} must be from 0 to 2^{bits} - 1, not {value}")
+    return value
+
+
+def floats(array: NDArray[np.float32]) -> Any:
+    """Return a ``float *`` to an array's data, which keeps the array alive."""
+    return array.ctypes.data_as(_FLOATS)
+
+
+def filled(function: Callable[..., int], *arguments: object) -> NDArray[np.float32]:
+    """Call a function that fills a float buffer, with a buffer of the size that it asks for."""
+    required = ctypes.c_size_t()
+    call(function, *arguments, None, 0, ctypes.byref(required))
+    array = np.empty(required.value, np.float32)
+    call(function, *arguments, floats(array), array.size, ctypes.byref(required))
+    return array

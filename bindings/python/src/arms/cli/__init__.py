@@ -1,0 +1,80 @@
+"""The command ``arms``: one module a command, each with a ``register(app)``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from arms import ArmsError, __version__, inspect
+from arms.cli import candidates, route, score
+from arms.convert import command as convert
+
+app = typer.Typer(
+    name="arms",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=(
+        "Choose, per request, which vision-language model will answer correctly.\n\n"
+        "A model file holds the router and its pool of candidates. Make one with "
+        "[bold]arms convert[/bold], look into it with [bold]arms inspect[/bold], edit its pool "
+        "with [bold]arms candidates[/bold], and ask it with [bold]arms route[/bold]:\n\n"
+        '  arms route router.gguf chart.png "Which year had the highest sales?"'
+    ),
+)
+for command in (route, score, candidates, inspect, convert):
+    command.register(app)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"arms {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 misused.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; `None` for those of the process.
+    """
+    try:
+        code = app(args=arguments, prog_name="arms", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (`arms score ... | head`): no error, and nothing left to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except (ArmsError, OSError, ValueError) as error:
+        code = _failed(str(error), 1)
+    except typer.Abort:
+        code = _failed("cancelled", 1)
+    except Exception as error:
+        # Misuse, as the parser reports it. Its class is of click or of typer, by typer's version.
+        if not hasattr(error, "format_message"):
+            raise
+        code = _failed(f"{error.format_message()} (try --help)", getattr(error, "exit_code", 2))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failed(message: str, code: int) -> int:
+    print("arms:", " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,79 @@
+"""Candidates in a JSON file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from arms import Candidate, InvalidArgumentError
+from arms.candidates import CANDIDATE_FIELDS
+
+_ALIASES = {"cost_per_query_usd": "cost", "latency_ms": "latency"}
+_TEXTS = {"name", "parameters", "architecture", "language_model", "vision_model", "profile"}
+
+
+def read_candidates(path: Path, router: int) -> list[Candidate]:
+    """Read candidates; fields that a candidate does not have are named on standard error.
+
+    Parameters
+    ----------
+    path
+        A JSON file: a list of objects, or an object with that list as "candidates".
+    router
+        The pool of those that do not say.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the file is not of that form.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InvalidArgumentError(f"{path}: not JSON: {error}") from error
+    records = content.get("candidates") if isinstance(content, dict) else content
+    if not isinstance(records, list):
+        raise InvalidArgumentError(f'{path}: expected a list, or an object with "candidates"')
+    ignored: set[str] = set()
+    candidates = [
+        _candidate(record, f"{path}: candidate {number}", router, ignored)
+        for number, record in enumerate(records, 1)
+    ]
+    if ignored:
+        print(f"arms: {path}: ignored: {', '.join(sorted(ignored))}", file=sys.stderr)
+    return candidates
+
+
+def _candidate(record: Any, where: str, router: int, ignored: set[str]) -> Candidate:
+    if not isinstance(record, dict) or "name" not in record:
+        raise InvalidArgumentError(f'{where}: expected an object with a "name"')
+    fields: dict[str, Any] = {"router": router}
+    for key, value in record.items():
+        field = _ALIASES.get(key, key)
+        if field not in CANDIDATE_FIELDS:
+            ignored.add(key)
+        elif value is not None:
+            _check(field, value, f"{where}: {key}")
+            fields[field] = value
+    return Candidate(**fields)
+
+
+def _check(field: str, value: object, where: str) -> None:
+    if field in _TEXTS:
+        expected, fits = "a string", isinstance(value, str)
+    elif field == "enabled":
+        expected, fits = "true or false", isinstance(value, bool)
+    elif field == "embedding":
+        expected, fits = "a list of numbers", isinstance(value, list) and all(map(_number, value))
+    elif field in ("max_images", "router"):
+        expected, fits = "an integer", isinstance(value, int) and _number(value)
+    else:
+        expected, fits = "a number", _number(value)
+    if not fits:
+        raise InvalidArgumentError(f"{where} must be {expected}, not {value!r}")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,169 @@
+"""``arms score``: score many questions against the candidates."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from arms import InvalidArgumentError, Output, Query, Router
+from arms.cli.images import NONE, STDIN, read_images
+from arms.cli.tables import console, print_json
+
+_BATCH = 64
+
+
+class _Asked(NamedTuple):
+    """A query, and the words in which it was asked."""
+
+    query: Query
+    question: str
+    images: list[str]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("score")(score)
+
+
+def score(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The model file.", show_default=False)
+    ],
+    questions: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUESTION", help="Questions about --image.", show_default=False),
+    ] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image",
+            "-i",
+            help="An image that QUESTION is about; can be repeated. Default: no image.",
+            show_default=False,
+        ),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            "--queries",
+            "-q",
+            help="A file of JSON lines, [bold]-[/bold] for standard input, in place of QUESTION.",
+            show_default=False,
+        ),
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--candidate",
+            "-c",
+            help="Score this one only; can be repeated. Default: all enabled ones.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Output, typer.Option(help="Calibrated confidences, or raw logits.")
+    ] = Output.CONFIDENCE,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Decode large JPEGs at full size.")
+    ] = False,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads to use; 0: all cores of this process.")
+    ] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a query.")] = False,
+) -> None:
+    """Score questions against every candidate.
+
+    Each line of a --queries file holds "question" and "image".
+    An image is a path relative to that file, a list of paths, or null.
+
+      arms score router.gguf "What is shown?" "Which year is highest?" --image chart.png
+
+      arms score router.gguf --queries queries.jsonl --json > scores.jsonl
+    """
+    if bool(questions) == (queries is not None):
+        raise typer.BadParameter("give a QUESTION or --queries, one of them")
+    if queries is not None and image:
+        raise typer.BadParameter("--image goes with QUESTION; a --queries file names its own")
+    with Router(model, threads=threads) as router:
+        if queries is None:
+            asked = _asked_about(router, questions or [], image or [], exact)
+        else:
+            asked = _asked_in(queries)
+        columns = candidate or [i.name for i in router.candidates.list() if i.enabled]
+        table = Table("question", *map(escape, columns), box=None, pad_edge=False)
+        while batch := list(islice(asked, _BATCH)):
+            scores = router.score([a.query for a in batch], columns, output=output, exact=exact)
+            for one, row in zip(batch, scores, strict=True):
+                if json:
+                    print_json(_record(one, columns, row))
+                else:
+                    table.add_row(Text(one.question), *_cells(row))
+        if not json:
+            console().print(table)
+
+
+def _asked_about(
+    router: Router, questions: Iterable[str], images: list[str], exact: bool
+) -> Iterator[_Asked]:
+    """Yield several questions about the same images, which are encoded once."""
+    encoded = [router.encode_image(image, exact=exact) for image in read_images(images)]
+    for question in questions:
+        yield _Asked(Query(encoded, question), question, [i for i in images if i != NONE])
+
+
+def _asked_in(path: Path) -> Iterator[_Asked]:
+    """Yield the queries of a file of JSON lines as they are read."""
+    if str(path) == STDIN:
+        yield from _parsed(sys.stdin, "standard input", Path())
+    else:
+        with path.open(encoding="utf-8") as lines:
+            yield from _parsed(lines, str(path), path.parent)
+
+
+def _parsed(lines: Iterable[str], source: str, folder: Path) -> Iterator[_Asked]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json_format.loads(line)
+        except json_format.JSONDecodeError as error:
+            raise InvalidArgumentError(f"{source}:{number}: not JSON: {error}") from error
+        yield _query(record, f"{source}:{number}", folder)
+
+
+def _query(record: Any, where: str, folder: Path) -> _Asked:
+    question = record.get("question") if isinstance(record, dict) else None
+    if not isinstance(question, str):
+        raise InvalidArgumentError(f'{where}: expected an object with a string "question"')
+    images = record.get("image")
+    images = [] if images is None else [images] if isinstance(images, str) else images
+    if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
+        raise InvalidArgumentError(f'{where}: "image" must be a path, a list of paths, or null')
+    return _Asked(Query([folder / image for image in images], question), question, images)
+
+
+def _record(asked: _Asked, columns: list[str], scores: NDArray[np.float32]) -> dict[str, object]:
+    return {
+        "question": asked.question,
+        "image": asked.images,
+        "scores": dict(zip(columns, scores.tolist(), strict=True)),
+    }
+
+
+def _cells(scores: NDArray[np.float32]) -> list[Text]:
+    best = int(scores.argmax()) if scores.size else -1
+    return [
+        Text(f"{score:.3f}", style="bold green" if index == best else "")
+        for index, score in enumerate(scores.tolist())
+    ]

@@ -1,0 +1,47 @@
+"""How the commands print: tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+_BAR_WIDTH = 20
+
+
+def console() -> Console:
+    """Return a console on the present standard output."""
+    # Piped tables are as wide as they need be: a file has no width to wrap at.
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def bar(confidence: float) -> Text:
+    """Draw a confidence from 0 to 1 as a bar with its number."""
+    filled = round(confidence * _BAR_WIDTH)
+    colour = "green" if confidence > 0.5 else "yellow"
+    return Text.assemble(
+        f"{confidence:.3f} ", ("█" * filled, colour), ("░" * (_BAR_WIDTH - filled), "dim")
+    )
+
+
+def cost(dollars: float | None) -> str:
+    """Write a cost in US dollars; nothing when unknown."""
+    return "" if dollars is None else f"${dollars:.6g}"
+
+
+def latency(milliseconds: float | None) -> str:
+    """Write a latency in milliseconds; nothing when unknown."""
+    return "" if milliseconds is None else f"{milliseconds:.6g} ms"
+
+
+def known(records: Iterable[object], field: str) -> bool:
+    """Say whether any of several records knows a field, so that its column is worth its room."""
+    return any(getattr(record, field) is not None for record in records)

@@ -1,0 +1,560 @@
+"""The router: a model file, opened."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arms import _ffi
+from arms._handle import Handle
+from arms._library import call, library
+from arms._marshal import c_path, c_strings, floats, unsigned, utf8
+from arms.candidates import Candidates
+from arms.decision import Decision, decision_of
+from arms.encoded import EncodedImage, EncodedQuestion
+from arms.errors import BufferTooSmallError, InvalidArgumentError
+from arms.images import Image, Images, image_input
+from arms.options import Fusion, Head, Output, Policy
+from arms.query import Question, fill
+
+__all__ = ["Router", "RouterInfo", "RouterMemory"]
+
+MAX_IMAGE_BYTES = 67_108_864
+MAX_IMAGE_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RouterInfo:
+    """What a router is; for a cascade the widths are the first router's.
+
+    Parameters
+    ----------
+    fusion, head
+        The architecture of the experts and of the logit.
+    expert_count
+        N.
+    text_width
+        d_t: of a pooled question and of a profile's embedding.
+    image_width
+        d_v: of a pooled image.
+    patch_width
+        d_p: of an image token.
+    image_tokens
+        Image tokens of one image, CLS included.
+    image_size
+        Side of the prepared square image, in pixels.
+    max_images
+        Images that a query may have.
+    max_question_tokens
+        Longer questions are truncated.
+    shared_width
+        r: of the classifier.
+    router_count
+        2 when the file holds a cascade's second router.
+    threads
+        Threads that a call may use.
+    candidate_count
+        Candidates, disabled ones included.
+    generation
+        Grows with every change of the candidates.
+    """
+
+    fusion: Fusion
+    head: Head
+    expert_count: int
+    text_width: int
+    image_width: int
+    patch_width: int
+    image_tokens: int
+    image_size: int
+    max_images: int
+    max_question_tokens: int
+    shared_width: int
+    router_count: int
+    threads: int
+    candidate_count: int
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RouterMemory:
+    """The memory that a router holds, in bytes.
+
+    Parameters
+    ----------
+    mapped_bytes
+        The model file, shared with every process that maps it.
+    weight_bytes
+        Weights held privately: copied or converted at load.
+    candidate_bytes
+        Embeddings and keys of the candidates.
+    scratch_bytes
+        Scratch kept for the next calls.
+    """
+
+    mapped_bytes: int
+    weight_bytes: int
+    candidate_bytes: int
+    scratch_bytes: int
+
+
+class Router(Handle):
+    """A router loaded from a model file, with its candidates.
+
+    Every method may be called from any number of threads at once; the interpreter's lock is
+    released meanwhile. `close` it, or use it in a ``with`` statement; what it made stays valid.
+
+    Parameters
+    ----------
+    path
+        The model file.
+    threads
+        Threads that a call may use, the caller's included; 0 for the cores of this process.
+    copy
+        Read the file into memory instead of mapping it. A mapped file that another process
+        truncates kills its readers; a copy cannot be truncated, but takes the time to load and is
+        not shared.
+    max_image_bytes
+        Largest encoded image.
+    max_image_pixels
+        Largest image, width times height.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be opened or read.
+    InvalidModelError
+        If it is no model file, is damaged, or contradicts itself.
+    LibraryError
+        If ``libarms.so`` cannot be loaded.
+
+    Examples
+    --------
+    >>> with arms.Router("router.gguf") as router:  # doctest: +SKIP
+    ...     decision = router.route("chart.png", "Which year had the highest sales?")
+    ...     print(decision.name, decision.confidence)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int = 0,
+        copy: bool = False,
+        max_image_bytes: int = MAX_IMAGE_BYTES,
+        max_image_pixels: int = MAX_IMAGE_PIXELS,
+    ) -> None:
+        options = _ffi.new(
+            _ffi.OpenOptions,
+            flags=_ffi.OPEN_COPY if copy else 0,
+            threads=unsigned(threads, "threads"),
+            max_image_bytes=_limit(max_image_bytes, "max_image_bytes"),
+            max_image_pixels=_limit(max_image_pixels, "max_image_pixels"),
+        )
+        address = ctypes.c_void_p()
+        encoded = c_path(path, "the model's path")
+        call(library().arms_router_open, encoded, ctypes.byref(options), ctypes.byref(address))
+        super().__init__(address.value or 0, "arms_router_free")
+        self.path = os.fspath(path)
+        """The path that the router was opened from."""
+        self._candidates = Candidates(self)
+        info = self.info
+        self._image_size = info.image_size
+        self._max_question_tokens = info.max_question_tokens
+
+    @property
+    def candidates(self) -> Candidates:
+        """The candidates, a mapping by name that can be changed."""
+        return self._candidates
+
+    @property
+    def info(self) -> RouterInfo:
+        """What the router is, as of now."""
+        info = _ffi.new(_ffi.RouterInfo)
+        call(library().arms_router_describe, self._pointer(), ctypes.byref(info))
+        return RouterInfo(
+            fusion=Fusion.of(info.fusion),
+            head=Head.of(info.head),
+            expert_count=info.expert_count,
+            text_width=info.text_width,
+            image_width=info.image_width,
+            patch_width=info.patch_width,
+            image_tokens=info.image_tokens,
+            image_size=info.image_size,
+            max_images=info.max_images,
+            max_question_tokens=info.max_question_tokens,
+            shared_width=info.shared_width,
+            router_count=info.router_count,
+            threads=info.threads,
+            candidate_count=info.candidate_count,
+            generation=info.generation,
+        )
+
+    @property
+    def memory(self) -> RouterMemory:
+        """The memory that the router holds, as of now."""
+        memory = _ffi.new(_ffi.Memory)
+        call(library().arms_router_memory, self._pointer(), ctypes.byref(memory))
+        return RouterMemory(
+            mapped_bytes=memory.mapped_bytes,
+            weight_bytes=memory.weight_bytes,
+            candidate_bytes=memory.candidate_bytes,
+            scratch_bytes=memory.scratch_bytes,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the router and its present candidates as a model file.
+
+        Parameters
+        ----------
+        path
+            Replaced in one step when all bytes are on disk, or left as it is. May be the file
+            that the router was opened from.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        """
+        encoded = c_path(path, "the model's path")
+        call(library().arms_router_save, self._pointer(), encoded)
+
+    def route(
+        self,
+        image: Images,
+        question: Question,
+        *,
+        policy: Policy | str = Policy.CONFIDENCE,
+        theta: float | None = None,
+        abstain_below: float = 0.0,
+        lambda_: float = 0.0,
+        mu: float = 0.0,
+        max_cost: float | None = None,
+        max_latency: float | None = None,
+        allowed: Iterable[str] | None = None,
+        second: Router | None = None,
+        exact: bool = False,
+        top: int | None = None,
+    ) -> Decision:
+        """Choose a candidate for a question about images.
+
+        Parameters
+        ----------
+        image
+            None, one image, or a sequence of them; see `arms.images.Image`.
+        question
+            A text, an encoded question, or token ids.
+        policy
+            How to choose.
+        theta
+            Cascade: stay in the first pool above this confidence; `None` for the file's, or 0.5.
+        abstain_below
+            Choose nobody when the chosen one's confidence is below.
+        lambda_
+            Utility: confidence that a US dollar is worth.
+        mu
+            Utility: confidence that a millisecond is worth.
+        max_cost, max_latency
+            Leave out candidates above; `None` for no ceiling.
+        allowed
+            Names to choose from; `None` for all.
+        second
+            Cascade over two files: the second router; `None` for the file's own.
+        exact
+            Decode JPEGs at full size, where large ones are otherwise decoded at a reduced scale.
+        top
+            Length of the ranked list; `None` for all of it.
+
+        Returns
+        -------
+        Decision
+            The chosen candidate and the ranked list.
+
+        Raises
+        ------
+        NoCandidatesError
+            If none is left to choose from.
+        MissingValueError
+            If the policy needs a cost or latency that a candidate lacks.
+        CandidateNotFoundError
+            If a name in `allowed` does not exist.
+        ImageError, TextError, LimitExceededError, FileError
+            If an image or the question cannot be used.
+        """
+        pointer = self._pointer()
+        query = _ffi.new(_ffi.Query)
+        _owners = fill(
+            query, (image, question), partial(self.encode_image, exact=exact), exact=exact
+        )
+        names = None if allowed is None else c_strings(allowed, "allowed")
+        options = _ffi.new(
+            _ffi.RouteOptions,
+            policy=Policy.parse(policy).number,
+            theta=0.0 if theta is None else _positive(theta, np.finfo(np.float32)),
+            abstain_below=abstain_below,
+            lambda_=lambda_,
+            mu=mu,
+            max_cost=0.0 if max_cost is None else _positive(max_cost, np.finfo(np.float64)),
+            max_latency=(
+                0.0 if max_latency is None else _positive(max_latency, np.finfo(np.float64))
+            ),
+            allowed=None if names is None else ctypes.addressof(names[0]),
+            allowed_count=0 if names is None else names[1],
+            second=None if second is None else second._pointer(),
+        )
+        capacity = self._ranked_capacity(second) if top is None else unsigned(top, "top")
+        while True:
+            decision = _ffi.new(_ffi.Decision)
+            ranked = (_ffi.Ranked * capacity)()
+            if capacity:
+                ranked[0].struct_size = ctypes.sizeof(_ffi.Ranked)
+            call(
+                library().arms_route,
+                pointer,
+                ctypes.byref(query),
+                ctypes.byref(options),
+                ctypes.byref(decision),
+                ranked if capacity else None,
+                capacity,
+            )
+            if top is not None or decision.ranked_count <= capacity:
+                break
+            capacity = decision.ranked_count  # Another thread added candidates in between.
+        return decision_of(decision, ranked[: min(capacity, decision.ranked_count)])
+
+    def _ranked_capacity(self, second: Router | None) -> int:
+        return len(self.candidates) + (0 if second is None else len(second.candidates))
+
+    def score(
+        self,
+        queries: Sequence[tuple[Images, Question]],
+        candidates: Iterable[str] | None = None,
+        *,
+        output: Output | str = Output.CONFIDENCE,
+        out: NDArray[np.float32] | None = None,
+        exact: bool = False,
+    ) -> NDArray[np.float32]:
+        """Score queries against candidates.
+
+        Parameters
+        ----------
+        queries
+            Pairs of image and question, as `route` takes them.
+        candidates
+            Names, one a column; `None` for all enabled ones, in the order of `candidates`.
+        output
+            Confidences c_ij or logits t_ij.
+        out
+            Where to write, float32 and C-contiguous ``[len(queries), columns]``.
+        exact
+            Decode JPEGs at full size.
+
+        Returns
+        -------
+        ndarray
+            float32 ``[len(queries), columns]``; `out` if it was given.
+
+        Raises
+        ------
+        BufferTooSmallError, InvalidArgumentError
+            If `out` does not fit.
+        CandidateNotFoundError
+            If a name does not exist.
+        """
+        pointer, scoring = self._pointer(), library().arms_score
+        names = None if candidates is None else c_strings(candidates, "candidates")
+        options = _ffi.new(
+            _ffi.ScoreOptions,
+            output=Output.parse(output).number,
+            names=None if names is None else ctypes.addressof(names[0]),
+            name_count=0 if names is None else names[1],
+        )
+        entries = _ffi.new_array(_ffi.Query, max(1, len(queries)))
+        encode = partial(self.encode_image, exact=exact)
+        _owners = [
+            fill(entry, (image, question), encode, exact=exact)
+            for entry, (image, question) in zip(entries, queries, strict=False)
+        ]
+        columns = ctypes.c_size_t()
+        arguments = (pointer, entries, len(queries), ctypes.byref(options))
+        call(scoring, *arguments, None, 0, ctypes.byref(columns), None)
+        while True:
+            shape = (len(queries), columns.value)
+            scores = np.empty(shape, np.float32) if out is None else _checked(out, shape)
+            try:
+                call(scoring, *arguments, floats(scores), scores.size, ctypes.byref(columns), None)
+            except BufferTooSmallError:
+                continue  # Another thread added candidates in between.
+            return _rows(scores, columns.value)
+
+    def encode_question(self, question: str) -> EncodedQuestion:
+        """Encode a question once, to route it with many images.
+
+        Parameters
+        ----------
+        question
+            The text.
+
+        Returns
+        -------
+        EncodedQuestion
+            Independent of this router's life.
+
+        Raises
+        ------
+        TextError
+            If the text has no UTF-8 encoding.
+        """
+        text = utf8(question, "the question")
+        address = ctypes.c_void_p()
+        call(
+            library().arms_question_encode,
+            self._pointer(),
+            text,
+            len(text),
+            ctypes.byref(address),
+        )
+        return EncodedQuestion(address.value or 0)
+
+    def encode_image(self, image: Image, *, exact: bool = False) -> EncodedImage:
+        """Decode, prepare and encode an image once, to ask many questions about it.
+
+        Parameters
+        ----------
+        image
+            See `arms.images.Image`.
+        exact
+            Decode a JPEG at full size.
+
+        Returns
+        -------
+        EncodedImage
+            Independent of this router's life.
+
+        Raises
+        ------
+        ImageError, LimitExceededError, FileError
+            If the image cannot be used.
+        """
+        described, _owner = image_input(image, exact=exact)
+        address = ctypes.c_void_p()
+        call(
+            library().arms_image_encode,
+            self._pointer(),
+            ctypes.byref(described),
+            ctypes.byref(address),
+        )
+        return EncodedImage(address.value or 0)
+
+    def prepare_image(self, image: Image, *, exact: bool = False) -> NDArray[np.float32]:
+        """Decode, resize, crop and normalise an image.
+
+        Parameters
+        ----------
+        image
+            See `arms.images.Image`.
+        exact
+            Decode a JPEG at full size.
+
+        Returns
+        -------
+        ndarray
+            float32 ``[3, image_size, image_size]``, which `route` and `encode_image` take.
+
+        Raises
+        ------
+        ImageError, LimitExceededError, FileError
+            If the image cannot be used.
+        """
+        described, _owner = image_input(image, exact=exact)
+        pixels = np.empty((3, self._image_size, self._image_size), np.float32)
+        required = ctypes.c_size_t()
+        call(
+            library().arms_image_prepare,
+            self._pointer(),
+            ctypes.byref(described),
+            floats(pixels),
+            pixels.size,
+            ctypes.byref(required),
+        )
+        return pixels
+
+    def tokenize(self, text: str) -> NDArray[np.int32]:
+        """Return the token ids of a text as the text encoder reads it.
+
+        Parameters
+        ----------
+        text
+            The text.
+
+        Returns
+        -------
+        ndarray
+            int32 ``[n]``, [CLS] and [SEP] included, truncated to ``info.max_question_tokens``.
+
+        Raises
+        ------
+        TextError
+            If the text has no UTF-8 encoding.
+        """
+        encoded = utf8(text, "the text")
+        tokens = np.empty(self._max_question_tokens, np.int32)
+        count = ctypes.c_size_t()
+        call(
+            library().arms_text_tokenize,
+            self._pointer(),
+            encoded,
+            len(encoded),
+            tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+            tokens.size,
+            ctypes.byref(count),
+            None,
+        )
+        return tokens[: count.value].copy()
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return f"Router({self.path!r}, closed)"
+        info = self.info
+        return (
+            f"Router({self.path!r}, fusion={str(info.fusion)!r}, head={str(info.head)!r}, "
+            f"candidates={info.candidate_count}, threads={info.threads})"
+        )
+
+
+def _limit(value: int, what: str) -> int:
+    """Check a limit; in C 0 would mean the default."""
+    if value == 0:
+        raise InvalidArgumentError(f"{what} must be at least 1, not 0")
+    return unsigned(value, what, 64)
+
+
+def _positive(value: float, numbers: np.finfo) -> float:
+    """Turn 0, which is the default in C, into the smallest positive number of its type."""
+    return value if value != 0 else float(numbers.smallest_subnormal)
+
+
+def _checked(out: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    fits = out.dtype == np.float32 and out.flags.c_contiguous and out.flags.writeable
+    if out.shape != shape or not fits:
+        raise InvalidArgumentError(
+            f"out is {out.dtype} {list(out.shape)}: expected a writable C-contiguous float32 array "
+            f"{list(shape)}"
+        )
+    return out
+
+
+def _rows(scores: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
+    """Leave out the columns of candidates that another thread removed in between."""
+    rows = len(scores)
+    return (
+        scores
+        if scores.shape[1] == columns
+        else scores.ravel()[: rows * columns].reshape(rows, columns)
+    )

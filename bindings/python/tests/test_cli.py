@@ -1,0 +1,245 @@
+"""The commands ``route``, ``score`` and ``candidates``, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import arms
+from conftest import LARGE, SMALL, UNPRICED
+
+
+def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``arms`` with arguments."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from arms.cli import main; main()", *map(str, arguments)],
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "120"},
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+def records(*arguments: object, stdin: bytes | None = None) -> list[dict[str, Any]]:
+    """Run ``arms`` with ``--json`` and parse its lines."""
+    done = run(*arguments, "--json", stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def assert_fails(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """Assert that a command failed with one line that holds some words."""
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert done.stderr.startswith("arms: ")
+    assert done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.fixture
+def pool(model: Path, tmp_path: Path) -> Path:
+    """A model file of its own with the candidates of the tests."""
+    path = tmp_path / "pool.gguf"
+    with arms.Router(model) as router:
+        router.candidates.remove(*router.candidates)
+        router.candidates.add([SMALL, LARGE, UNPRICED])
+        router.save(path)
+    return path
+
+
+def test_help_teaches() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("route", "score", "candidates", "convert", "inspect"):
+        assert command in done.stdout
+    for words in (["route"], ["score"], ["candidates"], ["candidates", "add"]):
+        assert run(*words, "--help").returncode == 0
+
+
+def test_version() -> None:
+    assert run("--version").stdout == f"arms {arms.__version__}\n"
+
+
+def test_route_prints_a_table(pool: Path, png: Path) -> None:
+    done = run("route", pool, png, "What is shown?")
+    assert (done.returncode, done.stderr) == (0, "")
+    with arms.Router(pool) as router:
+        decision = router.route(png, "What is shown?")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["candidate", "confidence", "cost", "latency"]
+    assert [line[2:].split()[0] for line in lines[1:]] == [e.name for e in decision.ranked]
+    assert lines[1].startswith(f"→ {decision.name}")
+    assert f"{decision.confidence:.3f}" in lines[1]
+
+
+def test_route_prints_json(pool: Path, png: Path) -> None:
+    (record,) = records("route", pool, png, "What is shown?", "--image", png, "--top", 2)
+    with arms.Router(pool) as router:
+        decision = router.route([png, png], "What is shown?")
+    assert record["name"] == decision.name
+    assert record["confidence"] == pytest.approx(decision.confidence)
+    assert [e["name"] for e in record["ranked"]] == [e.name for e in decision.ranked[:2]]
+    assert record["ranked_count"] == 3
+
+
+def test_route_reads_standard_input(pool: Path, png: Path) -> None:
+    (piped,) = records("route", pool, "-", "What is shown?", stdin=png.read_bytes())
+    (named,) = records("route", pool, png, "What is shown?")
+    assert piped == named
+
+
+def test_route_follows_the_policy(pool: Path) -> None:
+    chosen = ["--allow", "small", "--allow", "large", "--policy", "utility", "--lambda", 1e6]
+    (record,) = records("route", pool, "none", "What is shown?", *chosen)
+    assert record["name"] == "small"
+    (record,) = records("route", pool, "none", "What is shown?", "--abstain-below", 1)
+    assert record["abstained"]
+    assert record["name"] is None
+    done = run("route", pool, "none", "What is shown?", "--abstain-below", 1)
+    assert "abstains" in done.stdout
+
+
+def test_route_cascades_over_two_files(pool: Path, model: Path) -> None:
+    options = ["--policy", "cascade", "--theta", 1, "--second", model]
+    (record,) = records("route", pool, "none", "What is shown?", *options)
+    assert record["second_router"]
+    assert {entry["router"] for entry in record["ranked"]} == {0, 1}
+
+
+def test_failures_are_one_line(pool: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.gguf"
+    other.write_bytes(b"no model file")
+    assert_fails(run("route", tmp_path / "absent.gguf", "none", "?"), 1, "absent.gguf")
+    assert_fails(run("route", other, "none", "?"), 1, "other.gguf")
+    assert_fails(run("route", pool, tmp_path / "absent.png", "?"), 1, "absent.png")
+    assert_fails(run("route", pool, "none", "?", "--allow", "nobody"), 1, "nobody")
+    assert_fails(run("route", pool, "none", "?", "--policy", "best"), 2, "best")
+    assert_fails(run("route", pool, "none"), 2, "QUESTION")
+    assert_fails(run("rout"), 2, "rout")
+    assert_fails(run("score", pool), 2, "--queries")
+    assert_fails(run("candidates", "add", pool), 2, "--from")
+
+
+def test_score_prints_a_table(pool: Path, png: Path) -> None:
+    done = run("score", pool, "What is shown?", "Which [bold]year?", "-i", png)
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["question", "small", "large", "unpriced"]
+    assert lines[1].startswith("What is shown?")
+    assert lines[2].startswith("Which [bold]year?")
+
+
+def test_score_reads_json_lines(pool: Path, png: Path, tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = [
+        {"question": "What is shown?", "image": png.name},
+        {"question": "What is shown?", "image": None},
+        {"question": "What differs?", "image": [png.name, str(png)]},
+    ]
+    path = tmp_path / "queries.jsonl"
+    path.write_text("\n\n".join(map(json.dumps, asked)))
+    scored = records("score", pool, "--queries", path, "-c", "large", "-c", "small")
+    with arms.Router(pool) as router:
+        expected = router.score(
+            [(png, "What is shown?"), (None, "What is shown?"), ([png, png], "What differs?")],
+            ["large", "small"],
+        )
+    assert [record["question"] for record in scored] == [one["question"] for one in asked]
+    for record, row in zip(scored, expected, strict=True):
+        assert record["scores"] == pytest.approx(
+            dict(zip(["large", "small"], row.tolist(), strict=True)), rel=1e-5
+        )
+    many = (json.dumps({"question": "What is shown?"}) + "\n") * 150
+    assert len(records("score", pool, "-q", "-", stdin=many.encode())) == 150
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"image": "a.png"}', '{"question": "?", "image": 7}', '{"question": 1}']
+)
+def test_score_names_the_malformed_line(line: str, pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "queries.jsonl"
+    path.write_text('{"question": "?"}\n' + line)
+    assert_fails(run("score", pool, "-q", path, "--json"), 1, "queries.jsonl:2")
+
+
+def test_candidates_are_listed(pool: Path) -> None:
+    listed = records("candidates", "list", pool)
+    assert [record["name"] for record in listed] == ["small", "large", "unpriced"]
+    assert listed[0]["cost"] == 0.001
+    assert listed[1]["profile"] == "A model of 72B parameters."
+    assert listed[2]["latency"] is None
+    done = run("candidates", "list", pool)
+    assert "$0.001" in done.stdout
+    assert "900 ms" in done.stdout
+
+
+def test_candidates_are_edited(pool: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.gguf"
+    options = ["--parameters", "7B", "--cost", 0.002, "--max-images", 0, "--output", copy]
+    done = run("candidates", "add", pool, "--name", "new", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert run("candidates", "remove", copy, "small", "large").returncode == 0
+    assert run("candidates", "disable", copy, "new").returncode == 0
+    with arms.Router(copy) as router:
+        assert list(router.candidates) == ["unpriced", "new"]
+        new = router.candidates["new"]
+        assert (new.cost, new.max_images, new.enabled) == (0.002, 0, False)
+        assert "7B" in router.candidates.profile("new")
+    assert run("candidates", "enable", copy, "new").returncode == 0
+    with arms.Router(copy) as router:
+        assert router.candidates["new"].enabled
+    with arms.Router(pool) as router:
+        assert list(router.candidates) == ["small", "large", "unpriced"]
+
+
+def test_failed_edits_leave_the_file(pool: Path) -> None:
+    before = pool.read_bytes()
+    assert_fails(run("candidates", "remove", pool, "small", "nobody"), 1, "nobody")
+    assert_fails(run("candidates", "add", pool, "--name", "small"), 1, "small")
+    assert pool.read_bytes() == before
+
+
+def test_candidates_come_from_a_file(pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "candidates.json"
+    added: list[dict[str, object]] = [
+        {"name": "a", "parameters": "8.3B", "cost_per_query_usd": 0.00024, "latency_ms": None},
+        {"name": "b", "profile": "A sentence.", "latency": 12, "enabled": False, "pool": "free"},
+    ]
+    path.write_text(json.dumps({"note": "Two.", "candidates": added}))
+    done = run("candidates", "add", pool, "--from", path)
+    assert done.returncode == 0
+    assert done.stderr == f"arms: {path}: ignored: pool\n"
+    with arms.Router(pool) as router:
+        a, b = router.candidates["a"], router.candidates["b"]
+    assert (a.cost, a.latency, a.enabled) == (0.00024, None, True)
+    assert (b.cost, b.latency, b.enabled) == (None, 12, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "not JSON"),
+        ("7", "expected a list"),
+        ('{"models": []}', "candidates"),
+        ('[{"parameters": "7B"}]', "candidate 1"),
+        ('[{"name": "a"}, {"name": 7}]', "candidate 2: name must be a string"),
+        ('[{"name": "a", "cost": "free"}]', "cost must be a number"),
+        ('[{"name": "a", "max_images": 1.5}]', "max_images must be an integer"),
+        ('[{"name": "a", "enabled": 1}]', "enabled must be true or false"),
+        ('[{"name": "a", "embedding": ["x"]}]', "embedding must be a list of numbers"),
+    ],
+)
+def test_malformed_files_are_named(content: str, words: str, pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "candidates.json"
+    path.write_text(content)
+    assert_fails(run("candidates", "add", pool, "--from", path), 1, "candidates.json", words)
