@@ -192,7 +192,7 @@ arms_status arms_router_memory(const arms_router *router, arms_memory *memory, a
  * --------------------------------------------------------------------------------------------- */
 
 enum arms_candidate_flag {
-  ARMS_CANDIDATE_DISABLED = 1,    /* kept, but never chosen, ranked or scored */
+  ARMS_CANDIDATE_DISABLED = 1,    /* kept, but never chosen or ranked, and scored only by its name */
   ARMS_CANDIDATE_HAS_COST = 2,    /* `cost` is known */
   ARMS_CANDIDATE_HAS_LATENCY = 4  /* `latency` is known */
 };

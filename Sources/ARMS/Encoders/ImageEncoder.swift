@@ -62,7 +62,7 @@ final class ImageEncoder: @unchecked Sendable {
     classToken = try reader.vector("v.class_embd", patchWidth)
     patches = try reader.linear(
       "v.patch_embd", inputs: 3 * patchSize * patchSize, outputs: patchWidth, bias: false)
-    positions = try reader.finite("v.position_embd.weight", [1 + grid * grid, patchWidth])
+    positions = try reader.float("v.position_embd.weight", [1 + grid * grid, patchWidth])
     preNorm = try reader.layerNorm("v.pre_ln", width: patchWidth, epsilon: configuration.epsilon)
     blocks = try reader.blocks(configuration, prefix: "v", order: .preNorm)
     postNorm = try reader.layerNorm("v.post_ln", width: patchWidth, epsilon: configuration.epsilon)

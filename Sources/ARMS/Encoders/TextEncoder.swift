@@ -49,7 +49,7 @@ final class TextEncoder: @unchecked Sendable {
     tokenizer = try WordPieceTokenizer(file, key: "\(key)tokenizer")
     let reader = WeightReader(file: file, prefix: prefix)
     tokens = try reader.table("t.token_embd.weight", rows: tokenizer.vocabularyCount, width: width)
-    positions = try reader.finite("t.position_embd.weight", [contextLength, width])
+    positions = try reader.float("t.position_embd.weight", [contextLength, width])
     embeddingNorm = try reader.layerNorm("t.embd_norm", width: width, epsilon: configuration.epsilon)
     blocks = try reader.blocks(configuration, prefix: "t", order: .postNorm)
     owned = reader.owned

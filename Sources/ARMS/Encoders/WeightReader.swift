@@ -22,15 +22,14 @@ final class WeightReader {
   /// Whether the tensor is there.
   func has(_ name: String) -> Bool { file.tensor(prefix + name) != nil }
 
-  /// An F32 tensor in place.
+  /// An F32 tensor in place, all of whose values are finite.
+  ///
+  /// Only matrices are not checked: they are large, and NaN in a float matrix reaches the scores, where it is
+  /// found. In the tensors that an int8 file keeps as floats it would be lost at the next quantisation.
   func float(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
-    try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)
-  }
-
-  /// An F32 tensor in place, all of whose values are finite. For the smaller ones: it reads them all.
-  func finite(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
-    let values = try float(name, shape)
-    for index in 0..<shape.reduce(1, *) where !values[index].isFinite {
+    let tensor = try file.tensor(prefix + name, type: .f32, shape: shape)
+    let values = try bind(tensor, to: Float.self)
+    for index in 0..<tensor.data.count / MemoryLayout<Float>.stride where !values[index].isFinite {
       throw file.invalid(
         "tensor \"\(prefix + name)\" has \(values[index]) at \(index); finite numbers are wanted")
     }
@@ -39,7 +38,7 @@ final class WeightReader {
 
   /// An F32 vector in place, all of whose values are finite.
   func vector(_ name: String, _ count: Int) throws(ARMSError) -> UnsafePointer<Float> {
-    try finite(name, [count])
+    try float(name, [count])
   }
 
   /// A LayerNorm, `name.weight` and `name.bias`.

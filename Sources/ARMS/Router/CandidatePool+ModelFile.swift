@@ -20,8 +20,8 @@ extension RouterNetwork {
     let (count, width) = (candidates.count, text.width)
     guard count > 0 else { return try pool(of: [], on: engine) }
     let reader = WeightReader(file: file, prefix: prefix)
-    let stored = try reader.finite("candidate.embedding", [count, width])
-    let deltas = try reader.finite("candidate.delta", [count, width])
+    let stored = try reader.float("candidate.embedding", [count, width])
+    let deltas = try reader.float("candidate.delta", [count, width])
     let beta = try reader.vector("candidate.beta", count)
     let temperature = try reader.vector("candidate.temperature", count)
     let bias = try reader.vector("candidate.bias", count)

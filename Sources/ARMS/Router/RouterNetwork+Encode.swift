@@ -126,13 +126,15 @@ extension TextEncoder {
   private func collect(
     _ question: EncodedQuestion, into result: EncodedQuestions, at place: Int
   ) throws(ARMSError) {
-    guard question.encoder.identity == identity, question.embedding.count == width else {
+    guard let encoding = question.encodings.first(where: { $0.encoder.identity == identity }),
+      encoding.embedding.count == width
+    else {
       throw ARMSError(
         .invalidArgument, "the encoded question was made by another text encoder; encode it with this router")
     }
-    for (column, value) in question.embedding.enumerated() { result.pooled[place * width + column] = value }
-    result.tokens[place] = question.tokens
-    result.totals[place] = question.totalTokens
+    for (column, value) in encoding.embedding.enumerated() { result.pooled[place * width + column] = value }
+    result.tokens[place] = encoding.tokens
+    result.totals[place] = encoding.totalTokens
   }
 }
 
@@ -207,13 +209,15 @@ extension ImageEncoder {
     _ image: EncodedImage, wantTokens: Bool, pooled: UnsafeMutablePointer<Float>,
     tokens: UnsafeMutablePointer<UnsafePointer<Float>>
   ) throws(ARMSError) {
-    guard image.encoder.identity == identity, image.embedding.count == width else {
+    guard let encoding = image.encodings.first(where: { $0.encoder.identity == identity }),
+      encoding.embedding.count == width
+    else {
       throw ARMSError(
         .invalidArgument, "the encoded image was made by another image encoder; encode it with this router")
     }
-    for (column, value) in image.embedding.enumerated() { pooled[column] = value }
+    for (column, value) in encoding.embedding.enumerated() { pooled[column] = value }
     guard wantTokens else { return }
-    guard let buffer = image.tokens else {
+    guard let buffer = encoding.tokens else {
       throw ARMSError(
         .invalidArgument,
         "the encoded image has no tokens, which this router's fusion reads; encode it with this router")

@@ -9,7 +9,7 @@ import Synchronization
 enum Fork {
   private static let count = Atomic<UInt32>(0)
   private static let registration: Int32 = pthread_atfork(nil, nil) {
-    _ = Fork.count.add(1, ordering: .relaxed)
+    _ = Fork.count.wrappingAdd(1, ordering: .relaxed)
   }
 
   /// The present epoch. The first call registers the counter with the system.

@@ -114,7 +114,7 @@ private final class SharedState: @unchecked Sendable {
   private func work(as worker: Int) {
     guard let context else { return }
     while true {
-      let index = next.add(1, ordering: .relaxed).oldValue
+      let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
       if index >= count { return }
       body(context, index, worker)
     }
@@ -160,9 +160,9 @@ private final class SharedState: @unchecked Sendable {
   private func serve(as worker: Int) {
     var heard: UInt32 = 0
     while !stopping.load(ordering: .sequentiallyConsistent) {
-      inside.add(1, ordering: .sequentiallyConsistent)
+      inside.wrappingAdd(1, ordering: .sequentiallyConsistent)
       if open.load(ordering: .sequentiallyConsistent) { work(as: worker) }
-      inside.subtract(1, ordering: .sequentiallyConsistent)
+      inside.wrappingSubtract(1, ordering: .sequentiallyConsistent)
       heard = listen(after: heard)
     }
   }
@@ -174,8 +174,8 @@ private final class SharedState: @unchecked Sendable {
       if rung != heard { return rung }
       ct_pause()
     }
-    sleepers.add(1, ordering: .sequentiallyConsistent)
-    defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
+    sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    defer { sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
     while true {
       let rung = ct_bell_rings(bell)
       if rung != heard || stopping.load(ordering: .sequentiallyConsistent) { return rung }

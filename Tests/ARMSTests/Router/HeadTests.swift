@@ -123,4 +123,26 @@ import Testing
     #expect(router.networks[0].head.needsBLAS && router.networks[0].needsBLAS)
     _ = try router.route(Query(question: "What?", images: [image(0)]))
   }
+
+  /// int8 layers would make numbers of NaN, and a confident score of damaged weights.
+  @Test(
+    arguments: [
+      "gate.weight", "image_index.weight", "no_image.tokens", "no_image.pooled", "t.position_embd.weight",
+      "v.position_embd.weight", "v.class_embd", "expert.0.ln.weight",
+    ])
+  func refusesFloatsThatAreNone(_ name: String) throws {
+    let directory = try TemporaryDirectory()
+    let source = try ModelFile(path: ModelFixture.named("bert-patches-paper-int8.gguf").path, copy: false)
+    let tensor = try #require(source.tensor(name))
+    for value in [Float.nan, .infinity] {
+      let model = try EditedModel(.named("bert-patches-paper-int8.gguf"), keeping: { $0 != name })
+      var values = elements(tensor, Float.self)
+      values[values.count - 1] = value
+      model.add(name, shape: tensor.shape, values)
+      let path = try model.write(to: directory)
+      let error = failure { try Router(path: path) }
+      #expect(error?.code == .invalidModel)
+      #expect(error?.message.contains("\"\(name)\" has \(value) at \(values.count - 1)") == true)
+    }
+  }
 }

@@ -104,7 +104,7 @@ import Testing
       $0.add("candidate.bias", shape: [3], [1, .nan, 1] as [Float])
     }
     for name in ["candidate.embedding", "candidate.delta"] {
-      try expect("\"large\"", dropping: name) {
+      try expect("\"\(name)\" has nan at 29", dropping: name) {
         var values = try $0.floats(name)
         values[24 + 5] = .nan
         $0.add(name, shape: [3, 24], values)
