@@ -75,7 +75,7 @@ enum arms_status_code {
   ARMS_ERROR_OUT_OF_MEMORY = 11,    /* memory could not be had */
   ARMS_ERROR_UNSUPPORTED = 12,      /* well-formed, but this library or machine cannot do it */
   ARMS_ERROR_NO_CANDIDATES = 13,    /* no candidate is left to choose from */
-  ARMS_ERROR_MISSING_VALUE = 14,    /* the policy needs a cost or latency that a candidate lacks */
+  ARMS_ERROR_MISSING_VALUE = 14,    /* a policy or ceiling needs a cost or latency that is unknown */
   ARMS_ERROR_BUFFER_TOO_SMALL = 15, /* the caller's buffer is too small; the number was reported */
   ARMS_ERROR_CANCELLED = 16,        /* the caller's callback asked to stop */
   ARMS_ERROR_INTERNAL = 17          /* a defect in the library; please report it */
