@@ -73,7 +73,7 @@ bindings/c/install.sh --prefix "$work/prefix" > /dev/null
   cd bindings/go
   PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib
   export PKG_CONFIG_PATH LD_LIBRARY_PATH
-  unformatted=$(gofmt -l .)
+  unformatted=$("$(go env GOROOT)/bin/gofmt" -l .)
   [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2; exit 1; }
   go vet ./...
   go test -race ./...
