@@ -85,7 +85,7 @@ examples/run.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf exampl
 
 step "parity of tokens and pixels"
 swift build -c release --product tokenize
-python Tests/Parity/tokenizer_parity.py --vocabulary Tests/Fixtures/tokenizer.json --count 20000
+python Tests/Parity/tokenizer_parity.py --count 20000
 python Tests/Parity/pixel_parity.py .build/release/libarms.so \
   Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf --rounds 20
 
