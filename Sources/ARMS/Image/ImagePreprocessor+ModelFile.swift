@@ -17,7 +17,8 @@ extension ImagePreprocessor {
   ) throws(ARMSError) -> [Float] {
     let values = try file.floatArray(key)
     guard values.count == 3, values.allSatisfy(isValid) else {
-      throw file.invalid("\(key) is \(values.prefix(4)); 3 finite numbers are wanted, above 0 for a deviation")
+      throw file.invalid(
+        "\(key) is \(values.prefix(4)); 3 finite numbers are wanted, above 0 for a deviation")
     }
     return values
   }
