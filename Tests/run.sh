@@ -54,7 +54,10 @@ step "library"
 swift build -c release --product arms
 
 step "Swift tests"
-SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror
+# Thousands of lines say what has begun; they are shown only if something fails.
+SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror \
+  > "$work/swift.log" 2>&1 || { cat "$work/swift.log"; exit 1; }
+grep 'Test run with' "$work/swift.log"
 
 step "C ABI"
 Tests/ABI/run.sh
