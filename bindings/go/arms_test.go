@@ -61,19 +61,6 @@ func wants(t *testing.T, err, want error) {
 	}
 }
 
-// near says whether two lists are as long and differ by rounding alone.
-func near(first, second []float32) bool {
-	if len(first) != len(second) {
-		return false
-	}
-	for i := range first {
-		if math.Abs(float64(first[i]-second[i])) > 1e-6 {
-			return false
-		}
-	}
-	return true
-}
-
 func TestRouteRanksEveryCandidate(t *testing.T) {
 	router := open(t)
 	query := arms.Query{Question: question, Images: []arms.Image{arms.FromImage(picture())}}
@@ -462,8 +449,8 @@ func TestSaveAndOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := saved.Score(background, []arms.Query{{Question: question}})
-	// A candidate's key may round otherwise when it is computed together with other candidates'.
-	if err != nil || !reflect.DeepEqual(got.Names, want.Names) || !near(got.Values, want.Values) {
+	if err != nil || !reflect.DeepEqual(got.Names, want.Names) ||
+		!reflect.DeepEqual(got.Values, want.Values) {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
 	}
 	memory, err := router.Memory()
