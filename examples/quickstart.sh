@@ -6,6 +6,7 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+unset ARMS_LIBRARY ARMS_ISA ARMS_OPENBLAS PYTHONPATH PYTHONHOME
 step() { printf '\n== %s\n' "$1"; }
 
 command -v swift > /dev/null || { echo "quickstart.sh: there is no 'swift' on the PATH; install Swift 6.3" >&2; exit 1; }
