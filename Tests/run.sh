@@ -68,6 +68,7 @@ step "Python checks"
 pip install -q -e bindings/python
 (cd bindings/python && ruff check . && ruff format --check . && mypy)
 ruff check Tests examples
+ruff format --check Tests examples
 
 step "Python tests"
 python -m pytest -q bindings/python/tests

@@ -57,7 +57,7 @@ public func arms_score(
 
 private func scoreOptions(
   _ pointer: UnsafePointer<arms_score_options>?
-) throws(ARMSError) -> ([String]?, Router.ScoreOutput) {
+) throws(ARMSError) -> ([String]?, ScoreOutput) {
   guard let pointer else { return (nil, .confidence) }
   let options = try read(pointer, empty: arms_score_options(), "options")
   let names =

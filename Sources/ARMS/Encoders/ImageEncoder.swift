@@ -46,7 +46,8 @@ final class ImageEncoder: @unchecked Sendable {
     patchSize = try file.size("\(key)vision.patch_size", 1...4_096)
     hash = try file.string("\(key)vision.hash", default: "")
     guard imageSize % patchSize == 0 else {
-      throw file.invalid("\(key)vision.image_size \(imageSize) is not a multiple of its patch size \(patchSize)")
+      throw file.invalid(
+        "\(key)vision.image_size \(imageSize) is not a multiple of its patch size \(patchSize)")
     }
     let grid = imageSize / patchSize
     preprocessor = try ImagePreprocessor(file, key: "\(key)vision")
@@ -82,7 +83,8 @@ final class ImageEncoder: @unchecked Sendable {
     if let tokens {
       postNorm.forward(rows, rows: sequences.rows, out: tokens, on: execution)
       for image in 0..<count {
-        (classes + image * patchWidth).update(from: tokens + image * tokenCount * patchWidth, count: patchWidth)
+        (classes + image * patchWidth).update(
+          from: tokens + image * tokenCount * patchWidth, count: patchWidth)
       }
     } else {
       postNorm.forward(rows, rows: count, out: classes, on: execution)
@@ -127,7 +129,8 @@ final class ImageEncoder: @unchecked Sendable {
       for row in 0..<size {
         let source = pixels + (channel * size + row) * size
         for column in 0..<grid {
-          let target = out + ((row / patch * grid + column) * 3 + channel) * patch * patch + row % patch * patch
+          let target =
+            out + ((row / patch * grid + column) * 3 + channel) * patch * patch + row % patch * patch
           target.update(from: source + column * patch, count: patch)
         }
       }

@@ -28,7 +28,9 @@ final class TextEncoder: @unchecked Sendable {
   var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
 
   /// Whether any linear layer has float weights, and so needs OpenBLAS.
-  var needsBLAS: Bool { blocks.contains { !$0.query.isInt8 || !$0.up.isInt8 || !$0.down.isInt8 || !$0.output.isInt8 } }
+  var needsBLAS: Bool {
+    blocks.contains { !$0.query.isInt8 || !$0.up.isInt8 || !$0.down.isInt8 || !$0.output.isInt8 }
+  }
 
   /// Reads the encoder whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
   /// `prefix` ("" or "second.").
@@ -76,7 +78,9 @@ final class TextEncoder: @unchecked Sendable {
     pool(rows, sequences, into: out)
   }
 
-  private func pool(_ rows: UnsafePointer<Float>, _ sequences: Sequences, into out: UnsafeMutablePointer<Float>) {
+  private func pool(
+    _ rows: UnsafePointer<Float>, _ sequences: Sequences, into out: UnsafeMutablePointer<Float>
+  ) {
     for sequence in 0..<sequences.count {
       let target = out + sequence * width
       switch pooling {

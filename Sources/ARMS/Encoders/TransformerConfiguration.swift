@@ -19,7 +19,9 @@ struct TransformerConfiguration {
     guard width % heads == 0 else {
       throw file.invalid("\(prefix).embedding_length \(width) is not a multiple of its head count \(heads)")
     }
-    guard epsilon > 0 else { throw file.invalid("\(prefix).attention.layer_norm_epsilon is \(epsilon); above 0 is wanted") }
+    guard epsilon > 0 else {
+      throw file.invalid("\(prefix).attention.layer_norm_epsilon is \(epsilon); above 0 is wanted")
+    }
     let name = try file.string("\(prefix).activation")
     switch name {
     case "gelu": activation = CK_GELU

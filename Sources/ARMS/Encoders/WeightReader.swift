@@ -126,7 +126,8 @@ final class WeightReader {
       file.tensor(prefix + name + ".colsum", type: .i32, shape: [16 * blocks]), to: Int32.self)
     for channel in 0..<16 * blocks where Int(sums[channel].magnitude) > 128 * 4 * groups {
       throw file.invalid(
-        "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); no sum of \(inputs) int8 is that large")
+        "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); "
+          + "no sum of \(inputs) int8 is that large")
     }
     let smooth = has("\(name).smooth") ? try vector("\(name).smooth", inputs) : nil
     return Int8Weight(
@@ -134,7 +135,9 @@ final class WeightReader {
   }
 
   private func bind<T>(_ tensor: TensorInfo, to type: T.Type) throws(ARMSError) -> UnsafePointer<T> {
-    guard let start = tensor.data.baseAddress else { throw file.invalid("tensor \"\(tensor.name)\" is empty") }
+    guard let start = tensor.data.baseAddress else {
+      throw file.invalid("tensor \"\(tensor.name)\" is empty")
+    }
     return start.assumingMemoryBound(to: type)
   }
 

@@ -102,7 +102,8 @@ extension WeightReader {
           output: try linear("\(name).attn_out", inputs: width, outputs: width))
       case .patches:
         .patches(
-          try expertAttention(name, sizes), output: try linear("\(name).attn_out", inputs: width, outputs: width))
+          try expertAttention(name, sizes),
+          output: try linear("\(name).attn_out", inputs: width, outputs: width))
       }
     return FusionExpert(
       image: image, norm: try layerNorm("\(name).ln", width: joined, epsilon: sizes.epsilon),
@@ -111,7 +112,9 @@ extension WeightReader {
       questionWidth: sizes.questionWidth)
   }
 
-  private func expertAttention(_ name: String, _ sizes: HeadConfiguration) throws(ARMSError) -> ExpertAttention {
+  private func expertAttention(
+    _ name: String, _ sizes: HeadConfiguration
+  ) throws(ARMSError) -> ExpertAttention {
     let (width, patchWidth, heads) = (sizes.attentionWidth, sizes.patchWidth, sizes.heads)
     let query = try linear("\(name).attn_q", inputs: sizes.questionWidth, outputs: width)
     let key: ExpertAttention.KeyFold

@@ -9,11 +9,8 @@ extension Router {
       !["arms.candidate.", "arms.second.candidate.", "candidate.", "second.candidate."]
         .contains { name.hasPrefix($0) }
     }
-    let numbers = try snapshot.pools.map { (pool) throws(ARMSError) in try CandidateNumbers(pool.candidates) }
-    for (number, pool) in snapshot.pools.enumerated() {
-      pool.write(to: &writer, number: number, numbers: numbers[number])
-    }
-    // The writer holds pointers into the pools and their numbers.
-    try withExtendedLifetime((snapshot, numbers)) { () throws(ARMSError) in try writer.write(to: path) }
+    for (number, pool) in snapshot.pools.enumerated() { pool.write(to: &writer, number: number) }
+    // The writer holds pointers into the pools.
+    try withExtendedLifetime(snapshot) { () throws(ARMSError) in try writer.write(to: path) }
   }
 }

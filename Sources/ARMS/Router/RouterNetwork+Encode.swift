@@ -107,7 +107,8 @@ extension TextEncoder {
     case .tokens(let tokens):
       guard (1...contextLength).contains(tokens.count) else {
         throw ARMSError(
-          .limitExceeded, "the question has \(tokens.count) token ids; 1 to \(contextLength) are wanted")
+          tokens.isEmpty ? .invalidArgument : .limitExceeded,
+          "the question has \(tokens.count) token ids; 1 to \(contextLength) are wanted")
       }
       for (index, token) in tokens.enumerated() {
         guard (0..<Int32(truncatingIfNeeded: tokenizer.vocabularyCount)).contains(token) else {
@@ -206,10 +207,7 @@ extension ImageEncoder {
     _ image: EncodedImage, wantTokens: Bool, pooled: UnsafeMutablePointer<Float>,
     tokens: UnsafeMutablePointer<UnsafePointer<Float>>
   ) throws(ARMSError) {
-    // The sizes too: a hash is only what a file claims.
-    guard image.encoder.identity == identity, image.embedding.count == width,
-      image.encoder.tokenCount == tokenCount, image.encoder.patchWidth == patchWidth
-    else {
+    guard image.encoder.identity == identity, image.embedding.count == width else {
       throw ARMSError(
         .invalidArgument, "the encoded image was made by another image encoder; encode it with this router")
     }
@@ -219,6 +217,13 @@ extension ImageEncoder {
       throw ARMSError(
         .invalidArgument,
         "the encoded image has no tokens, which this router's fusion reads; encode it with this router")
+    }
+    // A hash is what a file says of itself: the sizes are checked all the same.
+    guard buffer.byteCount == tokenCount * patchWidth * MemoryLayout<Float>.stride else {
+      throw ARMSError(
+        .invalidArgument,
+        "the encoded image has tokens of another number or width than this router's; "
+          + "encode it with this router")
     }
     tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
   }

@@ -10,9 +10,9 @@
  * of text in static storage that says what was tried. Thread safe. */
 const char *blas_load(void);
 
-/* c[m, n] = a[m, k] b[n, k]^T, row-major float32, on `threads` threads. Only after blas_load() gave NULL.
- * Thread safe. */
-void blas_sgemm_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc,
-                   int threads);
+/* c[m, n] = a[m, k] b[n, k]^T, row-major float32, on the calling thread. Only after blas_load() gave NULL.
+ * Thread safe: OpenBLAS's own threads are never used. Their number is one setting for the whole process, they
+ * cannot be shared between callers, and a fork() that meets them at work can hang. */
+void blas_sgemm_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc);
 
 #endif
