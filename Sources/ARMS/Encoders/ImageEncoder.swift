@@ -21,6 +21,9 @@ final class ImageEncoder: @unchecked Sendable {
   private let file: ModelFile
   private let owned: [AlignedBuffer]
 
+  /// The most patches of a side. Attention costs its fourth power, whatever the size of the file.
+  private static let gridLimit = 128
+
   /// Patches of a side.
   private var grid: Int { imageSize / patchSize }
   /// Tokens of an image, the class token included.
@@ -50,12 +53,16 @@ final class ImageEncoder: @unchecked Sendable {
         "\(key)vision.image_size \(imageSize) is not a multiple of its patch size \(patchSize)")
     }
     let grid = imageSize / patchSize
+    guard grid <= Self.gridLimit else {
+      throw file.invalid("\(key)vision has \(grid) patches a side; at most \(Self.gridLimit) are read")
+    }
+    try configuration.checkActivations(file, prefix: "\(key)vision", tokens: 1 + grid * grid)
     preprocessor = try ImagePreprocessor(file, key: "\(key)vision")
     let reader = WeightReader(file: file, prefix: prefix)
     classToken = try reader.vector("v.class_embd", patchWidth)
     patches = try reader.linear(
       "v.patch_embd", inputs: 3 * patchSize * patchSize, outputs: patchWidth, bias: false)
-    positions = try reader.float("v.position_embd.weight", [1 + grid * grid, patchWidth])
+    positions = try reader.finite("v.position_embd.weight", [1 + grid * grid, patchWidth])
     preNorm = try reader.layerNorm("v.pre_ln", width: patchWidth, epsilon: configuration.epsilon)
     blocks = try reader.blocks(configuration, prefix: "v", order: .preNorm)
     postNorm = try reader.layerNorm("v.post_ln", width: patchWidth, epsilon: configuration.epsilon)

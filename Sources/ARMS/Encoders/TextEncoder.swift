@@ -38,7 +38,8 @@ final class TextEncoder: @unchecked Sendable {
     let configuration = try TransformerConfiguration(file, prefix: "\(key)text")
     self.file = file
     width = configuration.width
-    contextLength = try file.size("\(key)text.context_length", 2...65_536)
+    contextLength = try file.size("\(key)text.context_length", 2...8_192)
+    try configuration.checkActivations(file, prefix: "\(key)text", tokens: contextLength)
     hash = try file.string("\(key)text.hash", default: "")
     let poolingName = try file.string("\(key)text.pooling")
     guard let pooling = Pooling(rawValue: poolingName) else {
@@ -48,7 +49,7 @@ final class TextEncoder: @unchecked Sendable {
     tokenizer = try WordPieceTokenizer(file, key: "\(key)tokenizer")
     let reader = WeightReader(file: file, prefix: prefix)
     tokens = try reader.table("t.token_embd.weight", rows: tokenizer.vocabularyCount, width: width)
-    positions = try reader.float("t.position_embd.weight", [contextLength, width])
+    positions = try reader.finite("t.position_embd.weight", [contextLength, width])
     embeddingNorm = try reader.layerNorm("t.embd_norm", width: width, epsilon: configuration.epsilon)
     blocks = try reader.blocks(configuration, prefix: "t", order: .postNorm)
     owned = reader.owned

@@ -10,6 +10,10 @@ final class WeightReader {
   let prefix: String
   private(set) var owned: [AlignedBuffer] = []
 
+  /// The most inputs of an int8 matrix. The kernels compute `sum - zero * colsum` in int32, and a file's
+  /// column sums may contradict its weights: up to here either term stays below 2^30 whatever they are.
+  private static let int8InputLimit = 32_768
+
   init(file: ModelFile, prefix: String) {
     self.file = file
     self.prefix = prefix
@@ -23,14 +27,19 @@ final class WeightReader {
     try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)
   }
 
-  /// An F32 vector in place, all of whose values are finite.
-  func vector(_ name: String, _ count: Int) throws(ARMSError) -> UnsafePointer<Float> {
-    let values = try float(name, [count])
-    for index in 0..<count where !values[index].isFinite {
+  /// An F32 tensor in place, all of whose values are finite. For the smaller ones: it reads them all.
+  func finite(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
+    let values = try float(name, shape)
+    for index in 0..<shape.reduce(1, *) where !values[index].isFinite {
       throw file.invalid(
         "tensor \"\(prefix + name)\" has \(values[index]) at \(index); finite numbers are wanted")
     }
     return values
+  }
+
+  /// An F32 vector in place, all of whose values are finite.
+  func vector(_ name: String, _ count: Int) throws(ARMSError) -> UnsafePointer<Float> {
+    try finite(name, [count])
   }
 
   /// A LayerNorm, `name.weight` and `name.bias`.
@@ -116,8 +125,11 @@ final class WeightReader {
 
   private func int8(_ name: String, inputs: Int, outputs: Int) throws(ARMSError) -> Int8Weight {
     let (blocks, groups) = ((outputs + 15) / 16, (inputs + 3) / 4)
-    guard inputs <= 65_536 else {
-      throw ARMSError(.unsupported, "\(file.path): \(name) has \(inputs) inputs; int8 takes 65,536 at most")
+    guard inputs <= Self.int8InputLimit else {
+      throw ARMSError(
+        .unsupported,
+        "\(printable(file.path)): \(prefix + name) has \(inputs) inputs; "
+          + "int8 takes \(Self.int8InputLimit) at most")
     }
     let packed = try bind(
       file.tensor(prefix + name, type: .i8, shape: [blocks, groups, 64]), to: Int8.self)

@@ -1,7 +1,17 @@
 extension RouterNetwork {
   /// The candidates that the file holds for this router, number 0 or 1. A profile that another text encoder
   /// embedded is embedded again.
-  func storedCandidates(
+  ///
+  /// Throws `invalidModel`, whatever is wrong with them, but for `outOfMemory`.
+  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool {
+    do throws(ARMSError) {
+      return try readCandidates(in: file, number: number, on: engine)
+    } catch {
+      throw error.code == .outOfMemory || error.code == .invalidModel ? error : file.invalid(error.message)
+    }
+  }
+
+  private func readCandidates(
     in file: ModelFile, number: Int, on engine: Engine
   ) throws(ARMSError) -> CandidatePool {
     let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
@@ -9,8 +19,8 @@ extension RouterNetwork {
     let (count, width) = (candidates.count, text.width)
     guard count > 0 else { return try pool(of: [], on: engine) }
     let reader = WeightReader(file: file, prefix: prefix)
-    let stored = try reader.float("candidate.embedding", [count, width])
-    let deltas = try reader.float("candidate.delta", [count, width])
+    let stored = try reader.finite("candidate.embedding", [count, width])
+    let deltas = try reader.finite("candidate.delta", [count, width])
     let beta = try reader.vector("candidate.beta", count)
     let temperature = try reader.vector("candidate.temperature", count)
     let bias = try reader.vector("candidate.bias", count)

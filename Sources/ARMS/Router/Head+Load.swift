@@ -12,13 +12,13 @@ extension Head {
     let hasTokens = sizes.fusion == .patches
     let gate = Gate(
       experts: sizes.experts, inputs: sizes.questionWidth + sizes.imageWidth,
-      weight: try reader.float("gate.weight", [sizes.experts, sizes.questionWidth + sizes.imageWidth]),
+      weight: try reader.finite("gate.weight", [sizes.experts, sizes.questionWidth + sizes.imageWidth]),
       bias: try reader.vector("gate.bias", sizes.experts), topK: sizes.topK)
     let classifier = try reader.classifier(sizes)
     self.init(
       file: file, owned: reader.owned, fusion: sizes.fusion, gate: gate, experts: experts,
       classifier: classifier, noImage: try reader.vector("no_image.pooled", sizes.imageWidth),
-      noImageTokens: hasTokens ? try reader.float("no_image.tokens", [1, sizes.patchWidth]) : nil,
+      noImageTokens: hasTokens ? try reader.finite("no_image.tokens", [1, sizes.patchWidth]) : nil,
       maxImages: sizes.maxImages, questionWidth: sizes.questionWidth, imageWidth: sizes.imageWidth)
   }
 }
@@ -131,7 +131,7 @@ extension WeightReader {
     return ExpertAttention(
       heads: heads, width: width, patchWidth: patchWidth, query: query, key: key,
       value: try linear("\(name).attn_v", inputs: patchWidth, outputs: width),
-      imageIndex: try float("image_index.weight", [sizes.maxImages, patchWidth]))
+      imageIndex: try finite("image_index.weight", [sizes.maxImages, patchWidth]))
   }
 
   fileprivate func classifier(_ sizes: HeadConfiguration) throws(ARMSError) -> Classifier {

@@ -54,9 +54,14 @@ extension Router {
 
   /// Decodes, resizes, crops and normalises an image: `[3, imageSize, imageSize]`, ``preparedCount`` floats.
   ///
-  /// Throws as ``encode(image:)``; what `pixels` holds is then undefined.
+  /// Throws as ``encode(image:)``; `pixels` is then as it was.
   public func prepare(_ image: ImageInput, into pixels: UnsafeMutablePointer<Float>) throws(ARMSError) {
-    try networks[0].image.preprocessor.prepare(image, limits: limits, into: pixels)
+    let count = preparedCount
+    try engine.execute { (execution) throws(ARMSError) in
+      let prepared = try execution.arena.allocate(Float.self, count)
+      try networks[0].image.preprocessor.prepare(image, limits: limits, into: prepared)
+      pixels.update(from: prepared, count: count)
+    }
   }
 
   /// Whether any head that stands on `encoder` reads image tokens.

@@ -6,7 +6,8 @@ extension Router {
   ///
   /// `body` is called once with the number of columns, before anything is computed, and returns where the
   /// scores go: `[queries, columns]` floats, or nil to stop. Columns are the candidates named, or all enabled
-  /// ones in the order of ``candidates``. Returns the generation of the candidates.
+  /// ones in the order of ``candidates``. Returns the generation of the candidates. Nothing is written there
+  /// before all scores are computed.
   ///
   /// Throws as `route`.
   @discardableResult
@@ -20,14 +21,19 @@ extension Router {
     guard columnCount > 0 else {
       throw ARMSError(.noCandidates, "there is no candidate to score; add or enable one")
     }
-    guard let scores = try body(columnCount) else { return snapshot.generation }
+    guard let target = try body(columnCount) else { return snapshot.generation }
+    let count = queries.count * columnCount
+    let buffer = try AlignedBuffer(Float.self, count: count, purpose: "\(count) scores")
+    let scores = buffer.pointer(to: Float.self)
     for start in stride(from: 0, to: queries.count, by: Self.queriesPerPass) {
       let pass = queries[start..<min(start + Self.queriesPerPass, queries.count)]
       try engine.execute { (execution) throws(ARMSError) in
-        let target = ScoreMatrix(scores: scores + start * columnCount, columns: columnCount, output: output)
-        try score(pass, snapshot, columns, into: target, on: execution)
+        let matrix = ScoreMatrix(scores: scores + start * columnCount, columns: columnCount, output: output)
+        try score(pass, snapshot, columns, into: matrix, on: execution)
       }
     }
+    target.update(from: scores, count: count)
+    extendLifetime(buffer)
     return snapshot.generation
   }
 

@@ -64,7 +64,7 @@ struct Selection {
       ranked.append(
         RankedCandidate(
           name: candidate.name, router: number, confidence: confidence, logit: logits[index],
-          utility: utility(of: candidate, confidence)))
+          utility: try utility(of: candidate, confidence)))
     }
   }
 
@@ -90,11 +90,18 @@ struct Selection {
       questionTokens: tokens.read, questionTokensTotal: tokens.total)
   }
 
-  private func utility(of candidate: Candidate, _ confidence: Float) -> Float {
+  private func utility(of candidate: Candidate, _ confidence: Float) throws(ARMSError) -> Float {
     guard case .utility(let lambda, let mu) = options.policy else { return confidence }
     let cost = lambda > 0 ? lambda * (candidate.cost ?? 0) : 0
     let latency = mu > 0 ? mu * (candidate.latency ?? 0) : 0
-    return Float(Double(confidence) - cost - latency)
+    let utility = Float(Double(confidence) - cost - latency)
+    guard utility.isFinite else {
+      throw ARMSError(
+        .notFinite,
+        "the utility of candidate \(quoted(candidate.name)) is \(utility): "
+          + "lambda, mu, cost or latency is too large")
+    }
+    return utility
   }
 
   private func isAbove(
