@@ -3,7 +3,8 @@ extension RouterNetwork {
   /// embedded is embedded again.
   ///
   /// Throws `invalidModel`, whatever is wrong with them, but for `outOfMemory`.
-  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool {
+  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool
+  {
     do throws(ARMSError) {
       return try readCandidates(in: file, number: number, on: engine)
     } catch {
