@@ -107,6 +107,22 @@ import Testing
     return try model.write(to: directory)
   }
 
+  @Test func whatIsEncodedServesBothRoutersOfAFile() throws {
+    let model = try EditedModel(.named("distilbert-patches-scaled.gguf"))
+    try model.addSecondRouter()
+    try model.addSecondEncoders()
+    let router = try Router(path: try model.write(to: directory))
+    #expect(router.networks[0].text !== router.networks[1].text)
+    #expect(router.networks[0].image !== router.networks[1].image)
+    try router.add([router.fixed("other", 0, router: 1)])
+    let options = RouteOptions(policy: .cascade(theta: 1))
+    let question = try router.encode(question: .text("Which bar is the highest?"))
+    let expected = try router.route(Query(question: "Which bar is the highest?", images: [image(1)]), options)
+    let picture = try router.encode(image: image(1))
+    let encoded = try router.route(Query(.encoded(question), images: [.encoded(picture)]), options)
+    #expect(expected.usedSecondRouter && same(encoded, expected))
+  }
+
   @Test func oneFileHoldsTwoRouters() throws {
     let router = try Router(path: try twoInOne())
     #expect(router.description.routers == 2)

@@ -128,6 +128,20 @@ final class EditedModel {
     add("second.gate.bias", shape: [bias.count], bias)
   }
 
+  /// Gives the second router encoders of its own: the first's under another name.
+  func addSecondEncoders() throws {
+    let prefixes = ["arms.text.", "arms.tokenizer.", "arms.vision."]
+    for key in source.keys where prefixes.contains(where: { key.hasPrefix($0) }) {
+      if let value = source.value(key) { set("arms.second.\(key.dropFirst("arms.".count))", .stored(value)) }
+    }
+    set("arms.second.text.hash", .string("another text encoder"))
+    set("arms.second.vision.hash", .string("another image encoder"))
+    for name in source.tensorNames where name.hasPrefix("t.") || name.hasPrefix("v.") {
+      let tensor = try #require(source.tensor(name))
+      writer.add(tensor: "second.\(name)", type: tensor.type, shape: tensor.shape, data: tensor.data)
+    }
+  }
+
   /// Writes the file into `directory`, and answers its path.
   func write(to directory: TemporaryDirectory, _ name: String = "model.gguf") throws -> String {
     try writer.write(to: "\(directory.path)/\(name)")
