@@ -50,10 +50,10 @@ import Testing
     let slow = try decide { $0.policy = .utility(lambda: 1, mu: 0.001) }
     #expect(abs(slow.ranked[0].utility - 0.399) < 1e-6 && slow.name == "cheap")
     #expect(abs(slow.ranked[1].utility - 0.23) < 1e-6)
-    let absurd = try decide {
-      $0.policy = .utility(lambda: .greatestFiniteMagnitude, mu: .greatestFiniteMagnitude)
+    let absurd = failure {
+      try decide { $0.policy = .utility(lambda: .greatestFiniteMagnitude, mu: .greatestFiniteMagnitude) }
     }
-    #expect(absurd.ranked.count == 2 && !absurd.utility.isNaN)
+    #expect(absurd?.code == .notFinite && absurd?.message.contains("cheap") == true)
   }
 
   @Test func saysWhichCandidateLacksACost() throws {
