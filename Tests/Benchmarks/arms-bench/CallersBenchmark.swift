@@ -1,0 +1,69 @@
+import ARMS
+import Glibc
+import Synchronization
+
+/// Host threads that route at once on one router, against one that has it alone.
+struct CallersBenchmark {
+  let workloads: [(threads: Int, workload: Workload)]
+  let seconds: Double
+
+  private static let callers = 8
+
+  func run() throws(ARMSError) -> Table {
+    var table = Table("callers", ["callers", "threads", "routes_per_s"])
+    for callers in [1, Self.callers] {
+      for (threads, workload) in workloads {
+        let rate = try Self.rate(of: workload, callers: callers, seconds: seconds)
+        table.add([.count(callers), .count(threads), .number(rate, digits: 2)])
+      }
+    }
+    return table
+  }
+
+  /// Routes a second of `callers` host threads together.
+  private static func rate(
+    of workload: Workload, callers: Int, seconds: Double
+  ) throws(ARMSError) -> Double {
+    _ = try workload.router.route(workload.query())
+    let caller = Caller(workload, until: nanoseconds() + UInt64(seconds * 1e9))
+    let begin = nanoseconds()
+    var threads: [pthread_t] = []
+    for _ in 0..<callers {
+      var thread = pthread_t()
+      let status = pthread_create(
+        &thread, nil,
+        { raw in
+          guard let raw else { return nil }
+          Unmanaged<Caller>.fromOpaque(raw).takeUnretainedValue().routeUntilEnd()
+          return nil
+        }, Unmanaged.passUnretained(caller).toOpaque())
+      if status == 0 { threads.append(thread) }
+    }
+    for thread in threads { pthread_join(thread, nil) }
+    // The threads only borrow the caller.
+    return withExtendedLifetime(caller) {
+      Double(caller.routes.load(ordering: .relaxed)) / (Double(nanoseconds() - begin) / 1e9)
+    }
+  }
+}
+
+/// What the host threads share: the router, the end, and how many routes are done.
+private final class Caller: @unchecked Sendable {
+  // The workload's memory is only read, and a router is safe to share. That is why @unchecked holds.
+  let routes = Atomic<Int>(0)
+  private let workload: Workload
+  private let end: UInt64
+
+  init(_ workload: Workload, until end: UInt64) {
+    self.workload = workload
+    self.end = end
+  }
+
+  func routeUntilEnd() {
+    let query = workload.query()
+    while nanoseconds() < end {
+      guard (try? workload.router.route(query)) != nil else { return }
+      routes.add(1, ordering: .relaxed)
+    }
+  }
+}
