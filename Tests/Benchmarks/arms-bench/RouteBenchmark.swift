@@ -26,7 +26,8 @@ struct RouteBenchmark {
     var table = Table(
       "route",
       [
-        "threads", "tokens", "least_ms", "median_ms", "p90_ms", "p99_ms", "routes", "gmac", "times_peak", "share_of_peak",
+        "threads", "tokens", "least_ms", "median_ms", "p90_ms", "p99_ms", "routes", "gmac", "times_peak",
+        "share_of_peak",
       ])
     for row in rows {
       let work = row.work.text + row.work.image

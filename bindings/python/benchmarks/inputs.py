@@ -1,4 +1,4 @@
-"""What every engine is given: pixels, token ids, questions and a photograph. The same in every run."""
+"""What every engine is given, the same in every run: pixels, tokens, questions, a photograph."""
 
 from __future__ import annotations
 

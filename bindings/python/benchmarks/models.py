@@ -117,7 +117,7 @@ def _make_tokenizer(target: Path, given: Path | None) -> None:
     if given is not None:
         shutil.copyfile(given, target)
         return
-    from tokenizers.implementations import BertWordPieceTokenizer
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     # Real words for what is asked, letters for the rest, and made-up words up to BERT's size.
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -133,7 +133,15 @@ def _make_tokenizer(target: Path, given: Path | None) -> None:
             break
         if word not in known:
             tokens.append(word)
-    BertWordPieceTokenizer({token: number for number, token in enumerate(tokens)}).save(str(target))
+    numbers = {token: number for number, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(
+        ("[SEP]", numbers["[SEP]"]), ("[CLS]", numbers["[CLS]"])
+    )
+    tokenizer.add_special_tokens(tokens[:5])
+    tokenizer.save(str(target))
 
 
 def _make_router(folder: Folder, fusion: str) -> None:
@@ -142,9 +150,7 @@ def _make_router(folder: Folder, fusion: str) -> None:
 
     path = folder.router(fusion)
     config = HeadConfig(fusion=Fusion(fusion))
-    convert_checkpoints(
-        folder.text, folder.vision, path, config, weight_type=WeightType.INT8
-    )
+    convert_checkpoints(folder.text, folder.vision, path, config, weight_type=WeightType.INT8)
     with arms.Router(path) as router:
         router.candidates.add(
             [

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
-from numpy.typing import NDArray
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.models import Folder
 
-NAMES: Final = ("arms-patches", "arms-pooled", "openvino", "onnxruntime", "pytorch")
+NAMES: Final = (
+    "arms-patches",
+    "arms-pooled",
+    "openvino",
+    "onnxruntime",
+    "pytorch",
+    "tokenizers",
+)
+
+
+class Tokenizer(Protocol):
+    """What splits questions into tokens."""
+
+    def tokenize(self, questions: Sequence[str]) -> None:
+        """Tokenise questions, one call each."""
+
+    def version(self) -> str:
+        """Say which library it is, and which version."""
 
 
 class Engine(Protocol):
@@ -43,8 +61,21 @@ def prepare(name: str, threads: int) -> None:
         import transformers  # noqa: F401
 
         torch.set_num_threads(threads)
+    elif name == "tokenizers":
+        import tokenizers  # noqa: F401
     else:
         raise ValueError(f"engine is {name!r}; expected one of {', '.join(NAMES)}")
+
+
+def open_tokenizer(name: str, folder: Folder) -> Tokenizer:
+    """Open a tokenizer: ARMS's own, or else Hugging Face's, after `prepare`."""
+    if name.startswith("arms-"):
+        from benchmarks.engines.arms_engine import ArmsEngine
+
+        return ArmsEngine(folder.router(name.removeprefix("arms-")), threads=1)
+    from benchmarks.engines.tokenizers_engine import TokenizersEngine
+
+    return TokenizersEngine(folder)
 
 
 def open_engine(name: str, folder: Folder, threads: int) -> Engine:

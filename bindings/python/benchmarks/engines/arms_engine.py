@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,11 @@ class ArmsEngine:
     def embed(self, jpeg: bytes, *, draft: bool) -> None:
         """Encode an image file."""
         self.router.encode_image(jpeg, exact=not draft)
+
+    def tokenize(self, questions: Sequence[str]) -> None:
+        """Tokenise questions, one call each."""
+        for question in questions:
+            self.router.tokenize(question)
 
     def version(self) -> str:
         """Name the release and its kernels."""
