@@ -10,23 +10,24 @@ struct CallersBenchmark {
   private static let callers = 8
 
   func run() throws(ARMSError) -> Table {
-    var table = Table("callers", ["callers", "threads", "routes_per_s"])
+    var table = Table("callers", ["callers", "threads", "routes_per_s", "cpu_ms_per_route"])
     for callers in [1, Self.callers] {
       for (threads, workload) in workloads {
-        let rate = try Self.rate(of: workload, callers: callers, seconds: seconds)
-        table.add([.count(callers), .count(threads), .number(rate, digits: 2)])
+        let (rate, cpu) = try Self.rate(of: workload, callers: callers, seconds: seconds)
+        table.add([.count(callers), .count(threads), .number(rate, digits: 2), .milliseconds(cpu)])
       }
     }
     return table
   }
 
-  /// Routes a second of `callers` host threads together.
+  /// Routes a second of `callers` host threads together, and the CPU time of one in milliseconds, which does
+  /// not count what others run on the machine.
   private static func rate(
     of workload: Workload, callers: Int, seconds: Double
-  ) throws(ARMSError) -> Double {
+  ) throws(ARMSError) -> (rate: Double, cpu: Double) {
     _ = try workload.router.route(workload.query())
     let caller = Caller(workload, until: nanoseconds() + UInt64(seconds * 1e9))
-    let begin = nanoseconds()
+    let (begin, used) = (nanoseconds(), nanoseconds(CLOCK_PROCESS_CPUTIME_ID))
     var threads: [pthread_t] = []
     for _ in 0..<callers {
       var thread = pthread_t()
@@ -41,9 +42,9 @@ struct CallersBenchmark {
     }
     for thread in threads { pthread_join(thread, nil) }
     // The threads only borrow the caller.
-    return withExtendedLifetime(caller) {
-      Double(caller.routes.load(ordering: .relaxed)) / (Double(nanoseconds() - begin) / 1e9)
-    }
+    let routes = withExtendedLifetime(caller) { Double(caller.routes.load(ordering: .relaxed)) }
+    let cpu = Double(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - used) / 1e6
+    return (routes / (Double(nanoseconds() - begin) / 1e9), cpu / max(1, routes))
   }
 }
 

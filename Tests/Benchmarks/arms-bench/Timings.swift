@@ -1,9 +1,9 @@
 import Glibc
 
-/// Nanoseconds of a clock that only goes forward.
-func nanoseconds() -> UInt64 {
+/// Nanoseconds of a clock: by default of one that only goes forward.
+func nanoseconds(_ clock: clockid_t = CLOCK_MONOTONIC) -> UInt64 {
   var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
+  clock_gettime(clock, &time)
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 

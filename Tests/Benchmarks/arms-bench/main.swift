@@ -10,8 +10,6 @@ import Glibc
 
 func run(_ arguments: Arguments) throws(ARMSError) {
   if arguments.asChild { return try LoadBenchmark.child(arguments.model) }
-  let image = try encodedImage(arguments.image)
-  let (load, memory) = try LoadBenchmark(model: arguments.model).run()
   let workloads = try [1, 2].map { (threads) throws(ARMSError) in
     (threads: threads, workload: try Workload(model: arguments.model, threads: threads))
   }
@@ -19,11 +17,16 @@ func run(_ arguments: Arguments) throws(ARMSError) {
   var peak = Peak()
   let routes = RouteBenchmark(workloads: workloads, seconds: arguments.seconds)
   let latencies = try routes.latencies(&peak)
-  let tables = [
-    machine(first), peak.table, latencies, try routes.parts(), try routes.batchLatencies(),
-    try CallersBenchmark(workloads: workloads, seconds: 3 * arguments.seconds).run(),
-    try InputBenchmark(workload: first, image: image, seconds: arguments.seconds).run(), load, memory,
-  ]
+  var tables = [machine(first), peak.table, latencies]
+  if !arguments.routesOnly {
+    let image = try encodedImage(arguments.image)
+    let (load, memory) = try LoadBenchmark(model: arguments.model).run()
+    tables += [
+      try routes.parts(), try routes.batchLatencies(),
+      try CallersBenchmark(workloads: workloads, seconds: 3 * arguments.seconds).run(),
+      try InputBenchmark(workload: first, image: image, seconds: arguments.seconds).run(), load, memory,
+    ]
+  }
   print(arguments.json ? json(tables) : tables.map(\.printed).joined(separator: "\n"))
 }
 

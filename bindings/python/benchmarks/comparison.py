@@ -256,7 +256,7 @@ class Comparison:
         """Compare one route with the CPU's int8 rate for all its work, by ``arms-bench``."""
         program = Path(os.environ.get("ARMS_BENCH", _BENCH))
         for fusion in FUSIONS:
-            command = [str(program), str(self.folder.router(fusion)), "--json"]
+            command = [str(program), str(self.folder.router(fusion)), "--json", "--routes"]
             tables = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
             for route in tables["route"]:
                 if route["tokens"] == 32:
