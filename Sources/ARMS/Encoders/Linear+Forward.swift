@@ -41,9 +41,10 @@ extension Linear {
     switch weight {
     case .float(let weight):
       BLAS.multiply(
-        input.float, ldx: input.stride, rows: input.rows, inputs: inputs,
-        weight: weight + channels.lowerBound * inputs, outputs: channels.count,
-        out: out + channels.lowerBound, ldo: stride, threads: execution.pool.threads)
+        BLAS.Operand(input.float, stride: input.stride),
+        BLAS.Operand(weight + channels.lowerBound * inputs, stride: inputs, transposed: true),
+        rows: input.rows, columns: channels.count, depth: inputs, out: out + channels.lowerBound,
+        stride: stride, threads: execution.pool.threads)
       let piece = execution.rowsPerPiece(input.rows, minimum: 8)
       execution.pool.run(
         BiasActivation(

@@ -2,21 +2,36 @@ import CBLAS
 
 /// Float matrix products on OpenBLAS, which is loaded at the first use.
 enum BLAS {
+  /// A row-major matrix as a product reads it.
+  struct Operand {
+    let start: UnsafePointer<Float>
+    /// Floats from row to row, as stored.
+    let stride: Int
+    /// Whether the product reads the transpose of what is stored.
+    let isTransposed: Bool
+
+    init(_ start: UnsafePointer<Float>, stride: Int, transposed: Bool = false) {
+      self.start = start
+      self.stride = stride
+      isTransposed = transposed
+    }
+  }
+
   /// Loads OpenBLAS if it is not there yet.
   static func load() throws(ARMSError) {
     if let failure = blas_load() { throw ARMSError(.unsupported, String(cString: failure)) }
   }
 
-  /// `out[rows, outputs] = x[rows, inputs] weight[outputs, inputs]ᵀ`. Only after ``load()`` succeeded; the
-  /// sizes were validated when the weights were loaded.
+  /// `out[rows, columns] = left[rows, depth] right[depth, columns]`, added to what `out` holds if
+  /// `accumulates`. Only after ``load()`` succeeded; the sizes were validated when the weights were loaded.
   static func multiply(
-    _ x: UnsafePointer<Float>, ldx: Int, rows: Int, inputs: Int,
-    weight: UnsafePointer<Float>, outputs: Int,
-    out: UnsafeMutablePointer<Float>, ldo: Int, threads: Int
+    _ left: Operand, _ right: Operand, rows: Int, columns: Int, depth: Int, accumulates: Bool = false,
+    out: UnsafeMutablePointer<Float>, stride: Int, threads: Int
   ) {
-    blas_sgemm_nt(
-      Int32(truncatingIfNeeded: rows), Int32(truncatingIfNeeded: outputs), Int32(truncatingIfNeeded: inputs),
-      x, Int32(truncatingIfNeeded: ldx), weight, Int32(truncatingIfNeeded: inputs),
-      out, Int32(truncatingIfNeeded: ldo), Int32(truncatingIfNeeded: threads))
+    blas_sgemm(
+      left.isTransposed ? 1 : 0, right.isTransposed ? 1 : 0, Int32(truncatingIfNeeded: rows),
+      Int32(truncatingIfNeeded: columns), Int32(truncatingIfNeeded: depth), left.start,
+      Int32(truncatingIfNeeded: left.stride), right.start, Int32(truncatingIfNeeded: right.stride),
+      accumulates ? 1 : 0, out, Int32(truncatingIfNeeded: stride), Int32(truncatingIfNeeded: threads))
   }
 }
