@@ -32,7 +32,8 @@ import Testing
     dx.withUnsafeMutableBufferPointer { both in
       // In place: the gradient of the input takes the place of the output's.
       isa.kernels.layer_norm_backward(
-        x, columns, both.baseAddress, columns, rows, columns, gamma, epsilon, both.baseAddress, columns, &dgamma,
+        x, columns, both.baseAddress, columns, rows, columns, gamma, epsilon, both.baseAddress, columns,
+        &dgamma,
         &dbeta)
     }
     func loss(_ x: [Double], _ gamma: [Double], _ beta: [Double]) -> Double {
@@ -56,8 +57,12 @@ import Testing
     }
     let tolerance = 2e-5 * Double(columns == 1 ? 1 : 10)
     #expect(largestError(dx, x.indices.map { slope(x64, $0) { loss($0, gamma64, beta64) } }) <= tolerance)
-    #expect(largestError(dgamma, gamma.indices.map { 1 + slope(gamma64, $0) { loss(x64, $0, beta64) } }) <= tolerance)
-    #expect(largestError(dbeta, beta.indices.map { -1 + slope(beta64, $0) { loss(x64, gamma64, $0) } }) <= tolerance)
+    #expect(
+      largestError(dgamma, gamma.indices.map { 1 + slope(gamma64, $0) { loss(x64, $0, beta64) } })
+        <= tolerance)
+    #expect(
+      largestError(dbeta, beta.indices.map { -1 + slope(beta64, $0) { loss(x64, gamma64, $0) } }) <= tolerance
+    )
   }
 }
 
@@ -67,7 +72,9 @@ import Testing
     var random = Random(6)
     var value = random.floats(count)
     var (first, second) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: count))
-    var (value64, first64, second64) = (value.map(Double.init), first.map(Double.init), second.map(Double.init))
+    var (value64, first64, second64) = (
+      value.map(Double.init), first.map(Double.init), second.map(Double.init)
+    )
     let (rate, decay, beta1, beta2, epsilon) = (0.01, 0.1, 0.9, 0.999, 1e-8)
     for step in 1...5 {
       let gradient = random.floats(count)

@@ -9,6 +9,8 @@ final class WeightReader {
   /// What stands before every tensor's name: "" or "second.".
   let prefix: String
   private(set) var owned: [AlignedBuffer] = []
+  /// What was read so far, as training sees it.
+  private(set) var parameters: [Parameter] = []
 
   init(file: ModelFile, prefix: String) {
     self.file = file
@@ -20,12 +22,20 @@ final class WeightReader {
 
   /// An F32 tensor in place.
   func float(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
-    try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)
+    let values = try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)
+    record(name, shape, .float(values))
+    return values
   }
 
   /// An F32 vector in place, all of whose values are finite.
   func vector(_ name: String, _ count: Int) throws(ARMSError) -> UnsafePointer<Float> {
-    let values = try float(name, [count])
+    let values = try finite(name, count)
+    record(name, [count], .float(values))
+    return values
+  }
+
+  private func finite(_ name: String, _ count: Int) throws(ARMSError) -> UnsafePointer<Float> {
+    let values = try bind(file.tensor(prefix + name, type: .f32, shape: [count]), to: Float.self)
     for index in 0..<count where !values[index].isFinite {
       throw file.invalid(
         "tensor \"\(prefix + name)\" has \(values[index]) at \(index); finite numbers are wanted")
@@ -50,6 +60,12 @@ final class WeightReader {
       } else {
         .float(try matrix("\(name).weight", [outputs, inputs]))
       }
+    let source: Parameter.Source =
+      switch weight {
+      case .float(let values): .matrix(values)
+      case .int8(let packed): .int8(packed)
+      }
+    record("\(name).weight", [outputs, inputs], source)
     let bias = hasBias ? try vector("\(name).bias", outputs) : nil
     return Linear(inputs: inputs, outputs: outputs, weight: weight, bias: bias)
   }
@@ -78,10 +94,37 @@ final class WeightReader {
   func table(_ name: String, rows: Int, width: Int) throws(ARMSError) -> EmbeddingTable {
     if try type(of: name) == .i8 {
       let values = try bind(file.tensor(prefix + name, type: .i8, shape: [rows, width]), to: Int8.self)
-      let scale = try vector("\(name).scale", rows)
+      let scale = try finite("\(name).scale", rows)
+      record(name, [rows, width], .int8Rows(values, scale: scale))
       return EmbeddingTable(rows: rows, width: width, storage: .int8(values, scale: scale))
     }
-    return EmbeddingTable(rows: rows, width: width, storage: .float(try matrix(name, [rows, width])))
+    let values = try matrix(name, [rows, width])
+    record(name, [rows, width], .table(values))
+    return EmbeddingTable(rows: rows, width: width, storage: .float(values))
+  }
+
+  /// The key matrix `name.weight`, `[width, inputs]`, of an attention with one query: as trained, or in int8
+  /// transposed head by head.
+  func keyMatrix(
+    _ name: String, inputs: Int, width: Int, heads: Int
+  ) throws(ARMSError) -> ExpertAttention.KeyFold {
+    let source: Parameter.Source
+    let fold: ExpertAttention.KeyFold
+    if try type(of: "\(name).weight") == .i8 {
+      let weight = try int8("\(name).weight", inputs: width / heads, outputs: heads * inputs)
+      (source, fold) = (.int8Key(weight, heads: heads), .int8(weight))
+    } else {
+      let values = try matrix("\(name).weight", [width, inputs])
+      (source, fold) = (.key(values, heads: heads), .float(values))
+    }
+    record("\(name).weight", [width, inputs], source)
+    return fold
+  }
+
+  private func record(_ name: String, _ shape: [Int], _ source: Parameter.Source) {
+    // Several layers may read one tensor.
+    guard !parameters.contains(where: { $0.name == prefix + name }) else { return }
+    parameters.append(Parameter(name: prefix + name, shape: shape, source: source))
   }
 
   /// The type of a tensor that must be there.
@@ -93,7 +136,7 @@ final class WeightReader {
   }
 
   /// A matrix in float32: in place, or converted from F16 or BF16.
-  func matrix(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
+  private func matrix(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
     let type = try type(of: name)
     switch type {
     case .f32: return try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)
@@ -121,20 +164,23 @@ final class WeightReader {
     }
     let packed = try bind(
       file.tensor(prefix + name, type: .i8, shape: [blocks, groups, 64]), to: Int8.self)
-    let scale = try vector("\(name).scale", 16 * blocks)
+    let scale = try finite("\(name).scale", 16 * blocks)
     let sums = try bind(
       file.tensor(prefix + name + ".colsum", type: .i32, shape: [16 * blocks]), to: Int32.self)
     for channel in 0..<16 * blocks where Int(sums[channel].magnitude) > 128 * 4 * groups {
       throw file.invalid(
-        "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); no sum of \(inputs) int8 is that large")
+        "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); no sum of \(inputs) int8 is that large"
+      )
     }
-    let smooth = has("\(name).smooth") ? try vector("\(name).smooth", inputs) : nil
+    let smooth = has("\(name).smooth") ? try finite("\(name).smooth", inputs) : nil
     return Int8Weight(
       packed: packed, scale: scale, columnSum: sums, smooth: smooth, depth: 4 * groups, blocks: blocks)
   }
 
   private func bind<T>(_ tensor: TensorInfo, to type: T.Type) throws(ARMSError) -> UnsafePointer<T> {
-    guard let start = tensor.data.baseAddress else { throw file.invalid("tensor \"\(tensor.name)\" is empty") }
+    guard let start = tensor.data.baseAddress else {
+      throw file.invalid("tensor \"\(tensor.name)\" is empty")
+    }
     return start.assumingMemoryBound(to: type)
   }
 

@@ -17,6 +17,8 @@ final class Head: @unchecked Sendable {
   let questionWidth: Int
   /// `d_v`
   let imageWidth: Int
+  /// What training can change.
+  let parameters: [Parameter]
   private let file: ModelFile
   private let owned: [AlignedBuffer]
 
@@ -24,18 +26,21 @@ final class Head: @unchecked Sendable {
   var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
   /// Whether any linear layer has float weights, and so needs OpenBLAS.
   var needsBLAS: Bool {
-    !classifier.query.isInt8 || !classifier.candidate.isInt8 || experts.contains { !$0.up.isInt8 || !$0.down.isInt8 }
+    !classifier.query.isInt8 || !classifier.candidate.isInt8
+      || experts.contains { !$0.up.isInt8 || !$0.down.isInt8 }
   }
   /// `d_e`
   var expertWidth: Int { experts.first?.down.outputs ?? 0 }
 
   init(
-    file: ModelFile, owned: [AlignedBuffer], fusion: Fusion, gate: Gate, experts: [FusionExpert],
+    file: ModelFile, owned: [AlignedBuffer], parameters: [Parameter], fusion: Fusion, gate: Gate,
+    experts: [FusionExpert],
     classifier: Classifier, noImage: UnsafePointer<Float>, noImageTokens: UnsafePointer<Float>?,
     maxImages: Int, questionWidth: Int, imageWidth: Int
   ) {
     self.file = file
     self.owned = owned
+    self.parameters = parameters
     self.fusion = fusion
     self.gate = gate
     self.experts = experts
