@@ -38,6 +38,7 @@ let package = Package(
       dependencies: ["ARMS", "CARMS"],
       exclude: ["arms.map"],
       linkerSettings: [.unsafeFlags(dynamicLibraryFlags)]),
+    .executableTarget(name: "head-epoch", dependencies: ["ARMS"], path: "Tests/Benchmarks/head-epoch"),
     .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
     .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
