@@ -19,8 +19,10 @@ struct FeedForward {
     }
   }
 
+  /// `residual`, `[rows, outputs]`, is added to what is written to `out`, which is other memory.
   func forward(
-    _ x: LinearInput, keeping kept: Kept, out: UnsafeMutablePointer<Float>, on execution: Execution
+    _ x: LinearInput, keeping kept: Kept, residual: UnsafePointer<Float>? = nil,
+    out: UnsafeMutablePointer<Float>, on execution: Execution
   ) {
     up.forward(x, out: kept.raw, stride: up.outputs, on: execution)
     let piece = execution.rowsPerPiece(x.rows, minimum: 4)
@@ -30,13 +32,14 @@ struct FeedForward {
         activation: activation, piece: piece),
       count: (x.rows + piece - 1) / piece)
     down.forward(
-      Rows(kept.hidden, stride: up.outputs).input(count: x.rows), out: out, stride: down.outputs,
-      on: execution)
+      Rows(kept.hidden, stride: up.outputs).input(count: x.rows), residual: residual, out: out,
+      stride: down.outputs, on: execution)
   }
 
-  /// Writes `dx`, `[rows, inputs]`; `hiddenGradient` is room for `[rows, f]`.
+  /// Writes `dx`, `[rows, inputs]`, or adds to it, which then may be `dy`; `hiddenGradient` is room for
+  /// `[rows, f]`.
   func backward(
-    _ x: LinearInput, kept: Kept, dy: Rows, dx: UnsafeMutablePointer<Float>,
+    _ x: LinearInput, kept: Kept, dy: Rows, dx: UnsafeMutablePointer<Float>, accumulates: Bool = false,
     hiddenGradient: UnsafeMutablePointer<Float>, into gradients: Gradients, on execution: Execution
   ) {
     let width = up.outputs
@@ -51,7 +54,8 @@ struct FeedForward {
         activation: activation, piece: piece),
       count: (x.rows + piece - 1) / piece)
     up.weightGradient(of: hidden, input: x, into: gradients, on: execution)
-    up.inputGradient(of: hidden, count: x.rows, into: Rows(dx, stride: up.inputs), on: execution)
+    up.inputGradient(
+      of: hidden, count: x.rows, accumulates: accumulates, into: Rows(dx, stride: up.inputs), on: execution)
   }
 }
 

@@ -63,6 +63,15 @@ struct Gradients {
     self.accumulates = accumulates
   }
 
+  private init(_ other: Gradients, accumulates: Bool) {
+    values = other.values
+    gradients = other.gradients
+    self.accumulates = accumulates
+  }
+
+  /// The same places, added to or set.
+  func accumulating(_ accumulates: Bool) -> Gradients { Gradients(self, accumulates: accumulates) }
+
   /// Where the gradient of the parameter at `parameter` goes.
   func of(_ parameter: UnsafePointer<Float>) -> UnsafeMutablePointer<Float> {
     gradients + (parameter - values)
