@@ -46,6 +46,7 @@ let package = Package(
       name: "arms-bench",
       dependencies: ["ARMS", "CKernels", "CBenchmark"],
       path: "Tests/Benchmarks/arms-bench"),
+    .executableTarget(name: "head-epoch", dependencies: ["ARMS"], path: "Tests/Benchmarks/head-epoch"),
     .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
     .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),

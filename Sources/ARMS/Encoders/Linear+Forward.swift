@@ -46,10 +46,7 @@ extension Linear {
   }
 }
 
-/// A product of rows with float weights, cut along the longer side.
-///
-/// The pieces do not depend on the number of threads, and so the sums, whose order OpenBLAS chooses by the size of
-/// a product, have the same bits with any number. Smaller pieces would cost: every call packs both its operands.
+/// A product of rows with float weights, in pieces that are activated while they are in the cache.
 private struct FloatTiles: ParallelTask {
   let kernels: ck_kernels
   let linear: Linear
@@ -60,25 +57,19 @@ private struct FloatTiles: ParallelTask {
   let out: UnsafeMutablePointer<Float>
   let stride: Int
 
-  private static let piece = 128
-  private var cutsRows: Bool { input.rows >= linear.outputs }
-  private var longer: Int { max(input.rows, linear.outputs) }
-  var count: Int { (longer + Self.piece - 1) / Self.piece }
+  private var pieces: ProductPieces { ProductPieces(rows: input.rows, columns: linear.outputs) }
+  var count: Int { pieces.count }
 
   func run(_ index: Int, worker: Int) {
-    let part = index * Self.piece..<min((index + 1) * Self.piece, longer)
-    let rows = cutsRows ? part : 0..<input.rows
-    let channels = cutsRows ? 0..<linear.outputs : part
+    let (rows, channels) = pieces[index]
     let offset = rows.lowerBound * stride + channels.lowerBound
     BLAS.multiply(
-      input.float + rows.lowerBound * input.stride, ldx: input.stride, rows: rows.count,
-      inputs: linear.inputs,
-      weight: weight + channels.lowerBound * linear.inputs, outputs: channels.count, out: out + offset,
-      ldo: stride)
+      BLAS.Operand(input.float + rows.lowerBound * input.stride, stride: input.stride),
+      BLAS.Operand(weight + channels.lowerBound * linear.inputs, stride: linear.inputs, transposed: true),
+      rows: rows.count, columns: channels.count, depth: linear.inputs, out: out + offset, stride: stride)
     kernels.bias_activation(
       out + offset, stride, rows.count, channels.count, linear.bias.map { $0 + channels.lowerBound },
-      activation,
-      residual.map { $0 + offset }, stride)
+      activation, residual.map { $0 + offset }, stride)
   }
 }
 
