@@ -50,6 +50,8 @@ package final class HeadTrainer {
   let network: RouterNetwork
   /// The candidates when the trainer was made.
   let pool: CandidatePool
+  /// Of its own: routing goes on beside it, and what training allocates goes with it.
+  let engine: Engine
   let parameters: ParameterSet
   /// The layers on the parameters.
   let head: Head
@@ -101,6 +103,7 @@ package final class HeadTrainer {
     optimizer = try AdamW(
       parameters, options: AdamW.Options(weightDecay: options.weightDecay, clip: options.clip))
     self.router = router
+    engine = Engine(threads: router.engine.pool.threads)
     self.options = options
     self.number = number
     self.network = network
@@ -124,7 +127,7 @@ package final class HeadTrainer {
     var sum = 0.0
     var accumulates = false
     for pass in places.passes(of: options.samplesPerPass) {
-      sum += try router.engine.execute { (execution) throws(ARMSError) in
+      sum += try engine.execute { (execution) throws(ARMSError) in
         let batch = try TrainingBatch(samples, at: pass, network: network, head: head, in: execution.arena)
         let kept = try Head.Kept(head, batch.input, candidates: candidates, in: execution.arena)
         try head.forward(batch.input, candidates: candidates, keeping: kept, on: execution)
@@ -146,7 +149,7 @@ package final class HeadTrainer {
   ///
   /// Throws `notFinite`, and changes nothing, if the gradients are not finite.
   package func applyGradients(rate: Double) throws(ARMSError) {
-    try router.engine.execute { (execution) throws(ARMSError) in
+    try engine.execute { (execution) throws(ARMSError) in
       try optimizer.apply(rate: rate, on: execution)
     }
   }
