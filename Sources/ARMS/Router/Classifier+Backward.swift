@@ -121,7 +121,8 @@ extension Classifier {
     let keyGradient = Rows(try arena.allocate(Float.self, keys.count * sharedWidth), stride: sharedWidth)
     BLAS.multiply(
       BLAS.Operand(dy, stride: keys.count), BLAS.Operand(keys.unit, stride: sharedWidth), rows: queries.count,
-      columns: sharedWidth, depth: keys.count, out: queryGradient.start, stride: sharedWidth, on: execution.pool
+      columns: sharedWidth, depth: keys.count, out: queryGradient.start, stride: sharedWidth,
+      on: execution.pool
     )
     BLAS.multiply(
       BLAS.Operand(dy, stride: keys.count, transposed: true), BLAS.Operand(queries.unit, stride: sharedWidth),

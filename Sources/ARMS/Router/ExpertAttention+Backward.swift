@@ -54,10 +54,11 @@ extension ExpertAttention {
   }
 
   /// From the gradient of the output, `dy`, `[queries, w]`, to those of all weights. The gradients of the
-  /// image-index embedding and of the learned token are added to: all experts share them.
+  /// image-index embedding, of the learned token and of the places of `wanted` are added to: all experts share
+  /// them.
   func backward(
-    _ input: HeadInput, kept: Kept, dy: UnsafeMutablePointer<Float>, into gradients: Gradients,
-    on execution: Execution
+    _ input: HeadInput, kept: Kept, dy: UnsafeMutablePointer<Float>, wanted: HeadInputGradients,
+    into gradients: Gradients, on execution: Execution
   ) throws(ARMSError) {
     let arena = execution.arena
     let heads = input.count * heads
@@ -66,7 +67,7 @@ extension ExpertAttention {
       kernels: execution.kernels, attention: self, input: input, kept: kept,
       sumGradient: try arena.allocate(Float.self, heads * patchWidth),
       foldedGradient: try arena.allocate(Float.self, heads * patchWidth),
-      scores: try arena.allocate(Float.self, execution.pool.threads * kept.mostTokens),
+      scores: try arena.allocate(Float.self, heads * kept.mostTokens),
       part: try arena.allocate(Float.self, execution.pool.threads * patchWidth),
       weightSums: try arena.allocate(Float.self, (mostImages + 1) * heads),
       scoreSums: try arena.allocate(Float.self, (mostImages + 1) * heads), places: mostImages + 1)
@@ -82,6 +83,9 @@ extension ExpertAttention {
     work.scoreSums.update(repeating: 0, count: work.places * heads)
     execution.pool.run(work, count: heads)
     try work.tokenGradients(into: gradients, in: arena)
+    if let tokens = wanted.tokens {
+      execution.pool.run(TokenGradients(work: work, out: tokens), count: input.count)
+    }
     let queryGradient = try arena.allocate(Float.self, input.count * width)
     for head in 0..<self.heads {
       let (slice, folded) = (keySlice(head), tokenSlice(work.foldedGradient, head).input(count: input.count))
@@ -92,6 +96,10 @@ extension ExpertAttention {
       of: Rows(queryGradient, stride: width),
       input: LinearInput(rows: input.count, float: input.question, stride: query.inputs, quantized: nil),
       into: gradients, on: execution)
+    guard let question = wanted.question else { return }
+    query.inputGradient(
+      of: Rows(queryGradient, stride: width), count: input.count, accumulates: true,
+      into: Rows(question, stride: query.inputs), on: execution)
   }
 
   /// `W_K[j]` as a layer from tokens to the head's width.
@@ -149,7 +157,7 @@ private struct AttendTokensBackward: ParallelTask {
   /// `[queries, h, d_p]`: dC and dU.
   let sumGradient: UnsafeMutablePointer<Float>
   let foldedGradient: UnsafeMutablePointer<Float>
-  /// `[threads, mostTokens]`
+  /// `[queries, h, mostTokens]`: dS.
   let scores: UnsafeMutablePointer<Float>
   /// `[threads, d_p]`
   let part: UnsafeMutablePointer<Float>
@@ -163,7 +171,7 @@ private struct AttendTokensBackward: ParallelTask {
     let width = attention.patchWidth
     let query = index / attention.heads
     let weights = kept.weights + index * kept.mostTokens
-    let scores = scores + worker * kept.mostTokens
+    let scores = scores + index * kept.mostTokens
     let count = attention.products(
       of: sumGradient + index * width, with: input, query: query, into: scores, kernels)
     let mean = kernels.dot(weights, scores, count)
@@ -196,6 +204,28 @@ private struct AttendTokensBackward: ParallelTask {
       for (sums, vectors) in [(weightSums, sumGradient), (scoreSums, kept.folded)] {
         kernels.gemv_transposed(vectors, width, rows, width, sums + place * rows, total)
         for column in 0..<width { target[column] += total[column] }
+      }
+    }
+  }
+}
+
+/// One query a piece: adds `dX_t = sum over heads of a_t dC + dS_t U` to the gradients of its tokens.
+private struct TokenGradients: ParallelTask {
+  let work: AttendTokensBackward
+  /// `[images, tokensPerImage, d_p]`
+  let out: UnsafeMutablePointer<Float>
+
+  func run(_ query: Int, worker: Int) {
+    guard let starts = work.input.imageStarts, starts[query + 1] > starts[query] else { return }
+    let (kept, width, heads) = (work.kept, work.attention.patchWidth, work.attention.heads)
+    let first = starts[query] * work.input.tokensPerImage
+    for token in 0..<(starts[query + 1] - starts[query]) * work.input.tokensPerImage {
+      let target = out + (first + token) * width
+      for index in query * heads..<(query + 1) * heads {
+        let place = index * kept.mostTokens + token
+        let (weight, score) = (kept.weights[place], work.scores[place])
+        let (sum, folded) = (work.sumGradient + index * width, kept.folded + index * width)
+        for column in 0..<width { target[column] += weight * sum[column] + score * folded[column] }
       }
     }
   }

@@ -58,11 +58,11 @@ extension FusionExpert {
       on: execution)
   }
 
-  /// From the gradient of `e`, `[queries, d_e]`, to those of all weights. The gradient of the pooled image is
-  /// added to `imageGradient`, `[queries, d_v]`, if it is wanted.
+  /// From the gradient of `e`, `[queries, d_e]`, to those of all weights. Those of what the expert reads are
+  /// added to the places of `wanted`.
   func backward(
-    _ input: HeadInput, kept: Kept, dy: UnsafeMutablePointer<Float>,
-    imageGradient: UnsafeMutablePointer<Float>?, into gradients: Gradients, on execution: Execution
+    _ input: HeadInput, kept: Kept, dy: UnsafeMutablePointer<Float>, wanted: HeadInputGradients,
+    into gradients: Gradients, on execution: Execution
   ) throws(ARMSError) {
     let (arena, rows, width) = (execution.arena, input.count, norm.width)
     let joined = try arena.allocate(Float.self, rows * width)
@@ -71,23 +71,29 @@ extension FusionExpert {
       dy: Rows(dy, stride: down.outputs), dx: joined,
       hiddenGradient: try arena.allocate(Float.self, rows * up.outputs), into: gradients, on: execution)
     try norm.backward(kept.joined, rows: rows, dy: joined, dx: joined, into: gradients, on: execution)
+    if let question = wanted.question {
+      for row in 0..<rows {
+        let (from, to) = (joined + row * width, question + row * questionWidth)
+        for column in 0..<questionWidth { to[column] += from[column] }
+      }
+    }
     let attended = Rows(joined + questionWidth, stride: width)
     let values = Rows(kept.values, stride: imageWidth)
     switch image {
     case .concat(let projection):
-      project(projection, input, attended, imageGradient, into: gradients, on: execution)
+      project(projection, input, attended, wanted.image, into: gradients, on: execution)
     case .pooled(let value, let output):
       let valueGradient = Rows(try arena.allocate(Float.self, rows * imageWidth), stride: imageWidth)
       output.weightGradient(of: attended, input: values.input(count: rows), into: gradients, on: execution)
       output.inputGradient(of: attended, count: rows, into: valueGradient, on: execution)
-      project(value, input, valueGradient, imageGradient, into: gradients, on: execution)
+      project(value, input, valueGradient, wanted.image, into: gradients, on: execution)
     case .patches(let attention, let output):
       guard let keptAttention = kept.attention else { return }
       let valueGradient = Rows(try arena.allocate(Float.self, rows * imageWidth), stride: imageWidth)
       output.weightGradient(of: attended, input: values.input(count: rows), into: gradients, on: execution)
       output.inputGradient(of: attended, count: rows, into: valueGradient, on: execution)
       try attention.backward(
-        input, kept: keptAttention, dy: valueGradient.start, into: gradients, on: execution)
+        input, kept: keptAttention, dy: valueGradient.start, wanted: wanted, into: gradients, on: execution)
     }
   }
 

@@ -55,11 +55,11 @@ extension Head {
   /// From the gradient of the logits, `[queries, candidates]`, which is overwritten, to those of all weights of
   /// the head and the candidates.
   ///
-  /// Questions and images are frozen. Only a query without an image needs the gradient of its pooled image, which
-  /// is the learned one.
+  /// The gradients of what the head reads are written to those places of `wanted` that there are. A query without
+  /// an image needs that of its pooled image in any case: it is the learned one.
   func backward(
     _ input: HeadInput, candidates: CandidateWeights, kept: Kept, dy: UnsafeMutablePointer<Float>,
-    into gradients: Gradients, on execution: Execution
+    wanted: HeadInputGradients = HeadInputGradients(), into gradients: Gradients, on execution: Execution
   ) throws(ARMSError) {
     let arena = execution.arena
     clearShared(gradients)
@@ -67,9 +67,11 @@ extension Head {
     let joined = try arena.allocate(Float.self, input.count * width)
     try classifier.backward(
       candidates, kept: kept.classifier, dy: dy, joinedGradient: joined, into: gradients, on: execution)
-    let imageGradient: UnsafeMutablePointer<Float>? =
-      input.hasQueryWithoutImage ? try arena.allocate(Float.self, input.count * imageWidth) : nil
-    imageGradient?.update(repeating: 0, count: input.count * imageWidth)
+    var wanted = wanted
+    if wanted.image == nil, input.hasQueryWithoutImage {
+      wanted.image = try arena.allocate(Float.self, input.count * imageWidth)
+    }
+    begin(wanted, input, joined: joined)
     let gateGradient = try arena.allocate(Float.self, input.count * experts.count)
     let expertGradient = try arena.allocate(Float.self, input.count * expertWidth)
     for (number, expert) in experts.enumerated() {
@@ -82,13 +84,26 @@ extension Head {
         for column in 0..<expertWidth { target[column] = kept.gate[index] * mixture[column] }
       }
       try expert.backward(
-        input, kept: kept.experts[number], dy: expertGradient, imageGradient: imageGradient, into: gradients,
-        on: execution)
+        input, kept: kept.experts[number], dy: expertGradient, wanted: wanted, into: gradients, on: execution)
     }
     gate.backward(
       Rows(kept.joined, stride: gate.inputs).input(count: input.count), p: kept.gate, dp: gateGradient,
-      imageWidth: imageWidth, imageGradient: imageGradient, into: gradients, on: execution)
-    if let imageGradient { addLearnedImage(imageGradient, input, into: gradients) }
+      imageWidth: imageWidth, wanted: wanted, into: gradients, on: execution)
+    if let imageGradient = wanted.image { addLearnedImage(imageGradient, input, into: gradients) }
+  }
+
+  /// Sets what the parts add to: the question's part of `[q; e]`, and zeros.
+  private func begin(_ wanted: HeadInputGradients, _ input: HeadInput, joined: UnsafePointer<Float>) {
+    wanted.image?.update(repeating: 0, count: input.count * imageWidth)
+    if let starts = input.imageStarts, case .patches(let attention, _)? = experts.first?.image {
+      wanted.tokens?.update(
+        repeating: 0, count: starts[input.count] * input.tokensPerImage * attention.patchWidth)
+    }
+    guard let question = wanted.question else { return }
+    for query in 0..<input.count {
+      (question + query * questionWidth).update(
+        from: joined + query * (questionWidth + expertWidth), count: questionWidth)
+    }
   }
 
   /// Sets the gradients that several parts add to, to 0.

@@ -87,7 +87,8 @@ private struct PieceProducts: ParallelTask {
   func run(_ index: Int, worker: Int) {
     let (rows, columns) = pieces[index]
     BLAS.multiply(
-      left.advanced(by: rows.lowerBound, alongRows: true), right.advanced(by: columns.lowerBound, alongRows: false),
+      left.advanced(by: rows.lowerBound, alongRows: true),
+      right.advanced(by: columns.lowerBound, alongRows: false),
       rows: rows.count, columns: columns.count, depth: depth, accumulates: accumulates,
       out: out + rows.lowerBound * stride + columns.lowerBound, stride: stride)
   }

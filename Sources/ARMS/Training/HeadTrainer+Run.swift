@@ -4,7 +4,7 @@ package struct HeadMetrics: Sendable, Equatable {
   package var loss = 0.0
   /// Share of the known outcomes that the sign of the logit predicts.
   package var accuracy = 0.0
-  /// Share of the samples whose most confident candidate, among those with a known outcome, answered correctly.
+  /// Share of the samples whose candidate of the largest logit, among those with a known outcome, answered correctly.
   package var exactMatch = 0.0
 }
 
@@ -26,6 +26,7 @@ package struct HeadTrainingProgress: Sendable, Equatable {
 extension HeadTrainer {
   /// Trains for the epochs of the options, in an order that the seed decides. Returns the validation metrics of
   /// each epoch; none without validation samples.
+  /// A second run begins the learning rate's course anew and goes on with weights and moments.
   ///
   /// `progress` is called after every step on this thread; false ends the run. Throws `cancelled` then,
   /// `notFinite` when the loss is no number any more, and as ``validate(_:)``. What was learned before stays.
@@ -82,7 +83,7 @@ extension HeadTrainer {
     try validate(samples)
     var sums = MetricSums()
     for pass in Array(samples.indices)[...].passes(of: options.samplesPerPass) {
-      try router.engine.execute { (execution) throws(ARMSError) in
+      try engine.execute { (execution) throws(ARMSError) in
         let batch = try TrainingBatch(samples, at: pass, network: network, head: head, in: execution.arena)
         let kept = try Head.Kept(head, batch.input, candidates: candidates, in: execution.arena)
         try head.forward(batch.input, candidates: candidates, keeping: kept, on: execution)

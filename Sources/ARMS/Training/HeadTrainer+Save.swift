@@ -42,7 +42,7 @@ extension HeadTrainer {
     var pools = router.snapshots.load().pools
     pools[number] = try CandidatePool(
       learned, embeddings: pool.embeddings, deltas: candidates.deltas, classifier: head.classifier,
-      on: router.engine)
+      on: engine)
     return pools
   }
 }

@@ -50,6 +50,8 @@ package final class HeadTrainer {
   let network: RouterNetwork
   /// The candidates when the trainer was made.
   let pool: CandidatePool
+  /// Of its own: routing goes on beside it, and what training allocates goes with it.
+  let engine: Engine
   let parameters: ParameterSet
   /// The layers on the parameters.
   let head: Head
@@ -101,6 +103,7 @@ package final class HeadTrainer {
     optimizer = try AdamW(
       parameters, options: AdamW.Options(weightDecay: options.weightDecay, clip: options.clip))
     self.router = router
+    engine = Engine(threads: router.engine.pool.threads)
     self.options = options
     self.number = number
     self.network = network
@@ -117,14 +120,17 @@ package final class HeadTrainer {
 
   /// Computes the gradients of the mean loss of the samples at `places`, and returns that loss. The samples
   /// were validated.
-  package func computeGradients(_ samples: [TrainingSample], at places: ArraySlice<Int>) throws(ARMSError)
-    -> Double
-  {
+  ///
+  /// The gradients of the samples' questions and images go to the places of `wanted`, in the order of `places`.
+  package func computeGradients(
+    _ samples: [TrainingSample], at places: ArraySlice<Int>, wanted: HeadInputGradients = HeadInputGradients()
+  ) throws(ARMSError) -> Double {
     let totalWeight = loss.totalWeight(samples, at: places)
     var sum = 0.0
     var accumulates = false
+    var wanted = wanted
     for pass in places.passes(of: options.samplesPerPass) {
-      sum += try router.engine.execute { (execution) throws(ARMSError) in
+      sum += try engine.execute { (execution) throws(ARMSError) in
         let batch = try TrainingBatch(samples, at: pass, network: network, head: head, in: execution.arena)
         let kept = try Head.Kept(head, batch.input, candidates: candidates, in: execution.arena)
         try head.forward(batch.input, candidates: candidates, keeping: kept, on: execution)
@@ -133,11 +139,12 @@ package final class HeadTrainer {
           batch, logits: kept.classifier.logits, candidates: candidates.count, totalWeight: totalWeight,
           into: dy)
         try head.backward(
-          batch.input, candidates: candidates, kept: kept, dy: dy,
+          batch.input, candidates: candidates, kept: kept, dy: dy, wanted: wanted,
           into: Gradients(of: parameters, accumulates: accumulates), on: execution)
         return sum
       }
       accumulates = true
+      wanted.advance(queries: pass.count, images: pass.reduce(0) { $0 + samples[$1].images.count }, network)
     }
     return totalWeight > 0 ? sum / totalWeight : 0
   }
@@ -146,7 +153,7 @@ package final class HeadTrainer {
   ///
   /// Throws `notFinite`, and changes nothing, if the gradients are not finite.
   package func applyGradients(rate: Double) throws(ARMSError) {
-    try router.engine.execute { (execution) throws(ARMSError) in
+    try engine.execute { (execution) throws(ARMSError) in
       try optimizer.apply(rate: rate, on: execution)
     }
   }
@@ -164,5 +171,14 @@ extension ArraySlice<Int> {
   /// The slice in parts of at most `size`.
   func passes(of size: Int) -> [ArraySlice<Int>] {
     stride(from: startIndex, to: endIndex, by: size).map { self[$0..<Swift.min($0 + size, endIndex)] }
+  }
+}
+
+extension HeadInputGradients {
+  /// Moves on to the places behind so many queries and images.
+  fileprivate mutating func advance(queries: Int, images: Int, _ network: RouterNetwork) {
+    question = question.map { $0 + queries * network.text.width }
+    image = image.map { $0 + queries * network.image.width }
+    tokens = tokens.map { $0 + images * network.image.tokenCount * network.image.patchWidth }
   }
 }

@@ -14,6 +14,8 @@ package final class ImageEncoderTrainer {
   }
 
   let router: Router
+  /// Of its own: routing goes on beside it, and what training allocates goes with it.
+  let engine: Engine
   let parameters: ParameterSet
   /// The encoder on the parameters.
   let encoder: ImageEncoder
@@ -43,6 +45,7 @@ package final class ImageEncoderTrainer {
       ModelFile(keysOf: router.file, tensors: parameters.tensors), key: isSecond ? "arms.second." : "arms.",
       prefix: isSecond ? "second." : "")
     self.router = router
+    engine = Engine(threads: router.engine.pool.threads)
   }
 
   /// Encodes prepared images, `[images, 3, imageSize, imageSize]`; asks `body` for the gradients of what the
@@ -60,7 +63,7 @@ package final class ImageEncoderTrainer {
         .invalidArgument,
         "the images have \(pixels.count) floats; a multiple of \(encoder.pixelCount) is wanted")
     }
-    try router.engine.execute { (execution) throws(ARMSError) in
+    try engine.execute { (execution) throws(ARMSError) in
       let arena = execution.arena
       let kept = try ImageEncoder.Kept(encoder, count: count, in: arena)
       let (pooledCount, tokenFloats) = (count * width, count * tokenCount * patchWidth)

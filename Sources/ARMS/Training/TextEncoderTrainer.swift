@@ -2,6 +2,8 @@
 /// threads.
 package final class TextEncoderTrainer {
   let router: Router
+  /// Of its own: routing goes on beside it, and what training allocates goes with it.
+  let engine: Engine
   let parameters: ParameterSet
   /// The encoder on the parameters.
   let encoder: TextEncoder
@@ -27,6 +29,7 @@ package final class TextEncoderTrainer {
       ModelFile(keysOf: router.file, tensors: parameters.tensors), key: isSecond ? "arms.second." : "arms.",
       prefix: isSecond ? "second." : "")
     self.router = router
+    engine = Engine(threads: router.engine.pool.threads)
   }
 
   /// Encodes texts, each as its token ids, [CLS] and [SEP] included; asks `body` for the gradient of what the
@@ -43,7 +46,7 @@ package final class TextEncoderTrainer {
     guard !texts.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no text; one at least is wanted")
     }
-    try router.engine.execute { (execution) throws(ARMSError) in
+    try engine.execute { (execution) throws(ARMSError) in
       let arena = execution.arena
       let (ids, sequences) = try gather(texts, in: arena)
       let kept = try TextEncoder.Kept(encoder, ids, sequences, in: arena)

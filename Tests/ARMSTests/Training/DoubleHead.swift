@@ -31,7 +31,8 @@ struct DoubleHead {
     return (above - below) / (2 * step)
   }
 
-  private func loss(_ samples: [TrainingSample]) -> Double {
+  /// The weighted mean of the binary cross-entropy.
+  func loss(_ samples: [TrainingSample]) -> Double {
     var (sum, weight) = (0.0, 0.0)
     for sample in samples {
       let logits = logits(of: sample)

@@ -44,6 +44,72 @@ import Testing
     }
   }
 
+  /// The gradients of questions and images, in one pass and in two.
+  @Test(arguments: GradientFixture.all, [1, 2])
+  func inputsAgreeWithCentralDifferences(_ fixture: GradientFixture, samplesPerPass: Int) throws {
+    let router = try fixture.fixture.router()
+    var options = HeadTrainingOptions()
+    options.samplesPerPass = samplesPerPass
+    let trainer = try HeadTrainer(router, options: options)
+    let samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
+    let (text, image) = (trainer.network.text, trainer.network.image)
+    var question = [Float](repeating: 9, count: 2 * text.width)
+    var pooled = [Float](repeating: 9, count: 2 * image.width)
+    var tokens = [Float](repeating: 9, count: 2 * image.tokenCount * image.patchWidth)
+    try question.withUnsafeMutableBufferPointer { question in
+      try pooled.withUnsafeMutableBufferPointer { pooled in
+        try tokens.withUnsafeMutableBufferPointer { tokens in
+          let wanted = HeadInputGradients(
+            question: question.baseAddress, image: pooled.baseAddress, tokens: tokens.baseAddress)
+          _ = try trainer.computeGradients(samples, at: samples.places, wanted: wanted)
+        }
+      }
+    }
+    let reference = try DoubleHead(trainer)
+    func check(_ gradient: Float, _ change: (inout [TrainingSample], Float) throws -> Void) rethrows {
+      // A float's step: the reference takes its inputs as floats.
+      let step: Float = 0x1p-10
+      var (above, below) = (samples, samples)
+      try change(&above, step)
+      try change(&below, -step)
+      let numeric = (reference.loss(above) - reference.loss(below)) / Double(2 * step)
+      #expect(abs(Double(gradient) - numeric) <= 1e-3 * max(abs(numeric), 1e-2), "\(gradient) for \(numeric)")
+    }
+    for place in [0, text.width - 1, text.width + 3] {
+      try check(question[place]) { samples, step in
+        let number = place / text.width
+        var embedding = samples[number].question.embedding
+        embedding[place % text.width] += step
+        samples[number].question = EncodedQuestion([
+          .init(encoder: text, embedding: embedding, tokens: 1, totalTokens: 1)
+        ])
+      }
+    }
+    for place in [0, image.width - 1] {
+      // Of two images each has half.
+      try check(pooled[image.width + place] / 2) { samples, step in
+        let old = samples[1].images[1].encodings[0]
+        var embedding = old.embedding
+        embedding[place] += step
+        samples[1].images[1] = EncodedImage([.init(encoder: image, embedding: embedding, tokens: old.tokens)])
+      }
+    }
+    guard trainer.head.fusion == .patches else { return }
+    let count = image.tokenCount * image.patchWidth
+    for (number, place) in [(0, 5), (1, count - 1), (1, 7 * image.patchWidth)] {
+      try check(tokens[number * count + place]) { samples, step in
+        let old = samples[1].images[number].encodings[0]
+        let buffer = try AlignedBuffer(Float.self, count: count, purpose: "tokens")
+        let values = try #require(old.tokens).pointer(to: Float.self)
+        buffer.pointer(to: Float.self).update(from: values, count: count)
+        buffer.pointer(to: Float.self)[place] += step
+        samples[1].images[number] = EncodedImage([
+          .init(encoder: image, embedding: old.embedding, tokens: buffer)
+        ])
+      }
+    }
+  }
+
   @Test(arguments: GradientFixture.all) func twentyStepsFollowPyTorch(_ fixture: GradientFixture) throws {
     let router = try fixture.fixture.router()
     let trainer = try HeadTrainer(router)
