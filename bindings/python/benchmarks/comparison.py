@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from benchmarks.inputs import BATCH
 from benchmarks.models import FUSIONS, Folder
-from benchmarks.process import Process, Samples, alternate
+from benchmarks.process import Process, Samples, alternate, wait_for_quiet
 
 _ARMS: Final = tuple(f"arms-{fusion}" for fusion in FUSIONS)
 _FLEET: Final = 8
@@ -156,6 +156,8 @@ class Comparison:
         for turn in range(self.effort.starts + 1):
             for name in names:
                 with Process(name, self.folder, 2) as process:
+                    process.ask("memory")  # answered when its libraries are imported
+                    wait_for_quiet()
                     answer = process.ask("open")
                 self.versions[name] = answer["version"]
                 if turn > 0:

@@ -16,8 +16,10 @@ from typing import Any, Final, Self
 from benchmarks.models import Folder
 
 _PACKAGE: Final = Path(__file__).parents[1]
-_SETTLE: Final = 0.05
-"""Seconds between two bursts, in which threads that still spin go to sleep."""
+_SETTLE: Final = 0.1
+"""Seconds between two turns, in which threads that still spin go to sleep."""
+_PATIENCE: Final = 3.0
+"""Seconds to wait for others to leave the machine before a turn is measured all the same."""
 
 
 @dataclass
@@ -92,14 +94,33 @@ def _settings(threads: int) -> dict[str, str]:
     }
 
 
+def _busy() -> int:
+    """Return the ticks of 10 ms that all cores have been busy since the machine started."""
+    user, nice, system, _, _, *rest = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    return sum(map(int, (user, nice, system, *rest[:3])))
+
+
+def wait_for_quiet() -> None:
+    """Wait until nothing runs on the machine, or patience ends."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        before = _busy()
+        time.sleep(_SETTLE)
+        if _busy() - before <= 1 or time.monotonic() > end:
+            return
+
+
 def alternate(
     processes: Sequence[Process], rounds: int, work: str, **arguments: Any
 ) -> list[Samples]:
-    """Let every process do the same in turn, again and again: A B C A B C ..."""
+    """Let every process do the same in turn, again and again: A B C A B C ...
+
+    A turn begins when nothing else runs on the machine, or when patience ends.
+    """
     samples = [Samples() for _ in processes]
     for _ in range(rounds):
         for process, collected in zip(processes, samples, strict=True):
-            time.sleep(_SETTLE)
+            wait_for_quiet()
             answer = process.ask(work, **arguments)
             collected.wall += answer["wall"]
             collected.cpu += answer["cpu"]
