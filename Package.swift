@@ -39,6 +39,14 @@ let package = Package(
       exclude: ["arms.map"],
       linkerSettings: [.unsafeFlags(dynamicLibraryFlags)]),
     .executableTarget(name: "head-epoch", dependencies: ["ARMS"], path: "Tests/Benchmarks/head-epoch"),
+    .target(
+      name: "CBenchmark",
+      path: "Tests/Benchmarks/CBenchmark",
+      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("m")]),
+    .executableTarget(
+      name: "arms-bench",
+      dependencies: ["ARMS", "CKernels", "CBenchmark"],
+      path: "Tests/Benchmarks/arms-bench"),
     .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
     .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),

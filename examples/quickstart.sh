@@ -1,19 +1,29 @@
 #!/bin/sh
 # Installs what is needed, builds the library and its Python package, and routes a sample image.
 #
-# Needs Debian 12 (or a relative of it) with Swift 6.1 or newer on the PATH.
+# Needs Debian 12 (or a relative of it) with Swift 6.3 on the PATH, and root or sudo. May be run again.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+unset ARMS_LIBRARY ARMS_ISA ARMS_OPENBLAS PYTHONPATH PYTHONHOME
+step() { printf '\n== %s\n' "$1"; }
 
-as_root apt-get update -q
-as_root apt-get install -qy libjpeg-dev libpng-dev libopenblas0 python3-venv
+command -v swift > /dev/null || { echo "quickstart.sh: there is no 'swift' on the PATH; install Swift 6.3" >&2; exit 1; }
+
+step "Debian packages"
+as_root apt-get update -qq
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends \
+  libjpeg-dev libpng-dev libopenblas0 python3-venv > /dev/null
+
+step "library"
 swift build -c release --product arms
-[ -x .venv/bin/python ] || python3 -m venv .venv
+
+step "Python package, into .venv"
+[ -x .venv/bin/pip ] || python3 -m venv .venv
 .venv/bin/pip install -q ./bindings/python
 
-echo
+step "arms route"
 echo "The model is a small one with RANDOM weights: it shows that everything works, and its ranking means nothing."
 .venv/bin/arms route Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf \
   examples/images/chart.png "What is the highest value in the chart?"

@@ -27,7 +27,7 @@ in_c() {
 }
 
 in_go() {
-  (cd "$here/go" && go build -o "$work/go" .) && "$work/go" "$@"
+  (cd "$here/go" && go build -buildvcs=false -o "$work/go" .) && "$work/go" "$@"
 }
 
 in_python() {

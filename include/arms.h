@@ -8,7 +8,8 @@
  * - Every call that can fail returns an arms_status and takes an `arms_error **error` last. When the
  *   status is not ARMS_OK and `error` is not NULL, `*error` receives an error to be read with
  *   arms_error_message() and freed with arms_error_free(). There is no thread-local "last error".
- *   On failure no output is written, unless the function says otherwise.
+ *   On failure no output is written, unless the function says otherwise. Beside the errors that a
+ *   function names, each may fail with OUT_OF_MEMORY or INTERNAL.
  * - Handles are opaque. Freeing NULL does nothing. A freed handle is detected when it is used again
  *   and answered with ARMS_ERROR_INVALID_HANDLE. What was made from a router stays valid after the
  *   router is freed.
@@ -74,7 +75,7 @@ enum arms_status_code {
   ARMS_ERROR_OUT_OF_MEMORY = 11,    /* memory could not be had */
   ARMS_ERROR_UNSUPPORTED = 12,      /* well-formed, but this library or machine cannot do it */
   ARMS_ERROR_NO_CANDIDATES = 13,    /* no candidate is left to choose from */
-  ARMS_ERROR_MISSING_VALUE = 14,    /* the policy needs a cost or latency that a candidate lacks */
+  ARMS_ERROR_MISSING_VALUE = 14,    /* a policy or ceiling needs a cost or latency that is unknown */
   ARMS_ERROR_BUFFER_TOO_SMALL = 15, /* the caller's buffer is too small; the number was reported */
   ARMS_ERROR_CANCELLED = 16,        /* the caller's callback asked to stop */
   ARMS_ERROR_INTERNAL = 17          /* a defect in the library; please report it */
@@ -108,8 +109,9 @@ uint32_t arms_abi_version(void);
 /* The release of the loaded library, "0.1.0" say. Static storage. */
 const char *arms_version(void);
 
-/* The instruction set that the kernels use on this CPU: "avx512vnni", "avx2", "neon" or "scalar".
- * Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser one. */
+/* The instruction set that the kernels use on this CPU: "avx512vnni", "avxvnni", "avx2", "neon" or
+ * "scalar". Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser one;
+ * one that this CPU lacks is ignored. */
 const char *arms_kernel_isa(void);
 
 /* ------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ void arms_router_free(arms_router *router);
 
 /* Writes the router and its present candidates as a model file. The file at `path` is replaced in
  * one step when all bytes are on disk, or left as it is.
- * Errors: IO, INVALID_HANDLE. */
+ * Errors: IO, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_router_save(const arms_router *router, const char *path, arms_error **error);
 
 enum arms_fusion { ARMS_FUSION_POOLED = 1, ARMS_FUSION_PATCHES = 2, ARMS_FUSION_CONCAT = 3 };
@@ -192,7 +194,7 @@ arms_status arms_router_memory(const arms_router *router, arms_memory *memory, a
  * --------------------------------------------------------------------------------------------- */
 
 enum arms_candidate_flag {
-  ARMS_CANDIDATE_DISABLED = 1,    /* kept, but never chosen, ranked or scored */
+  ARMS_CANDIDATE_DISABLED = 1,    /* kept, but never chosen or ranked, and scored only by name */
   ARMS_CANDIDATE_HAS_COST = 2,    /* `cost` is known */
   ARMS_CANDIDATE_HAS_LATENCY = 4  /* `latency` is known */
 };
@@ -226,6 +228,7 @@ arms_status arms_candidates_add(arms_router *router, const arms_candidate *candi
 
 /* Replaces flags, cost, latency, temperature, bias and max_images of the named candidates, all or
  * none. Profile fields and embedding must be NULL: a candidate with another profile is another one.
+ * `router` is not read.
  * Errors: NOT_FOUND, NOT_FINITE, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_candidates_update(arms_router *router, const arms_candidate *candidates,
                                    size_t count, arms_error **error);
@@ -304,11 +307,13 @@ typedef struct arms_image_input {
   size_t stride;     /* bytes from row to row, for the raw formats; 0: rows follow one another */
 } arms_image_input;
 
-/* An encoded question: its pooled vector q_i. Immutable, and independent of the router's life. */
+/* An encoded question: its pooled vector q_i. Immutable, and independent of the router's life. For
+ * queries of every router that has the same text encoder. */
 typedef struct arms_question arms_question;
 
 /* An encoded image: its pooled vector g_i and, where the fusion needs them, its tokens X_i.
- * Immutable, and independent of the router's life. */
+ * Immutable, and independent of the router's life. For queries of every router that has the same
+ * image encoder. */
 typedef struct arms_image arms_image;
 
 /* What is asked: one question, given in one of three ways, and any number of images, given in one of
@@ -385,8 +390,9 @@ typedef struct arms_route_options {
   float abstain_below;         /* choose nobody when the chosen one's confidence is below; 0: never */
   double lambda;               /* utility: confidence a US dollar */
   double mu;                   /* utility: confidence a millisecond */
-  double max_cost;             /* leave out candidates above it; 0: no ceiling */
-  double max_latency;          /* leave out candidates above it; 0: no ceiling */
+  double max_cost;             /* leave out candidates above it; 0: no ceiling. A candidate whose
+                                * cost is unknown is an error, unless it is not allowed anyway */
+  double max_latency;          /* the same for the latency */
   const char *const *allowed;  /* [allowed_count] names to choose from; NULL: all */
   size_t allowed_count;
   const arms_router *second;   /* cascade over two files: the second router; NULL: the file's own */

@@ -46,13 +46,17 @@ func optionalString(
   pointer == nil ? nil : try string(pointer, label())
 }
 
+/// Whether an array can have so many elements: a garbage count is told before memory is taken for it. One
+/// beyond `Int.max` arrives negative.
+private func isCount(_ count: Int) -> Bool { (0...Int(Int32.max)).contains(count) }
+
 /// The strings of an array.
 func strings(
   _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ label: String
 ) throws(ARMSError) -> [String] {
-  guard count >= 0, let names else {
-    if count == 0 { return [] }
-    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(count) is wrong")
+  if count == 0 { return [] }
+  guard let names, isCount(count) else {
+    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(UInt(bitPattern: count)) is wrong")
   }
   var result: [String] = []
   for index in 0..<count { result.append(try string(names[index], "\(label)[\(index)]")) }
@@ -132,8 +136,8 @@ func readAll<T: BitwiseCopyable>(
   _ pointer: UnsafePointer<T>?, _ count: Int, empty: T, _ label: String
 ) throws(ARMSError) -> [T] {
   if count == 0 { return [] }
-  guard let pointer, count > 0 else {
-    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(count) is wrong")
+  guard let pointer, isCount(count) else {
+    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(UInt(bitPattern: count)) is wrong")
   }
   let stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
   guard stride % MemoryLayout<T>.alignment == 0 else {
@@ -161,7 +165,8 @@ struct HostArray<T: BitwiseCopyable> {
 
   init(_ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, _ label: String) throws(ARMSError) {
     guard let pointer, capacity > 0 else {
-      throw ARMSError(.invalidArgument, "\(label) is NULL or its capacity \(capacity) is wrong")
+      throw ARMSError(
+        .invalidArgument, "\(label) is NULL or its capacity \(UInt(bitPattern: capacity)) is wrong")
     }
     stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
     start = UnsafeMutableRawPointer(pointer)
@@ -185,11 +190,11 @@ func hasRoom<T>(
   _ buffer: UnsafeMutablePointer<T>?, _ capacity: Int, for needed: Int, _ count: UnsafeMutablePointer<Int>,
   _ label: String
 ) throws(ARMSError) -> Bool {
-  count.pointee = needed
-  if buffer == nil, capacity == 0 { return false }
-  guard buffer != nil else {
+  guard buffer != nil || capacity == 0 else {
     throw ARMSError(.invalidArgument, "\(label) is NULL although its capacity is \(capacity)")
   }
+  count.pointee = needed
+  if buffer == nil { return false }
   // A capacity beyond Int.max arrives negative.
   guard capacity >= needed || capacity < 0 else {
     throw ARMSError(.bufferTooSmall, "\(label) has room for \(capacity); \(needed) are needed")

@@ -41,23 +41,30 @@ public func arms_score(
       asked.append(try convert(query, "queries[\(index)]"))
     }
     let (names, output) = try scoreOptions(options)
-    let scored = try router.score(asked, candidates: names, output: output) {
-      (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
-      let (needed, overflow) = asked.count.multipliedReportingOverflow(by: count)
-      guard !overflow else {
-        throw ARMSError(.limitExceeded, "\(asked.count) x \(count) scores are too many")
+    var found = 0
+    do throws(ARMSError) {
+      let scored = try router.score(asked, candidates: names, output: output) {
+        (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
+        let (needed, overflow) = asked.count.multipliedReportingOverflow(by: count)
+        guard !overflow else {
+          throw ARMSError(.limitExceeded, "\(asked.count) x \(count) scores are too many")
+        }
+        found = count
+        var total = 0
+        return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
       }
-      columns.pointee = count
-      var total = 0
-      return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
+      columns.pointee = found
+      generation?.pointee = scored
+    } catch {
+      if error.code == .bufferTooSmall { columns.pointee = found }
+      throw error
     }
-    generation?.pointee = scored
   }
 }
 
 private func scoreOptions(
   _ pointer: UnsafePointer<arms_score_options>?
-) throws(ARMSError) -> ([String]?, Router.ScoreOutput) {
+) throws(ARMSError) -> ([String]?, ScoreOutput) {
   guard let pointer else { return (nil, .confidence) }
   let options = try read(pointer, empty: arms_score_options(), "options")
   let names =

@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,7 +13,6 @@ typedef void (*sgemm_function)(int, int, int, int, int, int, float, const float 
 typedef void (*set_threads_function)(int);
 
 static sgemm_function sgemm;
-static set_threads_function set_threads;
 static char failure[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -41,7 +39,7 @@ static void load(void) {
   }
   /* PyPI's scipy-openblas32 carries a prefix on every symbol. */
   sgemm = (sgemm_function)dlsym(library, "cblas_sgemm");
-  set_threads = (set_threads_function)dlsym(library, "openblas_set_num_threads");
+  set_threads_function set_threads = (set_threads_function)dlsym(library, "openblas_set_num_threads");
   if (!sgemm) {
     sgemm = (sgemm_function)dlsym(library, "scipy_cblas_sgemm");
     set_threads = (set_threads_function)dlsym(library, "scipy_openblas_set_num_threads");
@@ -51,7 +49,9 @@ static void load(void) {
     snprintf(failure, sizeof failure,
              "the BLAS library found is not OpenBLAS (no cblas_sgemm and openblas_set_num_threads): install "
              "libopenblas0 or name it in ARMS_OPENBLAS");
+    return;
   }
+  set_threads(1);
 }
 
 const char *blas_load(void) {
@@ -60,13 +60,7 @@ const char *blas_load(void) {
 }
 
 void blas_sgemm(int transpose_a, int transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-                int ldb, float beta, float *c, int ldc, int threads) {
-  /* The thread count is a setting of the whole library: change it only when it differs. */
-  static _Atomic int current = 0;
-  if (atomic_load_explicit(&current, memory_order_relaxed) != threads) {
-    set_threads(threads);
-    atomic_store_explicit(&current, threads, memory_order_relaxed);
-  }
+                int ldb, float beta, float *c, int ldc) {
   sgemm(ROW_MAJOR, transpose_a ? TRANS : NO_TRANS, transpose_b ? TRANS : NO_TRANS, m, n, k, 1, a, lda, b, ldb,
         beta, c, ldc);
 }

@@ -5,7 +5,8 @@
 
 int ct_usable_cores(void) {
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  const int count = CPU_COUNT(&set);
-  return count > 0 ? count : 1;
+  /* A machine of more cores than the set has bits is refused. */
+  const long count =
+      sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+  return count < 1 ? 1 : count > CPU_SETSIZE ? CPU_SETSIZE : (int)count;
 }

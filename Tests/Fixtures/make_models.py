@@ -205,9 +205,7 @@ def save_text(directory: Path, family: str) -> None:
     randomize(model.named_parameters(), seed=1)
     model.save_pretrained(directory)
     ids = {token: one for one, token in enumerate(tokens)}
-    BertTokenizerFast(vocab=ids, do_lower_case=lowercase, model_max_length=20).save_pretrained(
-        directory
-    )
+    BertTokenizerFast(vocab=ids, do_lower_case=lowercase, model_max_length=20).save_pretrained(directory)
     vocabulary.unlink()
 
 
@@ -357,8 +355,7 @@ def make(fixture: Fixture, text: Path, image: Path) -> None:
             for text, (ids, total, q) in zip(QUESTIONS, questions, strict=True)
         ],
         "images": [
-            {"image": one, "embedding": rounded(g), "tokens": rounded(x)}
-            for one, (g, x) in enumerate(images)
+            {"image": one, "embedding": rounded(g), "tokens": rounded(x)} for one, (g, x) in enumerate(images)
         ],
         "candidates_in_file": fixture.candidates_in_file,
         "candidates": [
@@ -375,9 +372,7 @@ def make(fixture: Fixture, text: Path, image: Path) -> None:
         ],
         "routes": routes,
     }
-    path.with_suffix(".json").write_text(
-        json.dumps(expected, separators=(",", ":")) + "\n", encoding="utf-8"
-    )
+    path.with_suffix(".json").write_text(json.dumps(expected, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -29,8 +29,10 @@ TEXTS = [
     "\ud55c \u1112\u1161\u11ab", "ΣΑΣ σας ς ß ẞ", "a\u200db a\u00adb a\ufeffb \u0000a\ufffdb a\u0007b",
     "a\tb\nc\rd\u00a0e\u3000x\u2028b\u0085a", "a\U0001d165\u302ea a\u302e\U0001d165a a\U0001d165\u034f\u302e",
     "\U0001f600\U0001f600 \U0001f469\u200d\U0001f4bb", "$a+b=x $ + =", "\u00a1a\u3002b\u2014", "a" * 10, "a" * 11,
-    "é" * 10, "e\u0301" * 10, "e\u0301" * 11, "<Tag> <tag> <TAG>a", "NAME name NAMEx xNAME \u00e9NAME \u4e2dNAME -NAME-",
-    "a <l> b <r> c  <l>  <r>  <l><r>", "word xword wordx Word w\u00f6rd", "\u212a \u212aa", "\ue000a\U0010ffffb \u0378a",
+    "é" * 10, "e\u0301" * 10, "e\u0301" * 11, "<Tag> <tag> <TAG>a",
+    "NAME name NAMEx xNAME \u00e9NAME \u4e2dNAME -NAME-",
+    "a <l> b <r> c  <l>  <r>  <l><r>", "word xword wordx Word w\u00f6rd", "\u212a \u212aa",
+    "\ue000a\U0010ffffb \u0378a",
 ]  # fmt: skip
 # Flags as in the model file: 1 normalized, 2 single word, 4 strip left, 8 strip right.
 SPECIAL = {"[PAD]": 0, "[UNK]": 0, "[CLS]": 0, "[SEP]": 0, "[MASK]": 0}

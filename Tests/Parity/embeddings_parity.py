@@ -51,9 +51,7 @@ SIZES = {"B/32": 32, "B/16": 16}
 def save_text(directory: Path, family: str) -> None:
     """Save a full-size text checkpoint of random weights with a vocabulary of characters."""
     torch.manual_seed(1)
-    model: Any = (
-        DistilBertModel(DistilBertConfig()) if family == "distilbert" else BertModel(BertConfig())
-    )
+    model: Any = DistilBertModel(DistilBertConfig()) if family == "distilbert" else BertModel(BertConfig())
     liven(model)
     model.save_pretrained(directory)
     characters = string.ascii_lowercase + string.digits + "?.,()="
@@ -102,12 +100,7 @@ def pixels(size: int, count: int) -> NDArray[np.float32]:
     generator = np.random.default_rng(3)
     row, column = np.meshgrid(np.linspace(0, 3, size), np.linspace(0, 3, size), indexing="ij")
     images = [
-        np.stack(
-            [
-                np.sin(row * (k + 1) + channel) + np.cos(column * (channel + 1))
-                for channel in range(3)
-            ]
-        )
+        np.stack([np.sin(row * (k + 1) + channel) + np.cos(column * (channel + 1)) for channel in range(3)])
         + 0.3 * generator.normal(size=(3, size, size))
         for k in range(count)
     ]
@@ -119,9 +112,7 @@ def text_reference(directory: Path) -> Callable[[str], NDArray[np.float32]]:
     model: Any = AutoModel.from_pretrained(directory, attn_implementation="eager").eval()
     tokenizer: Any = AutoTokenizer.from_pretrained(directory)
     pooling = directory / "1_Pooling" / "config.json"
-    mean = pooling.exists() and json.loads(pooling.read_text()).get(
-        "pooling_mode_mean_tokens", False
-    )
+    mean = pooling.exists() and json.loads(pooling.read_text()).get("pooling_mode_mean_tokens", False)
     limits = [tokenizer.model_max_length, model.config.max_position_embeddings]
     sentence = directory / "sentence_bert_config.json"
     if sentence.exists():
@@ -139,9 +130,7 @@ def text_reference(directory: Path) -> Callable[[str], NDArray[np.float32]]:
 
 def image_reference(directory: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return g of prepared images, [count, d_v], as ``transformers`` computes it."""
-    model: Any = CLIPVisionModelWithProjection.from_pretrained(
-        directory, attn_implementation="eager"
-    ).eval()
+    model: Any = CLIPVisionModelWithProjection.from_pretrained(directory, attn_implementation="eager").eval()
     with torch.no_grad():
         embeddings = model(pixel_values=torch.from_numpy(images)).image_embeds
     result: NDArray[np.float32] = embeddings.numpy()
@@ -152,8 +141,7 @@ def report(what: str, error: float) -> bool:
     """Print a comparison and say whether it holds."""
     holds = error <= TOLERANCE
     print(
-        f"{what}: largest difference {error:.2e}, allowed {TOLERANCE:.0e}: "
-        f"{'ok' if holds else 'FAILED'}",
+        f"{what}: largest difference {error:.2e}, allowed {TOLERANCE:.0e}: {'ok' if holds else 'FAILED'}",
         flush=True,
     )
     return holds
@@ -182,9 +170,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--text", type=Path, action="append", default=[], help="a real text checkpoint"
-    )
+    parser.add_argument("--text", type=Path, action="append", default=[], help="a real text checkpoint")
     arguments = parser.parse_args()
     holds = True
     with tempfile.TemporaryDirectory() as directory:

@@ -21,12 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from embeddings_parity import pixels, save_image, save_text
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from arms import Router
 from arms.convert import WeightType, convert_checkpoints
-from embeddings_parity import pixels, save_image, save_text
 
 OUTLIERS = 6
 OUTLIER_FACTOR = 60
@@ -48,20 +48,16 @@ def plant_outliers(directory: Path) -> None:
     tensors = load_file(path)
     for name, tensor in tensors.items():
         if name.endswith(".weight") and tensor.ndim == 1:
-            tensor[
-                torch.randperm(tensor.numel(), generator=torch.Generator().manual_seed(4))[
-                    :OUTLIERS
-                ]
-            ] *= OUTLIER_FACTOR
+            tensor[torch.randperm(tensor.numel(), generator=torch.Generator().manual_seed(4))[:OUTLIERS]] *= (
+                OUTLIER_FACTOR
+            )
     save_file(tensors, path, metadata={"format": "pt"})
 
 
 def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the cosine of each pair of rows."""
     products = (first * second).sum(axis=1)
-    result: NDArray[np.float32] = (
-        products / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
-    )
+    result: NDArray[np.float32] = products / np.linalg.norm(first, axis=1) / np.linalg.norm(second, axis=1)
     return result
 
 
@@ -77,20 +73,14 @@ def report(what: str, values: NDArray[np.float32], mean: float, worst: float) ->
     return holds
 
 
-def embed(
-    text: Path, image: Path, model: Path, questions: list[str]
-) -> tuple[NDArray[np.float32], ...]:
+def embed(text: Path, image: Path, model: Path, questions: list[str]) -> tuple[NDArray[np.float32], ...]:
     """Return q and g in float and in int8: q float, q int8, g float, g int8."""
     texts, images = [], []
     for weight_type in (WeightType.F32, WeightType.INT8):
         convert_checkpoints(text, image, model, weight_type=weight_type)
         router = Router(model)
-        texts.append(
-            np.stack([np.asarray(router.encode_question(one).embedding) for one in questions])
-        )
-        images.append(
-            np.stack([np.asarray(router.encode_image(one).embedding) for one in pixels(224, 24)])
-        )
+        texts.append(np.stack([np.asarray(router.encode_question(one).embedding) for one in questions]))
+        images.append(np.stack([np.asarray(router.encode_image(one).embedding) for one in pixels(224, 24)]))
         # The file is replaced next, by rename: the router keeps what it has mapped.
         del router
     return texts[0], texts[1], images[0], images[1]

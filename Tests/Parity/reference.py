@@ -38,9 +38,7 @@ class ModelFile:
 
     def __init__(self, path: str | Path, prefix: str = "") -> None:
         reader = GGUFReader(path)
-        self.keys: dict[str, Any] = {
-            name: field.contents() for name, field in reader.fields.items()
-        }
+        self.keys: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
         self.tensors: dict[str, Tensor] = {}
         for tensor in reader.tensors:
             data: Any = tensor.data
@@ -91,9 +89,7 @@ class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
         self.cosine_epsilon: float = file.key("cosine_epsilon")
         for name in file.tensors:
             if name.split(".")[0] in ("gate", "no_image", "image_index", "expert", "classifier"):
-                self.register_parameter(
-                    name.replace(".", "/"), torch.nn.Parameter(file.tensor(name).clone())
-                )
+                self.register_parameter(name.replace(".", "/"), torch.nn.Parameter(file.tensor(name).clone()))
 
     def weight(self, name: str) -> Tensor:
         """Return a parameter by its name in the file."""
@@ -101,11 +97,7 @@ class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
 
     def linear(self, name: str, x: Tensor) -> Tensor:
         """Apply a linear layer, with its bias if it has one."""
-        bias = (
-            self.weight(f"{name}.bias")
-            if f"{name}.bias".replace(".", "/") in self._parameters
-            else None
-        )
+        bias = self.weight(f"{name}.bias") if f"{name}.bias".replace(".", "/") in self._parameters else None
         return functional.linear(x, self.weight(f"{name}.weight"), bias)
 
     def layer_norm(self, name: str, x: Tensor) -> Tensor:
@@ -154,9 +146,7 @@ class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
         else:
             fused = self.linear(f"{name}.image", g)
         normed = self.layer_norm(f"{name}.ln", torch.cat([q, fused]))
-        return self.linear(
-            f"{name}.ffn_down", functional.gelu(self.linear(f"{name}.ffn_up", normed))
-        )
+        return self.linear(f"{name}.ffn_down", functional.gelu(self.linear(f"{name}.ffn_up", normed)))
 
     def normalize(self, x: Tensor) -> Tensor:
         """Divide vectors by their norms, or by the epsilon where the norm is smaller."""
@@ -168,9 +158,7 @@ class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
             return self.weight("classifier.alpha") * cosine + beta
         # Clipped before the atanh, whose gradient at +-1 is infinite.
         low, high = np.tanh([self.logit_min, self.logit_max])
-        return torch.atanh(cosine.clamp(float(low), float(high))).clamp(
-            self.logit_min, self.logit_max
-        )
+        return torch.atanh(cosine.clamp(float(low), float(high))).clamp(self.logit_min, self.logit_max)
 
     def forward(
         self,
@@ -201,9 +189,7 @@ class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
         g = self.pooled_image(pooled)
         image_tokens = self.image_tokens(tokens) if self.fusion == "patches" else None
         p = self.gate(q, g)
-        outputs = torch.stack(
-            [self.expert(number, q, g, image_tokens) for number in range(self.experts)]
-        )
+        outputs = torch.stack([self.expert(number, q, g, image_tokens) for number in range(self.experts)])
         fused = p @ outputs
         z = self.linear("classifier.query", self.layer_norm("classifier.ln", torch.cat([q, fused])))
         m = profiles if delta is None else profiles + delta

@@ -6,7 +6,7 @@ differences and the time a question takes on both sides. Exits with 1 if anythin
 
 Build the engine's side first: swift build -c release --product tokenize
 
-Usage: python tokenizer_parity.py --vocabulary tokenizer.json [--questions FILE.jsonl] [--count 200000]
+Usage: python tokenizer_parity.py [--vocabulary tokenizer.json] [--questions FILE.jsonl] [--count 200000]
 """
 
 from __future__ import annotations
@@ -240,10 +240,24 @@ def time_questions(program: Path, case: Case, questions: list[str]) -> None:
     print(f"{case.name}: {mine:.3f} us a question, reference {theirs:.2f} us, ratio {mine / theirs:.4f}")
 
 
+def read_vocabulary(path: Path | None) -> dict[str, int]:
+    """Return the ids by token of a file, or of the fixture."""
+    if path is None:
+        fixture = json.loads((ROOT / "Tests" / "Fixtures" / "tokenizer.json").read_text(encoding="utf-8"))
+        return {token: index for index, token in enumerate(fixture["vocabulary"])}
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        vocabulary: dict[str, int] = json.loads(text)["model"]["vocab"]
+        return vocabulary
+    return {token: index for index, token in enumerate(text.splitlines())}
+
+
 def main() -> None:
     """Run every case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--vocabulary", type=Path, required=True, help="tokenizer.json or vocab.txt, uncased")
+    parser.add_argument(
+        "--vocabulary", type=Path, help="tokenizer.json or vocab.txt, uncased; the fixture's if not given"
+    )
     parser.add_argument("--questions", type=Path, help="JSONL with a `question` in every line")
     parser.add_argument("--count", type=int, default=200_000, help="texts of each of the two main cases")
     parser.add_argument("--program", type=Path, default=ROOT / ".build" / "release" / "tokenize")
@@ -252,11 +266,7 @@ def main() -> None:
     if tokenizers.__version__ != PINNED:
         sys.exit(f"tokenizers {tokenizers.__version__} is installed; parity is with {PINNED}")
 
-    text = arguments.vocabulary.read_text(encoding="utf-8")
-    if arguments.vocabulary.suffix == ".json":
-        vocabulary: dict[str, int] = json.loads(text)["model"]["vocab"]
-    else:
-        vocabulary = {token: index for index, token in enumerate(text.splitlines())}
+    vocabulary = read_vocabulary(arguments.vocabulary)
     questions = []
     if arguments.questions:
         lines = arguments.questions.read_text(encoding="utf-8").splitlines()

@@ -32,7 +32,7 @@ type Candidate struct {
 	Bias        float32 // b_j of the calibration
 	MaxImages   int     // images it takes at most; 0: any number, -1: none
 	Pool        int     // 0: the first router's, 1: the second's
-	Disabled    bool    // kept, but never chosen, ranked or scored
+	Disabled    bool    // kept, but never chosen or ranked, and scored only by name
 }
 
 // Known returns a cost or latency that is known, for the fields of a [Candidate].

@@ -24,16 +24,16 @@ type Query struct {
 	EncodedImages []*EncodedImage // or what EncodeImage gave
 }
 
-// EncodedQuestion is an encoded question: its pooled vector q_i, for queries of the router that made
-// it. It is immutable and independent of the router's life.
+// EncodedQuestion is an encoded question: its pooled vector q_i, for queries of every router that has
+// the same text encoder. It is immutable and independent of the router's life.
 type EncodedQuestion struct {
 	handle *C.arms_question
 	closed atomic.Bool
 }
 
 // EncodedImage is an encoded image: its pooled vector g_i and, where the fusion needs them, its
-// tokens X_i, for queries of the router that made it. It is immutable and independent of the router's
-// life.
+// tokens X_i, for queries of every router that has the same image encoder. It is immutable and
+// independent of the router's life.
 type EncodedImage struct {
 	handle *C.arms_image
 	closed atomic.Bool

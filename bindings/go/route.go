@@ -54,12 +54,14 @@ func WithAbstention(threshold float32) RouteOption {
 	return func(o *routeOptions) { o.abstainBelow = threshold }
 }
 
-// WithMaxCost leaves out candidates that cost more, in US dollars a query; 0 means no ceiling.
+// WithMaxCost leaves out candidates that cost more, in US dollars a query; 0 means no ceiling. A
+// candidate whose cost is not known is an error, [ErrMissingValue], unless it is not allowed anyway.
 func WithMaxCost(dollars float64) RouteOption {
 	return func(o *routeOptions) { o.maxCost = dollars }
 }
 
-// WithMaxLatency leaves out candidates that take longer, in milliseconds; 0 means no ceiling.
+// WithMaxLatency leaves out candidates that take longer, in milliseconds; 0 means no ceiling. A
+// candidate whose latency is not known is an error, as with [WithMaxCost].
 func WithMaxLatency(milliseconds float64) RouteOption {
 	return func(o *routeOptions) { o.maxLatency = milliseconds }
 }
@@ -102,7 +104,7 @@ type Ranked struct {
 	Confidence float32 // c_ij, calibrated
 	Logit      float32 // t_ij, not calibrated
 	Utility    float32 // what the list is sorted by
-	Correct    bool    // the label: c_ij > 0.5
+	Correct    bool    // the predicted label: c_ij > 0.5
 }
 
 // Route chooses a candidate for a query. Candidates that are disabled, not allowed, above a ceiling,

@@ -23,6 +23,9 @@ final class ImageEncoder: @unchecked Sendable {
   private let file: ModelFile
   private let owned: [AlignedBuffer]
 
+  /// The most patches of a side. Attention costs its fourth power, whatever the size of the file.
+  private static let gridLimit = 128
+
   /// Patches of a side.
   var grid: Int { imageSize / patchSize }
   /// Tokens of an image, the class token included.
@@ -48,9 +51,14 @@ final class ImageEncoder: @unchecked Sendable {
     patchSize = try file.size("\(key)vision.patch_size", 1...4_096)
     hash = try file.string("\(key)vision.hash", default: "")
     guard imageSize % patchSize == 0 else {
-      throw file.invalid("\(key)vision.image_size \(imageSize) is not a multiple of its patch size \(patchSize)")
+      throw file.invalid(
+        "\(key)vision.image_size \(imageSize) is not a multiple of its patch size \(patchSize)")
     }
     let grid = imageSize / patchSize
+    guard grid <= Self.gridLimit else {
+      throw file.invalid("\(key)vision has \(grid) patches a side; at most \(Self.gridLimit) are read")
+    }
+    try configuration.checkActivations(file, prefix: "\(key)vision", tokens: 1 + grid * grid)
     preprocessor = try ImagePreprocessor(file, key: "\(key)vision")
     let reader = WeightReader(file: file, prefix: prefix)
     classToken = try reader.vector("v.class_embd", patchWidth)
@@ -85,7 +93,8 @@ final class ImageEncoder: @unchecked Sendable {
     if let tokens {
       postNorm.forward(rows, rows: sequences.rows, out: tokens, on: execution)
       for image in 0..<count {
-        (classes + image * patchWidth).update(from: tokens + image * tokenCount * patchWidth, count: patchWidth)
+        (classes + image * patchWidth).update(
+          from: tokens + image * tokenCount * patchWidth, count: patchWidth)
       }
     } else {
       postNorm.forward(rows, rows: count, out: classes, on: execution)
@@ -130,7 +139,8 @@ final class ImageEncoder: @unchecked Sendable {
       for row in 0..<size {
         let source = pixels + (channel * size + row) * size
         for column in 0..<grid {
-          let target = out + ((row / patch * grid + column) * 3 + channel) * patch * patch + row % patch * patch
+          let target =
+            out + ((row / patch * grid + column) * 3 + channel) * patch * patch + row % patch * patch
           target.update(from: source + column * patch, count: patch)
         }
       }

@@ -24,10 +24,9 @@ extension Linear {
     of dy: Rows, count: Int, accumulates: Bool = false, into dx: Rows, on execution: Execution
   ) {
     guard case .float(let weight) = weight else { return }
-    BLAS.multiply(
+    execution.multiply(
       BLAS.Operand(dy.start, stride: dy.stride), BLAS.Operand(weight, stride: inputs), rows: count,
-      columns: inputs, depth: outputs, accumulates: accumulates, out: dx.start, stride: dx.stride,
-      threads: execution.pool.threads)
+      columns: inputs, depth: outputs, accumulates: accumulates, out: dx.start, stride: dx.stride)
   }
 
   /// `dW = dyᵀ x` and `db = sum over rows of dy`.
@@ -35,10 +34,10 @@ extension Linear {
     of dy: Rows, input x: LinearInput, into gradients: Gradients, on execution: Execution
   ) {
     guard case .float(let weight) = weight else { return }
-    BLAS.multiply(
+    execution.multiply(
       BLAS.Operand(dy.start, stride: dy.stride, transposed: true), BLAS.Operand(x.float, stride: x.stride),
       rows: outputs, columns: inputs, depth: x.rows, accumulates: gradients.accumulates,
-      out: gradients.of(weight), stride: inputs, threads: execution.pool.threads)
+      out: gradients.of(weight), stride: inputs)
     guard let bias else { return }
     let sums = ColumnSums(
       x: dy, rows: x.rows, columns: outputs, out: gradients.of(bias), accumulates: gradients.accumulates)

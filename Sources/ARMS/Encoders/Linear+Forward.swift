@@ -18,79 +18,105 @@ extension Linear {
     return LinearInput(rows: rows, float: x, stride: stride, quantized: quantized)
   }
 
-  /// `out[rows, outputs] = activation(x Wᵀ + b) + residual`.
+  /// `out[rows, outputs] = activation(x Wᵀ + b) + residual`; `out` and `residual` have the same stride.
   ///
-  /// `residual` has the stride of `out`, and may be `out`, if the weights are int8 or it is not the same
-  /// memory; a float product overwrites `out` before the residual is read.
+  /// `residual` may be `out` only if the weights are int8: a float product overwrites `out` before the residual
+  /// is read.
   func forward(
     _ input: LinearInput, activation: ck_activation = CK_IDENTITY, residual: UnsafePointer<Float>? = nil,
     out: UnsafeMutablePointer<Float>, stride: Int, on execution: Execution
   ) {
-    forward(
-      input, channels: 0..<outputs, activation: activation, residual: residual, out: out, stride: stride,
-      on: execution)
-  }
-
-  /// The same for some of the output channels; `out` and `residual` are indexed by the channel as if all were
-  /// computed. int8 computes whole blocks of 16, so that channels next to the range are written as well.
-  func forward(
-    _ input: LinearInput, channels: Range<Int>, activation: ck_activation = CK_IDENTITY,
-    residual: UnsafePointer<Float>? = nil, out: UnsafeMutablePointer<Float>, stride: Int,
-    on execution: Execution
-  ) {
     switch weight {
     case .float(let weight):
-      BLAS.multiply(
-        BLAS.Operand(input.float, stride: input.stride),
-        BLAS.Operand(weight + channels.lowerBound * inputs, stride: inputs, transposed: true),
-        rows: input.rows, columns: channels.count, depth: inputs, out: out + channels.lowerBound,
-        stride: stride, threads: execution.pool.threads)
-      let piece = execution.rowsPerPiece(input.rows, minimum: 8)
-      execution.pool.run(
-        BiasActivation(
-          kernels: execution.kernels, x: out + channels.lowerBound, stride: stride, rows: input.rows,
-          columns: channels.count, bias: bias.map { $0 + channels.lowerBound }, activation: activation,
-          residual: residual.map { $0 + channels.lowerBound }, piece: piece),
-        count: (input.rows + piece - 1) / piece)
+      let tiles = FloatTiles(
+        kernels: execution.kernels, linear: self, weight: weight, input: input, activation: activation,
+        residual: residual, out: out, stride: stride)
+      execution.pool.run(tiles, count: tiles.count)
     case .int8(let weight):
       guard let quantized = input.quantized else { return }
       let arguments = ck_linear_u8s8(
         a: quantized.values, lda: quantized.stride, a_scale: quantized.scale, a_zero: quantized.zero,
         rows: input.rows, depth: weight.depth, w: weight.packed, w_scale: weight.scale,
-        w_colsum: weight.columnSum, bias: bias, block_begin: 0, block_end: 0, columns: outputs,
+        w_colsum: weight.columnSum, bias: bias, block_begin: 0, block_end: weight.blocks, columns: outputs,
         activation: activation, residual: residual, ldr: stride, out: out, ldo: stride)
-      let tiles = LinearTiles(
-        kernels: execution.kernels, arguments: arguments,
-        blocks: channels.lowerBound / 16..<(channels.upperBound + 15) / 16)
+      let tiles = Int8Tiles(
+        kernels: execution.kernels, arguments: arguments, threads: execution.pool.threads)
       execution.pool.run(tiles, count: tiles.count)
     }
   }
 }
 
+/// A product of rows with float weights, cut along the longer side.
+///
+/// The pieces do not depend on the number of threads, and so the sums, whose order OpenBLAS chooses by the size of
+/// a product, have the same bits with any number. Smaller pieces would cost: every call packs both its operands.
+private struct FloatTiles: ParallelTask {
+  let kernels: ck_kernels
+  let linear: Linear
+  let weight: UnsafePointer<Float>
+  let input: LinearInput
+  let activation: ck_activation
+  let residual: UnsafePointer<Float>?
+  let out: UnsafeMutablePointer<Float>
+  let stride: Int
+
+  private static let piece = 128
+  private var cutsRows: Bool { input.rows >= linear.outputs }
+  private var longer: Int { max(input.rows, linear.outputs) }
+  var count: Int { (longer + Self.piece - 1) / Self.piece }
+
+  func run(_ index: Int, worker: Int) {
+    let part = index * Self.piece..<min((index + 1) * Self.piece, longer)
+    let rows = cutsRows ? part : 0..<input.rows
+    let channels = cutsRows ? 0..<linear.outputs : part
+    let offset = rows.lowerBound * stride + channels.lowerBound
+    BLAS.multiply(
+      BLAS.Operand(input.float + rows.lowerBound * input.stride, stride: input.stride),
+      BLAS.Operand(
+        weight + channels.lowerBound * linear.inputs, stride: linear.inputs, transposed: true),
+      rows: rows.count, columns: channels.count, depth: linear.inputs, out: out + offset, stride: stride)
+    kernels.bias_activation(
+      out + offset, stride, rows.count, channels.count, linear.bias.map { $0 + channels.lowerBound },
+      activation,
+      residual.map { $0 + offset }, stride)
+  }
+}
+
 /// A product of rows with int8 weights, cut into tiles of rows and blocks of channels.
-private struct LinearTiles: ParallelTask {
+///
+/// A tile's blocks lie one after the other in memory, and the kernel fetches the next while it multiplies by
+/// one: long tiles are best, as many as keep all threads at work to the end.
+private struct Int8Tiles: ParallelTask {
   let kernels: ck_kernels
   let arguments: ck_linear_u8s8
-  let blocks: Range<Int>
+  private let blocksPerTile: Int
 
-  // A tile's weights, 64 channels of some 768 inputs, and the rows it reads stay in the second-level cache.
-  private static let blocksPerTile = 4
+  // The rows of a tile, of some 768 to 3,072 bytes, stay in the second-level cache.
   private static let rowsPerTile = 128
+  private static let tilesPerThread = 2
 
-  private var columnTiles: Int { (blocks.count + Self.blocksPerTile - 1) / Self.blocksPerTile }
+  init(kernels: ck_kernels, arguments: ck_linear_u8s8, threads: Int) {
+    self.kernels = kernels
+    self.arguments = arguments
+    let tiles = threads > 1 ? Self.tilesPerThread * threads : 1
+    // Whole panels of the kernels, which are four blocks.
+    blocksPerTile = ((arguments.block_end + tiles - 1) / tiles + 3) & ~3
+  }
+
+  private var columnTiles: Int { (arguments.block_end + blocksPerTile - 1) / blocksPerTile }
   private var rowTiles: Int { (arguments.rows + Self.rowsPerTile - 1) / Self.rowsPerTile }
   var count: Int { columnTiles * rowTiles }
 
   func run(_ index: Int, worker: Int) {
     let row = index / columnTiles * Self.rowsPerTile
-    let block = blocks.lowerBound + index % columnTiles * Self.blocksPerTile
+    let block = index % columnTiles * blocksPerTile
     var tile = arguments
     tile.a += row * arguments.lda
     tile.a_scale += row
     tile.a_zero += row
     tile.rows = min(Self.rowsPerTile, arguments.rows - row)
     tile.block_begin = block
-    tile.block_end = min(block + Self.blocksPerTile, blocks.upperBound)
+    tile.block_end = min(block + blocksPerTile, arguments.block_end)
     tile.out += row * arguments.ldo
     if let residual = arguments.residual { tile.residual = residual + row * arguments.ldr }
     withUnsafePointer(to: tile) { kernels.linear_u8s8($0) }
@@ -113,24 +139,5 @@ private struct QuantizeRows: ParallelTask {
     kernels.quantize_rows(
       x + row * stride, stride, min(piece, rows - row), columns, smooth, part.values, part.stride, part.scale,
       part.zero)
-  }
-}
-
-private struct BiasActivation: ParallelTask {
-  let kernels: ck_kernels
-  let x: UnsafeMutablePointer<Float>
-  let stride: Int
-  let rows: Int
-  let columns: Int
-  let bias: UnsafePointer<Float>?
-  let activation: ck_activation
-  let residual: UnsafePointer<Float>?
-  let piece: Int
-
-  func run(_ index: Int, worker: Int) {
-    let row = index * piece
-    kernels.bias_activation(
-      x + row * stride, stride, min(piece, rows - row), columns, bias, activation,
-      residual.map { $0 + row * stride }, stride)
   }
 }

@@ -31,7 +31,9 @@ final class TextEncoder: @unchecked Sendable {
   var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
 
   /// Whether any linear layer has float weights, and so needs OpenBLAS.
-  var needsBLAS: Bool { blocks.contains { !$0.query.isInt8 || !$0.up.isInt8 || !$0.down.isInt8 || !$0.output.isInt8 } }
+  var needsBLAS: Bool {
+    blocks.contains { !$0.query.isInt8 || !$0.up.isInt8 || !$0.down.isInt8 || !$0.output.isInt8 }
+  }
 
   /// Reads the encoder whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
   /// `prefix` ("" or "second.").
@@ -39,7 +41,8 @@ final class TextEncoder: @unchecked Sendable {
     let configuration = try TransformerConfiguration(file, prefix: "\(key)text")
     self.file = file
     width = configuration.width
-    contextLength = try file.size("\(key)text.context_length", 2...65_536)
+    contextLength = try file.size("\(key)text.context_length", 2...8_192)
+    try configuration.checkActivations(file, prefix: "\(key)text", tokens: contextLength)
     hash = try file.string("\(key)text.hash", default: "")
     let poolingName = try file.string("\(key)text.pooling")
     guard let pooling = Pooling(rawValue: poolingName) else {
@@ -85,7 +88,9 @@ final class TextEncoder: @unchecked Sendable {
     }
   }
 
-  private func pool(_ rows: UnsafePointer<Float>, _ sequences: Sequences, into out: UnsafeMutablePointer<Float>) {
+  private func pool(
+    _ rows: UnsafePointer<Float>, _ sequences: Sequences, into out: UnsafeMutablePointer<Float>
+  ) {
     for sequence in 0..<sequences.count {
       let target = out + sequence * width
       switch pooling {

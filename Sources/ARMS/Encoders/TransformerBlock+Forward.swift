@@ -7,7 +7,8 @@ extension TransformerBlock {
   /// Returns the rows that are kept: `x` itself, changed in place, or `[sequences, width]` in the workspace.
   /// What nobody reads afterwards is not computed: with `.first` only keys and values are made for every row.
   func forward(
-    _ x: UnsafeMutablePointer<Float>, keep kept: KeptRows, _ workspace: BlockWorkspace, on execution: Execution
+    _ x: UnsafeMutablePointer<Float>, keep kept: KeptRows, _ workspace: BlockWorkspace,
+    on execution: Execution
   ) -> UnsafeMutablePointer<Float> {
     let rows = workspace.sequences.rows
     let input =

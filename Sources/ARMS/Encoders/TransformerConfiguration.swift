@@ -19,12 +19,28 @@ struct TransformerConfiguration {
     guard width % heads == 0 else {
       throw file.invalid("\(prefix).embedding_length \(width) is not a multiple of its head count \(heads)")
     }
-    guard epsilon > 0 else { throw file.invalid("\(prefix).attention.layer_norm_epsilon is \(epsilon); above 0 is wanted") }
+    guard epsilon > 0 else {
+      throw file.invalid("\(prefix).attention.layer_norm_epsilon is \(epsilon); above 0 is wanted")
+    }
     let name = try file.string("\(prefix).activation")
     switch name {
     case "gelu": activation = CK_GELU
     case "quick_gelu": activation = CK_QUICK_GELU
     default: throw file.invalid("\(prefix).activation is \"\(name)\"; gelu or quick_gelu is wanted")
+    }
+  }
+
+  /// The most floats of one sequence's activations, 256 MB: some 30 times those of the largest CLIP.
+  private static let activationLimit = 1 << 26
+
+  /// Throws unless a sequence of `tokens` tokens has activations of a sane size. Narrow matrices make a small
+  /// file whose activations would not fit any memory.
+  func checkActivations(_ file: ModelFile, prefix: String, tokens: Int) throws(ARMSError) {
+    let widest = max(width, feedForward)
+    guard tokens <= Self.activationLimit / widest else {
+      throw file.invalid(
+        "\(prefix) has \(tokens) tokens of width \(widest); "
+          + "at most \(Self.activationLimit) activations are computed")
     }
   }
 }

@@ -12,6 +12,10 @@ final class WeightReader {
   /// What was read so far, as training sees it.
   private(set) var parameters: [Parameter] = []
 
+  /// The most inputs of an int8 matrix. The kernels compute `sum - zero * colsum` in int32, and a file's
+  /// column sums may contradict its weights: up to here either term stays below 2^30 whatever they are.
+  private static let int8InputLimit = 32_768
+
   init(file: ModelFile, prefix: String) {
     self.file = file
     self.prefix = prefix
@@ -20,27 +24,29 @@ final class WeightReader {
   /// Whether the tensor is there.
   func has(_ name: String) -> Bool { file.tensor(prefix + name) != nil }
 
-  /// An F32 tensor in place.
+  /// An F32 tensor in place, all of whose values are finite.
+  ///
+  /// Only matrices are not checked: they are large, and NaN in a float matrix reaches the scores, where it is
+  /// found. In the tensors that an int8 file keeps as floats it would be lost at the next quantisation.
   func float(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
-    let values = try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)
+    let values = try finite(name, shape)
     record(name, shape, .float(values))
+    return values
+  }
+
+  private func finite(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
+    let tensor = try file.tensor(prefix + name, type: .f32, shape: shape)
+    let values = try bind(tensor, to: Float.self)
+    for index in 0..<tensor.data.count / MemoryLayout<Float>.stride where !values[index].isFinite {
+      throw file.invalid(
+        "tensor \"\(prefix + name)\" has \(values[index]) at \(index); finite numbers are wanted")
+    }
     return values
   }
 
   /// An F32 vector in place, all of whose values are finite.
   func vector(_ name: String, _ count: Int) throws(ARMSError) -> UnsafePointer<Float> {
-    let values = try finite(name, count)
-    record(name, [count], .float(values))
-    return values
-  }
-
-  private func finite(_ name: String, _ count: Int) throws(ARMSError) -> UnsafePointer<Float> {
-    let values = try bind(file.tensor(prefix + name, type: .f32, shape: [count]), to: Float.self)
-    for index in 0..<count where !values[index].isFinite {
-      throw file.invalid(
-        "tensor \"\(prefix + name)\" has \(values[index]) at \(index); finite numbers are wanted")
-    }
-    return values
+    try float(name, [count])
   }
 
   /// A LayerNorm, `name.weight` and `name.bias`.
@@ -94,7 +100,7 @@ final class WeightReader {
   func table(_ name: String, rows: Int, width: Int) throws(ARMSError) -> EmbeddingTable {
     if try type(of: name) == .i8 {
       let values = try bind(file.tensor(prefix + name, type: .i8, shape: [rows, width]), to: Int8.self)
-      let scale = try finite("\(name).scale", rows)
+      let scale = try finite("\(name).scale", [rows])
       record(name, [rows, width], .int8Rows(values, scale: scale))
       return EmbeddingTable(rows: rows, width: width, storage: .int8(values, scale: scale))
     }
@@ -159,20 +165,23 @@ final class WeightReader {
 
   private func int8(_ name: String, inputs: Int, outputs: Int) throws(ARMSError) -> Int8Weight {
     let (blocks, groups) = ((outputs + 15) / 16, (inputs + 3) / 4)
-    guard inputs <= 65_536 else {
-      throw ARMSError(.unsupported, "\(file.path): \(name) has \(inputs) inputs; int8 takes 65,536 at most")
+    guard inputs <= Self.int8InputLimit else {
+      throw ARMSError(
+        .unsupported,
+        "\(printable(file.path)): \(prefix + name) has \(inputs) inputs; "
+          + "int8 takes \(Self.int8InputLimit) at most")
     }
     let packed = try bind(
       file.tensor(prefix + name, type: .i8, shape: [blocks, groups, 64]), to: Int8.self)
-    let scale = try finite("\(name).scale", 16 * blocks)
+    let scale = try finite("\(name).scale", [16 * blocks])
     let sums = try bind(
       file.tensor(prefix + name + ".colsum", type: .i32, shape: [16 * blocks]), to: Int32.self)
     for channel in 0..<16 * blocks where Int(sums[channel].magnitude) > 128 * 4 * groups {
       throw file.invalid(
-        "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); no sum of \(inputs) int8 is that large"
-      )
+        "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); "
+          + "no sum of \(inputs) int8 is that large")
     }
-    let smooth = has("\(name).smooth") ? try finite("\(name).smooth", inputs) : nil
+    let smooth = has("\(name).smooth") ? try finite("\(name).smooth", [inputs]) : nil
     return Int8Weight(
       packed: packed, scale: scale, columnSum: sums, smooth: smooth, depth: 4 * groups, blocks: blocks)
   }

@@ -56,14 +56,17 @@ public struct Candidate: Sendable, Equatable {
     guard (1...Self.nameLimit).contains(bytes.count), !bytes.contains(where: { $0 < 32 || $0 == 127 }) else {
       throw ARMSError(
         .invalidArgument,
-        "candidate name \(quoted(name)) has \(bytes.count) bytes; 1 to \(Self.nameLimit) without control characters are wanted")
+        "candidate name \(quoted(name)) has \(bytes.count) bytes; "
+          + "1 to \(Self.nameLimit) without control characters are wanted")
     }
     func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
       ARMSError(code, "candidate \(quoted(name)): \(text)")
     }
     for (label, value) in [("cost", cost), ("latency", latency)] {
       guard let value else { continue }
-      guard value.isFinite else { throw fail(.notFinite, "its \(label) is \(value); a finite number is wanted") }
+      guard value.isFinite else {
+        throw fail(.notFinite, "its \(label) is \(value); a finite number is wanted")
+      }
       guard value >= 0 else { throw fail(.invalidArgument, "its \(label) is \(value); 0 or more is wanted") }
     }
     guard temperature.isFinite, bias.isFinite else {
@@ -81,7 +84,8 @@ public struct Candidate: Sendable, Equatable {
     if let embedding {
       guard embedding.count == embeddingWidth else {
         throw fail(
-          .invalidArgument, "its embedding has \(embedding.count) numbers; the text width \(embeddingWidth) is wanted")
+          .invalidArgument,
+          "its embedding has \(embedding.count) numbers; the text width \(embeddingWidth) is wanted")
       }
       guard embedding.allSatisfy(\.isFinite) else {
         throw fail(.notFinite, "its embedding has NaN or infinite numbers")

@@ -1,7 +1,20 @@
 extension RouterNetwork {
   /// The candidates that the file holds for this router, number 0 or 1. A profile that another text encoder
   /// embedded is embedded again.
-  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool {
+  ///
+  /// Throws `invalidModel`, whatever is wrong with them, but for `outOfMemory`.
+  func storedCandidates(in file: ModelFile, number: Int, on engine: Engine) throws(ARMSError) -> CandidatePool
+  {
+    do throws(ARMSError) {
+      return try readCandidates(in: file, number: number, on: engine)
+    } catch {
+      throw error.code == .outOfMemory || error.code == .invalidModel ? error : file.invalid(error.message)
+    }
+  }
+
+  private func readCandidates(
+    in file: ModelFile, number: Int, on engine: Engine
+  ) throws(ARMSError) -> CandidatePool {
     let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
     var candidates = try Self.candidates(in: file, key: key, number: number)
     let (count, width) = (candidates.count, text.width)
@@ -28,11 +41,15 @@ extension RouterNetwork {
       // Stored and given embeddings alike are as good as a profile.
       var checked = candidates[index]
       if made.isEmpty { checked.profile = "given" }
-      try checked.validate(embeddingWidth: width, routerCount: number + 1)
+      try file.checking { () throws(ARMSError) in
+        try checked.validate(embeddingWidth: width, routerCount: number + 1)
+      }
     }
     try embed(stale, into: target, on: engine)
-    return try CandidatePool(
-      candidates, embeddings: target, deltas: deltas, classifier: head.classifier, on: engine)
+    return try file.checking { () throws(ARMSError) in
+      try CandidatePool(
+        candidates, embeddings: target, deltas: deltas, classifier: head.classifier, on: engine)
+    }
   }
 
   private static func candidates(
@@ -66,10 +83,21 @@ extension RouterNetwork {
   }
 }
 
+extension ModelFile {
+  /// Runs `body`; a value that it refuses makes the file an invalid one.
+  fileprivate func checking<R>(_ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
+    do {
+      return try body()
+    } catch {
+      throw error.code == .invalidArgument || error.code == .notFinite ? invalid(error.message) : error
+    }
+  }
+}
+
 extension CandidatePool {
   /// Adds the keys and tensors of these candidates to a file that is being written. The pool must live until
   /// it is.
-  func write(to writer: inout GGUFWriter, number: Int, numbers: CandidateNumbers) {
+  func write(to writer: inout GGUFWriter, number: Int) {
     guard count > 0 else { return }
     let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
     writer.set("\(key).names", .stringArray(candidates.map(\.name)))
@@ -92,26 +120,8 @@ extension CandidatePool {
     }
     add("embedding", [count, embeddingWidth], embeddings)
     add("delta", [count, embeddingWidth], deltas)
-    add("beta", [count], numbers.values.start)
-    add("temperature", [count], numbers.values.start + numbers.stride)
-    add("bias", [count], numbers.values.start + 2 * numbers.stride)
-  }
-}
-
-/// The numbers of each candidate as rows of floats: beta, temperature, bias.
-struct CandidateNumbers {
-  let values: AlignedBuffer
-  /// Bytes from row to row.
-  let stride: Int
-
-  init(_ candidates: [Candidate]) throws(ARMSError) {
-    values = try AlignedBuffer(Float.self, count: 3 * candidates.count, purpose: "\(candidates.count) candidates")
-    stride = candidates.count * MemoryLayout<Float>.stride
-    let floats = values.pointer(to: Float.self)
-    for (index, candidate) in candidates.enumerated() {
-      floats[index] = candidate.beta
-      floats[candidates.count + index] = candidate.temperature
-      floats[2 * candidates.count + index] = candidate.bias
-    }
+    add("beta", [count], numbers.beta)
+    add("temperature", [count], numbers.temperature)
+    add("bias", [count], numbers.bias)
   }
 }

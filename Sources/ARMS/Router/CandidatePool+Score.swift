@@ -1,48 +1,71 @@
 import CKernels
 import Glibc
 
+/// What scoring a candidate gives.
+public enum ScoreOutput: Sendable {
+  /// `c_ij`, calibrated.
+  case confidence
+  /// `t_ij`
+  case logit
+}
+
 extension CandidatePool {
-  /// Writes the logits `t_ij` of one query, `[count]`, from its normalised vector `z`, `[r]`.
+  /// Scores one query, given by its normalised vector `z`, `[r]`, against every candidate: `out` is `[count]`.
   ///
   /// Throws `notFinite` if the weights make NaN of it.
-  func logits(
-    of query: UnsafePointer<Float>, classifier: Classifier, out: UnsafeMutablePointer<Float>,
-    on execution: Execution
+  func score(
+    _ query: UnsafePointer<Float>, classifier: Classifier, output: ScoreOutput,
+    out: UnsafeMutablePointer<Float>, on execution: Execution
   ) throws(ARMSError) {
-    let task = CosineScores(
-      kernels: execution.kernels, keys: keys, width: keyWidth, count: count, query: query, out: out)
-    execution.pool.run(task, count: task.pieces)
-    for index in 0..<count {
-      let logit = classifier.logit(cosine: out[index], beta: candidates[index].beta)
-      guard logit.isFinite else {
-        throw ARMSError(
-          .notFinite, "the score of candidate \(quoted(candidates[index].name)) is \(logit); the model file's weights are damaged")
-      }
-      out[index] = logit
+    let task = ScoreCandidates(
+      kernels: execution.kernels, pool: Unmanaged.passUnretained(self), classifier: classifier, query: query,
+      output: output, out: out)
+    execution.pool.run(task, count: (count + ScoreCandidates.piece - 1) / ScoreCandidates.piece)
+    // A single one is worth looking for only if there is one: infinities and NaN survive a sum of products
+    // with zero.
+    var sum: Float = 0
+    for index in 0..<count { sum += out[index] * 0 }
+    guard sum != 0 || sum.isNaN else { return }
+    for index in 0..<count where !out[index].isFinite {
+      throw ARMSError(
+        .notFinite,
+        "the score of candidate \(quoted(candidates[index].name)) is \(out[index]); "
+          + "the model file's weights are damaged")
     }
   }
 }
 
-extension Candidate {
-  /// The calibrated confidence `c_ij = sigmoid(t_ij / T_j + b_j)`.
-  func confidence(logit: Float) -> Float { 1 / (1 + expf(-(logit / temperature + bias))) }
+/// `sigmoid(t / T + b)`: the calibrated confidence `c_ij` of a logit.
+func confidence(logit: Float, temperature: Float, bias: Float) -> Float {
+  1 / (1 + expf(-(logit / temperature + bias)))
 }
 
-/// Cosines of one normalised query with normalised keys, some thousand keys a piece.
-private struct CosineScores: ParallelTask {
+/// Some thousand candidates a piece: their cosines, and while these are in the cache the scores.
+private struct ScoreCandidates: ParallelTask {
+  static let piece = 2_048
+
   let kernels: ck_kernels
-  let keys: UnsafePointer<Float>
-  let width: Int
-  let count: Int
+  let pool: Unmanaged<CandidatePool>
+  let classifier: Classifier
   let query: UnsafePointer<Float>
+  let output: ScoreOutput
   let out: UnsafeMutablePointer<Float>
 
-  private static let piece = 2_048
-  var pieces: Int { (count + Self.piece - 1) / Self.piece }
-
   func run(_ index: Int, worker: Int) {
-    let start = index * Self.piece
-    kernels.gemv(
-      keys + start * width, width, min(Self.piece, count - start), width, query, nil, out + start)
+    pool._withUnsafeGuaranteedRef { pool in
+      let start = index * Self.piece
+      let end = min(start + Self.piece, pool.count)
+      let width = pool.keyWidth
+      kernels.gemv(pool.keys + start * width, width, end - start, width, query, nil, out + start)
+      let numbers = pool.numbers
+      for place in start..<end {
+        out[place] = classifier.logit(cosine: out[place], beta: numbers.beta[place])
+      }
+      guard output == .confidence else { return }
+      for place in start..<end {
+        out[place] = confidence(
+          logit: out[place], temperature: numbers.temperature[place], bias: numbers.bias[place])
+      }
+    }
   }
 }

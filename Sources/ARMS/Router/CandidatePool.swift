@@ -2,6 +2,7 @@
 final class CandidatePool: @unchecked Sendable {
   // Immutable after the initialiser; the buffers are its own. That is why @unchecked holds.
   let candidates: [Candidate]
+  let numbers: CandidateNumbers
   /// `d_t`
   let embeddingWidth: Int
   /// `r`
@@ -22,6 +23,7 @@ final class CandidatePool: @unchecked Sendable {
   private init(_ candidates: [Candidate], embeddingWidth: Int, keyWidth: Int) throws(ARMSError) {
     let count = candidates.count
     self.candidates = candidates
+    numbers = try CandidateNumbers(candidates)
     self.embeddingWidth = embeddingWidth
     self.keyWidth = keyWidth
     let purpose = "\(count) candidates"
@@ -51,11 +53,19 @@ final class CandidatePool: @unchecked Sendable {
         try classifier.embedCandidates(sum, rows: rows, out: keys + start * keyWidth, on: execution)
       }
     }
-    for index in 0..<count * keyWidth where !keys[index].isFinite {
-      throw ARMSError(
-        .notFinite,
-        "candidate \(quoted(candidates[index / keyWidth].name)): its key is not a finite number; check its embedding and the weights")
+    for index in 0..<count * width where !(self.embeddings[index] + self.deltas[index]).isFinite {
+      throw damaged(index / width, "its embedding")
     }
+    for index in 0..<count * keyWidth where !keys[index].isFinite {
+      throw damaged(index / keyWidth, "its key")
+    }
+  }
+
+  private func damaged(_ index: Int, _ what: String) -> ARMSError {
+    ARMSError(
+      .notFinite,
+      "candidate \(quoted(candidates[index].name)): \(what) has NaN or infinite numbers; "
+        + "check its embedding and the model file's weights")
   }
 
   /// These candidates and, behind them, those of `other`.
@@ -63,8 +73,10 @@ final class CandidatePool: @unchecked Sendable {
     let pool = try CandidatePool(
       candidates + other.candidates, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
     for (source, offset) in [(self, 0), (other, count)] {
-      (pool.embeddings + offset * embeddingWidth).update(from: source.embeddings, count: source.count * embeddingWidth)
-      (pool.deltas + offset * embeddingWidth).update(from: source.deltas, count: source.count * embeddingWidth)
+      (pool.embeddings + offset * embeddingWidth).update(
+        from: source.embeddings, count: source.count * embeddingWidth)
+      (pool.deltas + offset * embeddingWidth).update(
+        from: source.deltas, count: source.count * embeddingWidth)
       (pool.keys + offset * keyWidth).update(from: source.keys, count: source.count * keyWidth)
     }
     return pool
@@ -75,7 +87,8 @@ final class CandidatePool: @unchecked Sendable {
     let pool = try CandidatePool(
       indices.map { candidates[$0] }, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
     for (to, from) in indices.enumerated() {
-      (pool.embeddings + to * embeddingWidth).update(from: embeddings + from * embeddingWidth, count: embeddingWidth)
+      (pool.embeddings + to * embeddingWidth).update(
+        from: embeddings + from * embeddingWidth, count: embeddingWidth)
       (pool.deltas + to * embeddingWidth).update(from: deltas + from * embeddingWidth, count: embeddingWidth)
       (pool.keys + to * keyWidth).update(from: keys + from * keyWidth, count: keyWidth)
     }
@@ -83,10 +96,13 @@ final class CandidatePool: @unchecked Sendable {
   }
 
   /// The same embeddings and keys under changed candidates.
-  func replacing(_ changed: [Candidate]) -> CandidatePool { CandidatePool(self, changed) }
+  func replacing(_ changed: [Candidate]) throws(ARMSError) -> CandidatePool {
+    try CandidatePool(self, changed)
+  }
 
-  private init(_ pool: CandidatePool, _ candidates: [Candidate]) {
+  private init(_ pool: CandidatePool, _ candidates: [Candidate]) throws(ARMSError) {
     self.candidates = candidates
+    numbers = try CandidateNumbers(candidates)
     embeddingWidth = pool.embeddingWidth
     keyWidth = pool.keyWidth
     embeddingBuffer = pool.embeddingBuffer
@@ -101,13 +117,16 @@ final class CandidateSnapshot: Sendable {
   let generation: UInt64
   /// The first router's, and the second's if the file holds one.
   let pools: [CandidatePool]
+  /// A pool, and an index in it.
+  typealias Place = (pool: Int, index: Int)
+
   /// Where a candidate is, by its name.
-  let places: [String: (pool: Int, index: Int)]
+  let places: [String: Place]
 
   init(generation: UInt64, pools: [CandidatePool]) {
     self.generation = generation
     self.pools = pools
-    var places: [String: (pool: Int, index: Int)] = [:]
+    var places: [String: Place] = [:]
     places.reserveCapacity(pools.reduce(0) { $0 + $1.count })
     for (number, pool) in pools.enumerated() {
       for (index, candidate) in pool.candidates.enumerated() { places[candidate.name] = (number, index) }
@@ -118,7 +137,7 @@ final class CandidateSnapshot: Sendable {
   var count: Int { pools.reduce(0) { $0 + $1.count } }
 
   /// Where the named candidate is; throws `.notFound`.
-  func place(of name: String) throws(ARMSError) -> (pool: Int, index: Int) {
+  func place(of name: String) throws(ARMSError) -> Place {
     guard let place = places[name] else {
       throw ARMSError(.notFound, "there is no candidate \(quoted(name)) among the \(count) of this router")
     }

@@ -95,11 +95,11 @@ extension Classifier {
       Rows(kept.profiles, stride: width).input(count: keys.count), out: keys.unit, stride: sharedWidth,
       on: execution)
     keys.normalize(epsilon: cosineEpsilon, execution.kernels)
-    BLAS.multiply(
+    execution.multiply(
       BLAS.Operand(queries.unit, stride: sharedWidth),
       BLAS.Operand(keys.unit, stride: sharedWidth, transposed: true), rows: queries.count,
       columns: keys.count,
-      depth: sharedWidth, out: kept.cosines, stride: keys.count, threads: execution.pool.threads)
+      depth: sharedWidth, out: kept.cosines, stride: keys.count)
     for row in 0..<queries.count {
       for column in 0..<keys.count {
         let index = row * keys.count + column
@@ -114,19 +114,19 @@ extension Classifier {
     _ candidates: CandidateWeights, kept: Kept, dy: UnsafeMutablePointer<Float>,
     joinedGradient: UnsafeMutablePointer<Float>, into gradients: Gradients, on execution: Execution
   ) throws(ARMSError) {
-    let (arena, threads, kernels) = (execution.arena, execution.pool.threads, execution.kernels)
+    let (arena, kernels) = (execution.arena, execution.kernels)
     let (queries, keys, width) = (kept.queries, kept.keys, candidate.inputs)
     logitGradient(candidates, kept: kept, dy: dy, into: gradients)
     let queryGradient = Rows(try arena.allocate(Float.self, queries.count * sharedWidth), stride: sharedWidth)
     let keyGradient = Rows(try arena.allocate(Float.self, keys.count * sharedWidth), stride: sharedWidth)
-    BLAS.multiply(
+    execution.multiply(
       BLAS.Operand(dy, stride: keys.count), BLAS.Operand(keys.unit, stride: sharedWidth), rows: queries.count,
-      columns: sharedWidth, depth: keys.count, out: queryGradient.start, stride: sharedWidth, threads: threads
+      columns: sharedWidth, depth: keys.count, out: queryGradient.start, stride: sharedWidth
     )
-    BLAS.multiply(
+    execution.multiply(
       BLAS.Operand(dy, stride: keys.count, transposed: true), BLAS.Operand(queries.unit, stride: sharedWidth),
       rows: keys.count, columns: sharedWidth, depth: queries.count, out: keyGradient.start,
-      stride: sharedWidth, threads: threads)
+      stride: sharedWidth)
     queries.backward(queryGradient.start, kernels)
     keys.backward(keyGradient.start, kernels)
     candidate.weightGradient(
@@ -153,8 +153,7 @@ extension Classifier {
     let betas = gradients.of(candidates.betas)
     if !gradients.accumulates { betas.update(repeating: 0, count: candidates.count) }
     switch logit {
-    case .paper(let minimum, let maximum):
-      let (low, high) = (tanhf(minimum), tanhf(maximum))
+    case .paper(_, _, let low, let high):
       for index in 0..<count {
         let cosine = kept.cosines[index]
         // Beyond the bounds the logit is constant.

@@ -17,9 +17,14 @@ struct Classifier {
   enum Logit {
     /// Bounds of the logit, and the cosines at which it reaches them. Clipping the cosine first keeps the
     /// gradient finite; clamping afterwards would multiply infinity by 0.
-    case paper(minimum: Float, maximum: Float)
+    case paper(minimum: Float, maximum: Float, leastCosine: Float, largestCosine: Float)
     /// `[1]`; training changes it in place.
     case scaled(alpha: UnsafePointer<Float>)
+
+    /// The paper's head with the given bounds of the logit.
+    static func paper(minimum: Float, maximum: Float) -> Logit {
+      .paper(minimum: minimum, maximum: maximum, leastCosine: tanhf(minimum), largestCosine: tanhf(maximum))
+    }
   }
 
   let norm: LayerNorm
@@ -51,21 +56,32 @@ struct Classifier {
   }
 
   /// Writes the normalised keys of candidates, `[rows, r]`, from `m_j + delta_j`, `[rows, d_t]`.
+  ///
+  /// A key has the same bits whatever candidates it is computed with, so that a router decides alike however
+  /// its candidates came: one by one, at once, or from a file.
   func embedCandidates(
     _ profiles: UnsafePointer<Float>, rows: Int, out: UnsafeMutablePointer<Float>, on execution: Execution
   ) throws(ARMSError) {
-    let room = try QuantizedRows(rows: rows, columns: candidate.inputs, in: execution.arena)
-    let input = candidate.input(
-      profiles, stride: candidate.inputs, rows: rows, room: room, on: execution)
-    candidate.forward(input, out: out, stride: sharedWidth, on: execution)
+    switch candidate.weight {
+    case .float(let weight):
+      let task = CandidateKeys(
+        kernels: execution.kernels, weight: weight, inputs: candidate.inputs, outputs: sharedWidth,
+        profiles: profiles, rows: rows, out: out)
+      execution.pool.run(task, count: task.pieces)
+    case .int8:
+      let room = try QuantizedRows(rows: rows, columns: candidate.inputs, in: execution.arena)
+      let input = candidate.input(
+        profiles, stride: candidate.inputs, rows: rows, room: room, on: execution)
+      candidate.forward(input, out: out, stride: sharedWidth, on: execution)
+    }
     for row in 0..<rows { normalize(out + row * sharedWidth, execution.kernels) }
   }
 
   /// The logit `t_ij` of a cosine.
   func logit(cosine: Float, beta: Float) -> Float {
     switch logit {
-    case .paper(let minimum, let maximum):
-      let clipped = min(max(cosine, tanhf(minimum)), tanhf(maximum))
+    case .paper(let minimum, let maximum, let leastCosine, let largestCosine):
+      let clipped = min(max(cosine, leastCosine), largestCosine)
       return min(max(atanhf(clipped), minimum), maximum)
     case .scaled(let alpha):
       return alpha.pointee * cosine + beta
@@ -74,7 +90,38 @@ struct Classifier {
 
   private func normalize(_ vector: UnsafeMutablePointer<Float>, _ kernels: ck_kernels) {
     let norm = kernels.dot(vector, vector, sharedWidth).squareRoot()
-    let scale = 1 / max(norm, cosineEpsilon)
+    // An overflow of the squares would pass as a vector of zeros: NaN is found out by whoever reads it.
+    let scale = norm.isFinite ? 1 / max(norm, cosineEpsilon) : .nan
     for index in 0..<sharedWidth { vector[index] *= scale }
+  }
+}
+
+/// Products of profiles with float weights, some profiles a piece. OpenBLAS would sum in an order that depends
+/// on the number of rows.
+private struct CandidateKeys: ParallelTask {
+  let kernels: ck_kernels
+  /// `[outputs, inputs]`
+  let weight: UnsafePointer<Float>
+  let inputs: Int
+  let outputs: Int
+  let profiles: UnsafePointer<Float>
+  let rows: Int
+  let out: UnsafeMutablePointer<Float>
+
+  private static let rowsPerPiece = 32
+  // The weights of some outputs stay in the second-level cache while all rows of a piece use them.
+  private static let outputsPerBlock = 64
+
+  var pieces: Int { (rows + Self.rowsPerPiece - 1) / Self.rowsPerPiece }
+
+  func run(_ index: Int, worker: Int) {
+    let start = index * Self.rowsPerPiece
+    for output in stride(from: 0, to: outputs, by: Self.outputsPerBlock) {
+      for row in start..<min(start + Self.rowsPerPiece, rows) {
+        kernels.gemv(
+          weight + output * inputs, inputs, min(Self.outputsPerBlock, outputs - output), inputs,
+          profiles + row * inputs, nil, out + row * outputs + output)
+      }
+    }
   }
 }

@@ -27,6 +27,17 @@ struct FusionExpert {
   /// Width of the image's part.
   var imageWidth: Int { norm.width - questionWidth }
   let questionWidth: Int
+
+  /// All linear layers but those folded into the attention.
+  var linears: [Linear] {
+    let beside =
+      switch image {
+      case .pooled(let value, let output): [value, output]
+      case .patches(let attention, let output): [attention.query, output]
+      case .concat(let projection): [projection]
+      }
+    return beside + [up, down]
+  }
 }
 
 extension FusionExpert {

@@ -25,10 +25,9 @@ extension Gate {
     ] {
       guard let target else { continue }
       // Only these columns of the weight.
-      BLAS.multiply(
+      execution.multiply(
         BLAS.Operand(dp, stride: experts), BLAS.Operand(weight + offset, stride: inputs), rows: x.rows,
-        columns: width, depth: experts, accumulates: true, out: target, stride: width,
-        threads: execution.pool.threads)
+        columns: width, depth: experts, accumulates: true, out: target, stride: width)
     }
   }
 }

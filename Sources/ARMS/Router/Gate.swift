@@ -22,7 +22,8 @@ struct Gate {
   /// Sets all but the `topK` largest to 0 and divides by what remains. Of equal ones the first is kept.
   private func keepLargest(_ p: UnsafeMutablePointer<Float>) {
     var kept: Float = 0
-    // Few experts: counting the larger ones of each needs no memory. Marks are written as negatives.
+    // Few experts: counting the larger ones of each needs no memory. Marks are written as negatives. NaN, which
+    // damaged weights give, stays NaN, so that it is found in the scores.
     for index in 0..<experts {
       var larger = 0
       for other in 0..<experts {
@@ -31,6 +32,6 @@ struct Gate {
       }
       if larger < topK { kept += p[index] } else { p[index] = -p[index] }
     }
-    for index in 0..<experts { p[index] = p[index] > 0 ? p[index] / kept : 0 }
+    for index in 0..<experts { p[index] = p[index] < 0 ? 0 : abs(p[index]) / kept }
   }
 }

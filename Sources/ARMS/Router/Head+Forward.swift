@@ -10,6 +10,11 @@ extension Head {
       gate.forward(
         workspace.joined + query * gate.inputs, out: probabilities + query * gate.experts, execution.kernels)
     }
+    // NaN in q or g reaches every probability, while quantising to int8 would hide it from here on.
+    for index in 0..<input.count * gate.experts where !probabilities[index].isFinite {
+      throw ARMSError(
+        .notFinite, "the gate's probabilities are not finite numbers; the model file's weights are damaged")
+    }
     mix(input, probabilities, workspace, on: execution)
     join(input, workspace.mixture, width: expertWidth, into: workspace.joined)
     classifier.embedQueries(

@@ -113,9 +113,9 @@ extension WeightReader {
       questionWidth: sizes.questionWidth)
   }
 
-  private func expertAttention(_ name: String, _ sizes: HeadConfiguration) throws(ARMSError)
-    -> ExpertAttention
-  {
+  private func expertAttention(
+    _ name: String, _ sizes: HeadConfiguration
+  ) throws(ARMSError) -> ExpertAttention {
     let (width, patchWidth, heads) = (sizes.attentionWidth, sizes.patchWidth, sizes.heads)
     let query = try linear("\(name).attn_q", inputs: sizes.questionWidth, outputs: width)
     let key = try keyMatrix("\(name).attn_k", inputs: patchWidth, width: width, heads: heads)

@@ -24,10 +24,9 @@ final class Head: @unchecked Sendable {
 
   /// Bytes of weights that are not in the file's mapping.
   var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
-  /// Whether any linear layer has float weights, and so needs OpenBLAS.
+  /// Whether a linear layer that OpenBLAS multiplies by has float weights.
   var needsBLAS: Bool {
-    !classifier.query.isInt8 || !classifier.candidate.isInt8
-      || experts.contains { !$0.up.isInt8 || !$0.down.isInt8 }
+    !classifier.query.isInt8 || experts.contains { $0.linears.contains { !$0.isInt8 } }
   }
   /// `d_e`
   var expertWidth: Int { experts.first?.down.outputs ?? 0 }

@@ -51,36 +51,59 @@ struct EncoderIdentity: Sendable, Equatable {
 
 /// An encoded question: its pooled vector `q_i`. Immutable; outlives its router.
 public final class EncodedQuestion: Sendable {
-  /// `[d_t]`
-  public let embedding: [Float]
+  /// `[d_t]`, of the first router's encoder.
+  public var embedding: [Float] { encodings[0].embedding }
   /// Tokens that were read, [CLS] and [SEP] included.
-  public let tokens: Int
+  public var tokens: Int { encodings[0].tokens }
   /// Tokens before truncation.
-  public let totalTokens: Int
-  // Keeps the encoder, so that the identity of its instance stays its own.
-  let encoder: TextEncoder
+  public var totalTokens: Int { encodings[0].totalTokens }
 
-  init(embedding: [Float], tokens: Int, totalTokens: Int, encoder: TextEncoder) {
-    self.embedding = embedding
-    self.tokens = tokens
-    self.totalTokens = totalTokens
-    self.encoder = encoder
+  /// What one encoder made of it.
+  struct Encoding: Sendable {
+    // Kept, so that the identity of its instance stays its own.
+    let encoder: TextEncoder
+    let embedding: [Float]
+    let tokens: Int
+    let totalTokens: Int
   }
+
+  /// One for each encoder of the router, at least one: a cascade's second router may have its own.
+  let encodings: [Encoding]
+
+  init(_ encodings: [Encoding]) { self.encodings = encodings }
 }
 
 /// An encoded image: its pooled vector `g_i` and, where a fusion needs them, its tokens `X_i`. Immutable;
 /// outlives its router.
-public final class EncodedImage: @unchecked Sendable {
-  // The buffer is written before it is shared, and only read after. That is why @unchecked holds.
-  /// `[d_v]`
-  public let embedding: [Float]
-  /// `[tokenCount, d_p]`, or nil.
-  let tokens: AlignedBuffer?
-  let encoder: ImageEncoder
+public final class EncodedImage: Sendable {
+  /// `[d_v]`, of the first router's encoder.
+  public var embedding: [Float] { encodings[0].embedding }
 
-  init(embedding: [Float], tokens: AlignedBuffer?, encoder: ImageEncoder) {
-    self.embedding = embedding
-    self.tokens = tokens
-    self.encoder = encoder
+  /// What one encoder made of it.
+  struct Encoding: Sendable {
+    // Kept, so that the identity of its instance stays its own.
+    let encoder: ImageEncoder
+    let embedding: [Float]
+    /// `[tokenCount, d_p]`, or nil if no fusion of its router reads tokens.
+    let tokens: AlignedBuffer?
+  }
+
+  /// One for each encoder of the router, at least one.
+  let encodings: [Encoding]
+
+  init(_ encodings: [Encoding]) { self.encodings = encodings }
+}
+
+extension EncodedQuestion {
+  /// What `encoder`, or one of the same name, made of it.
+  func encoding(of encoder: TextEncoder) -> Encoding? {
+    encodings.first { $0.encoder.identity == encoder.identity && $0.embedding.count == encoder.width }
+  }
+}
+
+extension EncodedImage {
+  /// What `encoder`, or one of the same name, made of it.
+  func encoding(of encoder: ImageEncoder) -> Encoding? {
+    encodings.first { $0.encoder.identity == encoder.identity && $0.embedding.count == encoder.width }
   }
 }

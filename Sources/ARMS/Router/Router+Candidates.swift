@@ -30,7 +30,9 @@ extension Router {
     for candidate in candidates {
       guard networks.indices.contains(candidate.router) else {
         throw ARMSError(
-          .invalidArgument, "candidate \(quoted(candidate.name)): router is \(candidate.router); this file holds \(networks.count)")
+          .invalidArgument,
+          "candidate \(quoted(candidate.name)): router is \(candidate.router); "
+            + "this file holds \(networks.count)")
       }
       try candidate.validate(
         embeddingWidth: networks[candidate.router].text.width, routerCount: networks.count)
@@ -46,7 +48,8 @@ extension Router {
       for candidate in candidates {
         guard snapshot.places[candidate.name] == nil, names.insert(candidate.name).inserted else {
           throw ARMSError(
-            .alreadyExists, "there is a candidate \(quoted(candidate.name)) already; remove it first or choose another name")
+            .alreadyExists,
+            "there is a candidate \(quoted(candidate.name)) already; remove it first or choose another name")
         }
       }
       var pools = snapshot.pools
@@ -111,7 +114,10 @@ extension Router {
         let (pool, index) = try snapshot.place(of: name)
         body(&changed[pool][index])
       }
-      return snapshot.next(zip(snapshot.pools, changed).map { $0.replacing($1) })
+      return snapshot.next(
+        try zip(snapshot.pools, changed).map { (pool, candidates) throws(ARMSError) in
+          try pool.replacing(candidates)
+        })
     }
   }
 }
@@ -152,7 +158,8 @@ extension RouterNetwork {
       try engine.execute { (execution) throws(ARMSError) in
         let encoded = try text.encode(queries[...], on: execution)
         for (row, profile) in pass.enumerated() {
-          (out + profile.place * text.width).update(from: encoded.pooled + row * text.width, count: text.width)
+          (out + profile.place * text.width).update(
+            from: encoded.pooled + row * text.width, count: text.width)
         }
       }
     }

@@ -4,37 +4,39 @@ extension Router {
   /// Throws `invalidText`, `invalidArgument`, `outOfMemory`.
   public func encode(question: Query.Question) throws(ARMSError) -> EncodedQuestion {
     if case .encoded(let encoded) = question { return encoded }
-    let text = networks[0].text
-    return try engine.execute { (execution) throws(ARMSError) in
-      let encoded = try text.encode([Query(question)][...], on: execution)
-      let embedding = Array(UnsafeBufferPointer(start: encoded.pooled, count: text.width))
-      guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the question's embedding") }
-      return EncodedQuestion(
-        embedding: embedding, tokens: encoded.tokens[0], totalTokens: encoded.totals[0], encoder: text)
-    }
+    let queries = [Query(question)]
+    return EncodedQuestion(
+      try distinct(networks.map(\.text)).map { (encoder) throws(ARMSError) in
+        try engine.execute { (execution) throws(ARMSError) in
+          let encoded = try encoder.encode(queries[...], on: execution)
+          let embedding = Array(UnsafeBufferPointer(start: encoded.pooled, count: encoder.width))
+          guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the question's embedding") }
+          return EncodedQuestion.Encoding(
+            encoder: encoder, embedding: embedding, tokens: encoded.tokens[0],
+            totalTokens: encoded.totals[0])
+        }
+      })
   }
 
   /// Decodes, prepares and encodes an image once, to be routed with any number of times.
   ///
   /// Throws `invalidImage`, `limitExceeded`, `io`, `notFinite`, `invalidArgument`, `outOfMemory`.
   public func encode(image: ImageInput) throws(ARMSError) -> EncodedImage {
-    let encoder = networks[0].image
-    let wantTokens = readsTokens(of: encoder)
-    return try engine.execute { (execution) throws(ARMSError) in
-      let queries = [Query(.text(""), images: [.input(image)])]
-      let encoded = try encoder.encode(
-        queries[...], wantTokens: wantTokens, limits: limits, on: execution)
-      let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
-      guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }
-      var kept: AlignedBuffer?
-      if let tokens = encoded.tokens {
-        let count = encoder.tokenCount * encoder.patchWidth
-        let buffer = try AlignedBuffer(Float.self, count: count, purpose: "an encoded image")
-        buffer.pointer(to: Float.self).update(from: tokens[0], count: count)
-        kept = buffer
-      }
-      return EncodedImage(embedding: embedding, tokens: kept, encoder: encoder)
-    }
+    let queries = [Query(.text(""), images: [.input(image)])]
+    return EncodedImage(
+      try distinct(networks.map(\.image)).map { (encoder) throws(ARMSError) in
+        try engine.execute { (execution) throws(ARMSError) in
+          let encoded = try encoder.encode(
+            queries[...], wantTokens: readsTokens(of: encoder), limits: limits, on: execution)
+          let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
+          guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }
+          return EncodedImage.Encoding(
+            encoder: encoder, embedding: embedding,
+            tokens: try encoded.tokens.map { (tokens) throws(ARMSError) in
+              try encoder.keep(tokens[0])
+            })
+        }
+      })
   }
 
   /// The token ids of a text as the text encoder reads it, [CLS] and [SEP] included and truncated to its
@@ -54,9 +56,14 @@ extension Router {
 
   /// Decodes, resizes, crops and normalises an image: `[3, imageSize, imageSize]`, ``preparedCount`` floats.
   ///
-  /// Throws as ``encode(image:)``; what `pixels` holds is then undefined.
+  /// Throws as ``encode(image:)``; `pixels` is then as it was.
   public func prepare(_ image: ImageInput, into pixels: UnsafeMutablePointer<Float>) throws(ARMSError) {
-    try networks[0].image.preprocessor.prepare(image, limits: limits, into: pixels)
+    let count = preparedCount
+    try engine.execute { (execution) throws(ARMSError) in
+      let prepared = try execution.arena.allocate(Float.self, count)
+      try networks[0].image.preprocessor.prepare(image, limits: limits, into: prepared)
+      pixels.update(from: prepared, count: count)
+    }
   }
 
   /// Whether any head that stands on `encoder` reads image tokens.
@@ -66,5 +73,22 @@ extension Router {
 
   static func damaged(_ what: String) -> ARMSError {
     ARMSError(.notFinite, "\(what) has NaN or infinite numbers; the model file's weights are damaged")
+  }
+}
+
+/// The objects without repetition, in their order.
+private func distinct<T: AnyObject>(_ objects: [T]) -> [T] {
+  var result: [T] = []
+  for object in objects where !result.contains(where: { $0 === object }) { result.append(object) }
+  return result
+}
+
+extension ImageEncoder {
+  /// A copy of an image's tokens, `[tokenCount, d_p]`, out of the scratch memory.
+  fileprivate func keep(_ tokens: UnsafePointer<Float>) throws(ARMSError) -> AlignedBuffer {
+    let count = tokenCount * patchWidth
+    let buffer = try AlignedBuffer(Float.self, count: count, purpose: "an encoded image")
+    buffer.pointer(to: Float.self).update(from: tokens, count: count)
+    return buffer
   }
 }

@@ -22,7 +22,8 @@ struct QueryFusion {
 
   /// The queries behind the head of `network`, and their encoded questions.
   mutating func fuse(_ network: RouterNetwork) throws(ARMSError) -> (FusedQueries, EncodedQuestions) {
-    let encoded = EncodedQueries(questions: try encodeQuestions(network.text), images: try encodeImages(network))
+    let encoded = EncodedQueries(
+      questions: try encodeQuestions(network.text), images: try encodeImages(network))
     let (count, head) = (queries.count, network.head)
     let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
     let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)

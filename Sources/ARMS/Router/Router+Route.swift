@@ -33,7 +33,12 @@ extension Router {
       }
     }
     var result = stages(of: self)
-    if let second = options.second { result = [result[0], stages(of: second)[0]] }
+    if let second = options.second {
+      guard second !== self else {
+        throw ARMSError(.invalidArgument, "the second router is the first one; name another, or none")
+      }
+      result = [result[0], stages(of: second)[0]]
+    }
     if case .cascade = options.policy, result.count < 2 {
       throw ARMSError(
         .invalidArgument,
@@ -67,6 +72,9 @@ extension RouteOptions {
         throw ARMSError(
           .invalidArgument, "\(label) is \(value); \(range.lowerBound) to \(range.upperBound) is wanted")
       }
+    }
+    guard rankedLimit >= 0 else {
+      throw ARMSError(.invalidArgument, "the ranked list's limit is \(rankedLimit); 0 or more is wanted")
     }
     let largest = Double.greatestFiniteMagnitude
     try check("abstain_below", Double(abstainBelow), 0...1)

@@ -13,11 +13,8 @@ extension Router {
     file.copyAll(into: &writer) { name in
       !Self.candidatePrefixes.contains { name.hasPrefix($0) }
     }
-    let numbers = try snapshot.pools.map { (pool) throws(ARMSError) in try CandidateNumbers(pool.candidates) }
-    for (number, pool) in snapshot.pools.enumerated() {
-      pool.write(to: &writer, number: number, numbers: numbers[number])
-    }
-    // The writer holds pointers into the pools and their numbers.
-    try withExtendedLifetime((snapshot, numbers)) { () throws(ARMSError) in try writer.write(to: path) }
+    for (number, pool) in snapshot.pools.enumerated() { pool.write(to: &writer, number: number) }
+    // The writer holds pointers into the pools.
+    try withExtendedLifetime(snapshot) { () throws(ARMSError) in try writer.write(to: path) }
   }
 }

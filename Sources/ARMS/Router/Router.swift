@@ -52,6 +52,9 @@ public final class Router: Sendable {
     self.engine = engine
     limits = ImageLimits(maxBytes: options.maxImageBytes, maxPixels: options.maxImagePixels)
     defaultTheta = try file.float("arms.cascade.theta", default: 0.5)
+    guard (0...1).contains(defaultTheta) else {
+      throw file.invalid("arms.cascade.theta is \(defaultTheta); 0 to 1 is wanted")
+    }
     let pools = try networks.enumerated().map { (number, network) throws(ARMSError) in
       try network.storedCandidates(in: file, number: number, on: engine)
     }

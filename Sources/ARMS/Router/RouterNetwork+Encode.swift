@@ -107,7 +107,8 @@ extension TextEncoder {
     case .tokens(let tokens):
       guard (1...contextLength).contains(tokens.count) else {
         throw ARMSError(
-          .limitExceeded, "the question has \(tokens.count) token ids; 1 to \(contextLength) are wanted")
+          tokens.isEmpty ? .invalidArgument : .limitExceeded,
+          "the question has \(tokens.count) token ids; 1 to \(contextLength) are wanted")
       }
       for (index, token) in tokens.enumerated() {
         guard (0..<Int32(truncatingIfNeeded: tokenizer.vocabularyCount)).contains(token) else {
@@ -125,13 +126,15 @@ extension TextEncoder {
   private func collect(
     _ question: EncodedQuestion, into result: EncodedQuestions, at place: Int
   ) throws(ARMSError) {
-    guard question.encoder.identity == identity, question.embedding.count == width else {
+    guard let encoding = question.encodings.first(where: { $0.encoder.identity == identity }),
+      encoding.embedding.count == width
+    else {
       throw ARMSError(
         .invalidArgument, "the encoded question was made by another text encoder; encode it with this router")
     }
-    for (column, value) in question.embedding.enumerated() { result.pooled[place * width + column] = value }
-    result.tokens[place] = question.tokens
-    result.totals[place] = question.totalTokens
+    for (column, value) in encoding.embedding.enumerated() { result.pooled[place * width + column] = value }
+    result.tokens[place] = encoding.tokens
+    result.totals[place] = encoding.totalTokens
   }
 }
 
@@ -206,19 +209,25 @@ extension ImageEncoder {
     _ image: EncodedImage, wantTokens: Bool, pooled: UnsafeMutablePointer<Float>,
     tokens: UnsafeMutablePointer<UnsafePointer<Float>>
   ) throws(ARMSError) {
-    // The sizes too: a hash is only what a file claims.
-    guard image.encoder.identity == identity, image.embedding.count == width,
-      image.encoder.tokenCount == tokenCount, image.encoder.patchWidth == patchWidth
+    guard let encoding = image.encodings.first(where: { $0.encoder.identity == identity }),
+      encoding.embedding.count == width
     else {
       throw ARMSError(
         .invalidArgument, "the encoded image was made by another image encoder; encode it with this router")
     }
-    for (column, value) in image.embedding.enumerated() { pooled[column] = value }
+    for (column, value) in encoding.embedding.enumerated() { pooled[column] = value }
     guard wantTokens else { return }
-    guard let buffer = image.tokens else {
+    guard let buffer = encoding.tokens else {
       throw ARMSError(
         .invalidArgument,
         "the encoded image has no tokens, which this router's fusion reads; encode it with this router")
+    }
+    // A hash is what a file says of itself: the sizes are checked all the same.
+    guard buffer.byteCount == tokenCount * patchWidth * MemoryLayout<Float>.stride else {
+      throw ARMSError(
+        .invalidArgument,
+        "the encoded image has tokens of another number or width than this router's; "
+          + "encode it with this router")
     }
     tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
   }

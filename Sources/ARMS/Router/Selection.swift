@@ -52,18 +52,19 @@ struct Selection {
   ) throws(ARMSError) {
     let (fused, questions) = try fusion.fuse(stage.network)
     let logits = try execution.arena.allocate(Float.self, stage.pool.count)
-    try stage.pool.logits(
-      of: fused.vectors, classifier: stage.network.head.classifier, out: logits, on: execution)
+    try stage.pool.score(
+      fused.vectors, classifier: stage.network.head.classifier, output: .logit, out: logits, on: execution)
     gates[number] = Array(UnsafeBufferPointer(start: fused.gate, count: stage.network.head.gate.experts))
     if number == 0 || tokens.read == 0 { tokens = (questions.tokens[0], questions.totals[0]) }
     ranked.reserveCapacity(ranked.count + eligible.count)
     for index in eligible {
       let candidate = stage.pool.candidates[index]
-      let confidence = candidate.confidence(logit: logits[index])
+      let confidence = confidence(
+        logit: logits[index], temperature: candidate.temperature, bias: candidate.bias)
       ranked.append(
         RankedCandidate(
           name: candidate.name, router: number, confidence: confidence, logit: logits[index],
-          utility: utility(of: candidate, confidence)))
+          utility: try utility(of: candidate, confidence)))
     }
   }
 
@@ -79,7 +80,8 @@ struct Selection {
     guard let best = order.first.map({ ranked[$0] }) else {
       throw ARMSError(
         .noCandidates,
-        "no candidate is left to choose from: all are disabled, not allowed, above a ceiling, or take fewer images")
+        "no candidate is left to choose from: all are disabled, not allowed, above a ceiling, "
+          + "or take fewer images")
     }
     return Decision(
       name: best.confidence < options.abstainBelow ? nil : best.name, confidence: best.confidence,
@@ -88,11 +90,18 @@ struct Selection {
       questionTokens: tokens.read, questionTokensTotal: tokens.total)
   }
 
-  private func utility(of candidate: Candidate, _ confidence: Float) -> Float {
+  private func utility(of candidate: Candidate, _ confidence: Float) throws(ARMSError) -> Float {
     guard case .utility(let lambda, let mu) = options.policy else { return confidence }
     let cost = lambda > 0 ? lambda * (candidate.cost ?? 0) : 0
     let latency = mu > 0 ? mu * (candidate.latency ?? 0) : 0
-    return Float(Double(confidence) - cost - latency)
+    let utility = Float(Double(confidence) - cost - latency)
+    guard utility.isFinite else {
+      throw ARMSError(
+        .notFinite,
+        "the utility of candidate \(quoted(candidate.name)) is \(utility): "
+          + "lambda, mu, cost or latency is too large")
+    }
+    return utility
   }
 
   private func isAbove(
@@ -105,6 +114,8 @@ struct Selection {
 
   private func missing(_ value: String, _ name: String, _ reason: String) -> ARMSError {
     ARMSError(
-      .missingValue, "\(reason) needs the \(value) of candidate \(quoted(name)), which is unknown; set it or leave the candidate out")
+      .missingValue,
+      "\(reason) needs the \(value) of candidate \(quoted(name)), which is unknown; "
+        + "set it or leave the candidate out")
   }
 }

@@ -46,10 +46,29 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
   /// One line: the input at fault, what is wrong with it, and what would be right.
   public let message: String
 
-  /// Makes an error.
+  /// Makes an error. What would break the line in `message` is escaped, and a very long one is cut.
   public init(_ code: Code, _ message: String) {
     self.code = code
-    self.message = message
+    self.message = Self.oneLine(message)
+  }
+
+  /// A message quotes paths, names and keys of whoever caused it, which a log cannot be trusted with.
+  private static func oneLine(_ text: String) -> String {
+    let limit = 2_048
+    func breaksLine(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value)
+    }
+    let scalars = text.unicodeScalars
+    if text.utf8.count <= limit, !scalars.contains(where: breaksLine) { return text }
+    var line = ""
+    for scalar in scalars.prefix(limit) {
+      if breaksLine(scalar) {
+        line += scalar.escaped(asASCII: true)
+      } else {
+        line.unicodeScalars.append(scalar)
+      }
+    }
+    return scalars.count > limit ? line + "..." : line
   }
 
   /// The code and the message.

@@ -8,7 +8,9 @@ import Synchronization
 /// epoch in which it was taken, and one of an older epoch counts as free.
 enum Fork {
   private static let count = Atomic<UInt32>(0)
-  private static let registration: Int32 = pthread_atfork(nil, nil) { _ = Fork.count.add(1, ordering: .relaxed) }
+  private static let registration: Int32 = pthread_atfork(nil, nil) {
+    _ = Fork.count.wrappingAdd(1, ordering: .relaxed)
+  }
 
   /// The present epoch. The first call registers the counter with the system.
   static var epoch: UInt32 {

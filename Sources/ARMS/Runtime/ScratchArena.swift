@@ -38,14 +38,10 @@ final class ScratchArena: @unchecked Sendable {
   /// Forgets all allocations.
   func reset() {
     if blocks.count > 1 {
-      // One piece for the next call; without it the pieces do.
-      if let whole = try? AlignedBuffer(byteCount: needed + needed / 8, purpose: "scratch") {
-        blocks = [whole]
-        byteCount = whole.byteCount
-      } else {
-        blocks.removeLast(blocks.count - 1)
-        byteCount = blocks.first?.byteCount ?? 0
-      }
+      // One piece for the next call, once the pieces are gone. Without it that call grows anew.
+      blocks = []
+      blocks = (try? AlignedBuffer(byteCount: needed + needed / 8, purpose: "scratch")).map { [$0] } ?? []
+      byteCount = blocks.first?.byteCount ?? 0
     }
     used = 0
     needed = 0

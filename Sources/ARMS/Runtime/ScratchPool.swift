@@ -17,22 +17,21 @@ final class ScratchPool: @unchecked Sendable {
   }
 
   /// Bytes of the idle arenas.
-  var byteCount: Int {
-    lock.withLock { stale in stale ? 0 : idle.reduce(0) { $0 + $1.byteCount } }
-  }
+  var byteCount: Int { withIdle { $0.reduce(0) { $0 + $1.byteCount } } }
 
-  private func take() -> ScratchArena {
-    lock.withLock { stale -> ScratchArena? in
-      // A thread of the parent was amid a change when this process was forked off.
-      if stale { idle = [] }
-      return idle.popLast()
-    } ?? ScratchArena()
-  }
+  private func take() -> ScratchArena { withIdle { $0.popLast() } ?? ScratchArena() }
 
   private func giveBack(_ arena: ScratchArena) {
     arena.reset()
-    lock.withLock { _ in
-      if idle.count < Self.capacity { idle.append(arena) }
+    withIdle { if $0.count < Self.capacity { $0.append(arena) } }
+  }
+
+  private func withIdle<R>(_ body: (inout [ScratchArena]) -> R) -> R {
+    lock.withLock { stale in
+      // A thread of the parent was amid a change when this process was forked off. What it left is no valid
+      // array: it is forgotten, not released.
+      if stale { withUnsafeMutablePointer(to: &idle) { $0.initialize(to: []) } }
+      return body(&idle)
     }
   }
 }

@@ -23,7 +23,7 @@ final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
   /// The present value. Lock-free, from any thread.
   func load() -> Value {
     announce()
-    defer { readers.subtract(1, ordering: .sequentiallyConsistent) }
+    defer { readers.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
     while true {
       // Never nil: the bits come from an object.
       if let value = Self.object(of: reference.load(ordering: .sequentiallyConsistent)) {

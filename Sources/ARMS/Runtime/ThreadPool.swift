@@ -51,7 +51,10 @@ private final class SharedState: @unchecked Sendable {
   private var context = UnsafeRawPointer(bitPattern: 1)
   private var count = 0
 
-  private let claimed = Atomic<Bool>(false)
+  // The fork epoch in the upper half, 1 in the lower while a caller has the workers.
+  private let claimed = Atomic<UInt64>(0)
+  /// The epoch whose process has the workers; touched by the caller that has them.
+  private var startedEpoch = UInt64.max
   private let open = Atomic<Bool>(false)
   private let next = Atomic<Int>(0)
   private let inside = Atomic<Int>(0)
@@ -59,7 +62,6 @@ private final class SharedState: @unchecked Sendable {
   /// Grows with every task; sleepers wait for it to change.
   private let bell = UnsafeMutablePointer<ct_bell>.allocate(capacity: 1)
   private let sleepers = Atomic<Int>(0)
-  private let startedEpoch = Atomic<UInt64>(UInt64.max)
 
   init() { bell.initialize(to: ct_bell(rings: 0)) }
 
@@ -68,23 +70,25 @@ private final class SharedState: @unchecked Sendable {
   /// Takes the workers for the caller, starting them if this process has none yet. False when another
   /// caller has them.
   func claim(threads: Int) -> Bool {
-    let epoch = UInt64(Fork.epoch)
-    let started = startedEpoch.load(ordering: .acquiring)
-    if started != epoch {
-      // The first task of this process. Whatever the parent's threads left here means nothing in a child.
-      guard startedEpoch.compareExchange(expected: started, desired: epoch, ordering: .acquiringAndReleasing).exchanged
-      else { return false }
+    let epoch = UInt64(Fork.epoch) << 32
+    let seen = claimed.load(ordering: .relaxed)
+    // A claim of an older epoch was left behind in the parent, as its threads were.
+    guard seen != epoch | 1,
+      claimed.compareExchange(expected: seen, desired: epoch | 1, ordering: .acquiring).exchanged
+    else { return false }
+    if startedEpoch != epoch {
       open.store(false, ordering: .relaxed)
       inside.store(0, ordering: .relaxed)
       sleepers.store(0, ordering: .relaxed)
-      claimed.store(true, ordering: .sequentiallyConsistent)
+      startedEpoch = epoch
       start(workers: threads - 1)
-      return true
     }
-    return claimed.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    return true
   }
 
-  func execute(count: Int, context: UnsafeRawPointer, _ body: @escaping (UnsafeRawPointer, Int, Int) -> Void) {
+  func execute(
+    count: Int, context: UnsafeRawPointer, _ body: @escaping (UnsafeRawPointer, Int, Int) -> Void
+  ) {
     self.body = body
     self.context = context
     self.count = count
@@ -99,7 +103,7 @@ private final class SharedState: @unchecked Sendable {
       spins += 1
       if spins > Self.watch { sched_yield() }
     }
-    claimed.store(false, ordering: .releasing)
+    claimed.store(startedEpoch, ordering: .releasing)
   }
 
   func stop() {
@@ -110,7 +114,7 @@ private final class SharedState: @unchecked Sendable {
   private func work(as worker: Int) {
     guard let context else { return }
     while true {
-      let index = next.add(1, ordering: .relaxed).oldValue
+      let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
       if index >= count { return }
       body(context, index, worker)
     }
@@ -128,12 +132,14 @@ private final class SharedState: @unchecked Sendable {
       // A worker runs kernels only; their frames are small.
       pthread_attr_setstacksize(&attributes, 256 << 10)
       let status = withoutSignals {
-        pthread_create(&thread, &attributes, { raw in
-          guard let raw else { return nil }
-          let argument = Unmanaged<WorkerArgument>.fromOpaque(raw).takeRetainedValue()
-          argument.state.serve(as: argument.worker)
-          return nil
-        }, argument.toOpaque())
+        pthread_create(
+          &thread, &attributes,
+          { raw in
+            guard let raw else { return nil }
+            let argument = Unmanaged<WorkerArgument>.fromOpaque(raw).takeRetainedValue()
+            argument.state.serve(as: argument.worker)
+            return nil
+          }, argument.toOpaque())
       }
       pthread_attr_destroy(&attributes)
       // Without a thread the caller does the work itself.
@@ -154,9 +160,9 @@ private final class SharedState: @unchecked Sendable {
   private func serve(as worker: Int) {
     var heard: UInt32 = 0
     while !stopping.load(ordering: .sequentiallyConsistent) {
-      inside.add(1, ordering: .sequentiallyConsistent)
+      inside.wrappingAdd(1, ordering: .sequentiallyConsistent)
       if open.load(ordering: .sequentiallyConsistent) { work(as: worker) }
-      inside.subtract(1, ordering: .sequentiallyConsistent)
+      inside.wrappingSubtract(1, ordering: .sequentiallyConsistent)
       heard = listen(after: heard)
     }
   }
@@ -168,8 +174,8 @@ private final class SharedState: @unchecked Sendable {
       if rung != heard { return rung }
       ct_pause()
     }
-    sleepers.add(1, ordering: .sequentiallyConsistent)
-    defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
+    sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    defer { sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
     while true {
       let rung = ct_bell_rings(bell)
       if rung != heard || stopping.load(ordering: .sequentiallyConsistent) { return rung }

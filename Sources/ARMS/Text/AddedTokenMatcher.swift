@@ -2,7 +2,8 @@ import CUnicode
 
 /// Finds added tokens in a text: at each place from left to right the longest that stands there.
 ///
-/// Linear in the text: each place costs one hash lookup for every distinct length of the tokens.
+/// Linear in the text: each place costs one hash lookup for every distinct length of the tokens, which
+/// ``spellingLimit`` bounds.
 final class AddedTokenMatcher: @unchecked Sendable {
   /// A token found, with the white space that its flags take in.
   struct Match {
@@ -12,6 +13,9 @@ final class AddedTokenMatcher: @unchecked Sendable {
     /// Where the text after it begins.
     var end: Int
   }
+
+  /// The most bytes of a spelling. Every length up to it may occur, and is then looked up at every place.
+  private static let spellingLimit = WordPieceTokenizer.tokenLengthLimit
 
   private let tokens: [AddedToken]
   private let table: TokenTable
@@ -35,7 +39,12 @@ final class AddedTokenMatcher: @unchecked Sendable {
       guard let bytes = spelling.baseAddress, !spelling.isEmpty else {
         throw ARMSError(.invalidModel, "added token \(token.id) is empty; give it a spelling that is not")
       }
-      let limit = TokenTable.maxTokenLength
+      // Only then does every match begin and end between two scalars of the text.
+      if let offset = UTF8Text.firstInvalidOffset(spelling) {
+        throw ARMSError(
+          .invalidModel, "added token \(token.id) is not UTF-8 at byte offset \(offset); encode it as UTF-8")
+      }
+      let limit = Self.spellingLimit
       guard spelling.count <= limit, let position = Int32(exactly: index) else {
         throw ARMSError(
           .invalidModel, "added token \(token.id) has \(spelling.count) bytes; shorten it to \(limit)")
@@ -87,7 +96,8 @@ final class AddedTokenMatcher: @unchecked Sendable {
       if end < count, has(UTF8Text.decode(text + end).scalar, CUNICODE_WORD) { return nil }
     }
     if found.token.lstrip {
-      while start > 0 {
+      // Not before `done`: a text of white space alone would be passed over once for each match.
+      while start > done {
         let (scalar, length) = UTF8Text.decodeBackwards(text, before: start)
         if !has(scalar, CUNICODE_WHITESPACE) { break }
         start &-= length
@@ -95,6 +105,8 @@ final class AddedTokenMatcher: @unchecked Sendable {
       start = max(start, done)
     }
     if found.token.rstrip {
+      // A match that ends before `done` lies in white space that was passed over already.
+      end = max(end, done)
       while end < count {
         let (scalar, length) = UTF8Text.decode(text + end)
         if !has(scalar, CUNICODE_WHITESPACE) { break }

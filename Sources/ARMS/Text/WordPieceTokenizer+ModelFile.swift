@@ -6,7 +6,8 @@ extension WordPieceTokenizer {
     let ids = file.has("\(key).added.ids") ? try file.uint32Array("\(key).added.ids") : []
     let flags = file.has("\(key).added.flags") ? try file.uint32Array("\(key).added.flags") : []
     guard ids.count == flags.count else {
-      throw file.invalid("\(key).added.ids has \(ids.count) entries and .added.flags \(flags.count); as many are wanted")
+      throw file.invalid(
+        "\(key).added.ids has \(ids.count) entries and .added.flags \(flags.count); as many are wanted")
     }
     let options = WordPieceOptions(
       lowercase: try file.bool("\(key).lowercase"), stripAccents: try file.bool("\(key).strip_accents"),

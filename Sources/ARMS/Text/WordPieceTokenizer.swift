@@ -21,6 +21,9 @@ package final class WordPieceTokenizer: @unchecked Sendable {
 
   /// The most scalars of a word that may be asked for. It bounds the cost of a byte of text.
   package static let maxWordLengthLimit = 4096
+  /// The most bytes of a token. Text costs up to the square of the longest token a byte, so that one absurd
+  /// token would make a vocabulary that takes minutes for a page.
+  package static let tokenLengthLimit = 128
   /// The most tokens of a vocabulary.
   package static let maxVocabularyCount = 1 << 24
 
@@ -50,6 +53,11 @@ package final class WordPieceTokenizer: @unchecked Sendable {
     let mark = prefix.bytes
     for id in 0..<vocabularyCount {
       let bytes = try token(id)
+      guard bytes.count <= Self.tokenLengthLimit else {
+        throw ARMSError(
+          .invalidModel,
+          "token \(id) of the vocabulary has \(bytes.count) bytes; at most \(Self.tokenLengthLimit) are read")
+      }
       if id <= lastWanted, wanted[id] != nil { wanted[id] = bytes }
       guard let base = bytes.baseAddress, let id32 = Int32(exactly: id) else { continue }
       if bytes.count <= TokenTable.maxTokenLength { longestStart = max(longestStart, bytes.count) }

@@ -25,12 +25,9 @@ extension HeadTrainer {
       try parameterWriter.add(
         entry.parameter, parameters.values + entry.offset, as: type ?? stored, to: &writer)
     }
-    let numbers = try pools.map { (pool) throws(ARMSError) in try CandidateNumbers(pool.candidates) }
-    for (number, pool) in pools.enumerated() {
-      pool.write(to: &writer, number: number, numbers: numbers[number])
-    }
+    for (number, pool) in pools.enumerated() { pool.write(to: &writer, number: number) }
     // The writer holds pointers into all of these.
-    try withExtendedLifetime((pools, numbers, parameterWriter, parameters)) { () throws(ARMSError) in
+    try withExtendedLifetime((pools, parameterWriter, parameters)) { () throws(ARMSError) in
       try writer.write(to: path)
     }
   }

@@ -19,13 +19,14 @@ struct TrainingBatch {
     starts[0] = 0
     for (row, place) in places.enumerated() {
       let sample = samples[place]
-      sample.question.embedding.withUnsafeBufferPointer { source in
+      sample.question.encoding(of: network.text)?.embedding.withUnsafeBufferPointer { source in
         if let start = source.baseAddress {
           (question + row * questionWidth).update(from: start, count: questionWidth)
         }
       }
-      Self.pool(sample.images, or: head.noImage, width: imageWidth, into: pooled + row * imageWidth)
-      for (number, image) in sample.images.enumerated() {
+      let images = sample.images.compactMap { $0.encoding(of: network.image) }
+      Self.pool(images, or: head.noImage, width: imageWidth, into: pooled + row * imageWidth)
+      for (number, image) in images.enumerated() {
         if let buffer = image.tokens {
           tokens[starts[row] + number] = UnsafePointer(buffer.pointer(to: Float.self))
         }
@@ -43,7 +44,7 @@ struct TrainingBatch {
 
   /// `g`: the mean over the images, or the learned vector.
   private static func pool(
-    _ images: [EncodedImage], or learned: UnsafePointer<Float>, width: Int,
+    _ images: [EncodedImage.Encoding], or learned: UnsafePointer<Float>, width: Int,
     into out: UnsafeMutablePointer<Float>
   ) {
     guard !images.isEmpty else { return out.update(from: learned, count: width) }

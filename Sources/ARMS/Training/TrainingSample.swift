@@ -39,8 +39,7 @@ extension TrainingSample {
     func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
       ARMSError(code, "sample \(number): \(text)")
     }
-    guard question.encoder.identity == network.text.identity, question.embedding.count == network.text.width
-    else {
+    guard let question = question.encoding(of: network.text) else {
       throw fail(
         .invalidArgument, "its question was encoded by another text encoder; encode it with this router")
     }
@@ -52,17 +51,18 @@ extension TrainingSample {
         .limitExceeded, "it has \(images.count) images; the router takes \(network.head.maxImages) at most")
     }
     for image in images {
-      guard image.encoder.identity == network.image.identity, image.embedding.count == network.image.width,
-        image.encoder.tokenCount == network.image.tokenCount,
-        image.encoder.patchWidth == network.image.patchWidth
-      else {
+      guard let image = image.encoding(of: network.image) else {
         throw fail(
           .invalidArgument, "an image was encoded by another image encoder; encode it with this router")
       }
-      guard network.head.fusion != .patches || image.tokens != nil else {
+      let tokenFloats = network.image.tokenCount * network.image.patchWidth
+      guard
+        network.head.fusion != .patches
+          || image.tokens?.byteCount == tokenFloats * MemoryLayout<Float>.stride
+      else {
         throw fail(
           .invalidArgument,
-          "an image has no tokens, which this router's fusion reads; encode it with this router")
+          "an image has no tokens of the kind which this router's fusion reads; encode it with this router")
       }
       guard image.embedding.allSatisfy(\.isFinite) else {
         throw fail(.notFinite, "an image's embedding has NaN or infinite numbers")

@@ -29,7 +29,7 @@ import Testing
         try router.encode(image: ImageInput(.prepared($0)))
       }
       #expect(distance(encoded.embedding, image.embedding) <= tolerance)
-      if let buffer = encoded.tokens {
+      if let buffer = encoded.encodings[0].tokens {
         let expected = image.tokens.flatMap { $0 }
         let tokens = Array(UnsafeBufferPointer(start: buffer.pointer(to: Float.self), count: expected.count))
         #expect(distance(tokens, expected) <= tolerance)

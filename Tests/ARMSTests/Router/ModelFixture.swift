@@ -48,7 +48,8 @@ struct ModelFixture: Decodable, CustomTestStringConvertible {
 
   /// All fixtures, in the order of their names.
   static let all: [ModelFixture] = {
-    let files = (try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)) ?? []
+    let files =
+      (try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)) ?? []
     return files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.map { file in
       do {
         return try JSONDecoder().decode(ModelFixture.self, from: Data(contentsOf: file))
@@ -75,7 +76,8 @@ struct ModelFixture: Decodable, CustomTestStringConvertible {
       try router.add(
         candidates.map {
           Candidate(
-            name: $0.name, profile: $0.profile, embedding: $0.embedding, temperature: $0.temperature, bias: $0.bias)
+            name: $0.name, profile: $0.profile, embedding: $0.embedding, temperature: $0.temperature,
+            bias: $0.bias)
         })
     }
     return router

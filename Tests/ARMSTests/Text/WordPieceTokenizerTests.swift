@@ -170,7 +170,7 @@ private func encode(
       }
     }
     let huge = [UInt8](repeating: 0xFF, count: 64)
-    huge.withUnsafeBytes { bytes in
+    _ = huge.withUnsafeBytes { bytes in
       #expect(throws: ARMSError.self) {
         try WordPieceTokenizer(stringArray: bytes, count: 4, owner: nil, options: options())
       }

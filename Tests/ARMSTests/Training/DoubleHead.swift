@@ -69,7 +69,8 @@ struct DoubleHead {
       let key = unit(linear("classifier.candidate", profile))
       let cosine = zip(query, key).reduce(0) { $0 + $1.0 * $1.1 }
       switch head.classifier.logit {
-      case .paper(let minimum, let maximum): return min(max(atanh(cosine), Double(minimum)), Double(maximum))
+      case .paper(let minimum, let maximum, _, _):
+        return min(max(atanh(cosine), Double(minimum)), Double(maximum))
       case .scaled:
         return weights["classifier.alpha", default: []][0] * cosine
           + weights["candidate.beta", default: []][index]

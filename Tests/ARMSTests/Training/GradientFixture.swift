@@ -80,3 +80,22 @@ extension HeadTrainer {
     return Array(UnsafeBufferPointer(start: parameters.values + entry.offset, count: entry.parameter.count))
   }
 }
+
+extension EncodedQuestion {
+  /// A question as one encoder would have made it.
+  convenience init(embedding: [Float], tokens: Int, totalTokens: Int, encoder: TextEncoder) {
+    self.init([
+      Encoding(encoder: encoder, embedding: embedding, tokens: tokens, totalTokens: totalTokens)
+    ])
+  }
+}
+
+extension EncodedImage {
+  /// An image as one encoder would have made it.
+  convenience init(embedding: [Float], tokens: AlignedBuffer?, encoder: ImageEncoder) {
+    self.init([Encoding(encoder: encoder, embedding: embedding, tokens: tokens)])
+  }
+
+  var encoder: ImageEncoder { encodings[0].encoder }
+  var tokens: AlignedBuffer? { encodings[0].tokens }
+}

@@ -113,6 +113,9 @@ def abi_version() -> int:
 
 
 def kernel_isa() -> str:
-    """Return the instruction set in use: ``"avx512vnni"``, ``"avx2"``, ``"neon"``, ``"scalar"``."""
+    """Return the instruction set in use.
+
+    One of ``"avx512vnni"``, ``"avxvnni"``, ``"avx2"``, ``"neon"`` and ``"scalar"``.
+    """
     text: bytes = library().arms_kernel_isa()
     return text.decode()

@@ -61,7 +61,7 @@ class Candidate:
     max_images
         Images it takes at most; 0 for none, `None` for any number.
     enabled
-        A disabled candidate is kept, but never chosen, ranked or scored.
+        A disabled candidate is kept, but never chosen or ranked, and scored only when named.
     router
         0 for the first router's pool, 1 for the second's.
     """

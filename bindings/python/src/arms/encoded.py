@@ -15,7 +15,8 @@ __all__ = ["EncodedImage", "EncodedQuestion"]
 class EncodedQuestion(Handle):
     """A question as the text encoder sees it; from `Router.encode_question`.
 
-    Immutable, independent of the router's life, and usable from many threads.
+    Immutable, independent of the router's life, and usable from many threads. Every router that has
+    the same text encoder takes it.
     """
 
     def __init__(self, address: int) -> None:
@@ -33,7 +34,8 @@ class EncodedQuestion(Handle):
 class EncodedImage(Handle):
     """An image as the image encoder sees it; from `Router.encode_image`.
 
-    Immutable, independent of the router's life, and usable from many threads.
+    Immutable, independent of the router's life, and usable from many threads. Every router that has
+    the same image encoder takes it.
     """
 
     def __init__(self, address: int) -> None:

@@ -261,7 +261,8 @@ class Router(Handle):
         mu
             Utility: confidence that a millisecond is worth.
         max_cost, max_latency
-            Leave out candidates above; `None` for no ceiling.
+            Leave out candidates above; `None` for no ceiling. A candidate whose value is unknown is
+            an error, unless it is not allowed anyway.
         allowed
             Names to choose from; `None` for all.
         second
@@ -281,7 +282,7 @@ class Router(Handle):
         NoCandidatesError
             If none is left to choose from.
         MissingValueError
-            If the policy needs a cost or latency that a candidate lacks.
+            If the policy or a ceiling needs a cost or latency that a candidate lacks.
         CandidateNotFoundError
             If a name in `allowed` does not exist.
         ImageError, TextError, LimitExceededError, FileError

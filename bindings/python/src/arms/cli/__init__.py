@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except (ArmsError, OSError, ValueError) as error:
-        code = _failed(str(error), 1)
+        code = _failed(_said(error), 1)
     except typer.Abort:
         code = _failed("cancelled", 1)
     except Exception as error:
@@ -73,6 +73,13 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         code = _failed(f"{error.format_message()} (try --help)", getattr(error, "exit_code", 2))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _said(error: Exception) -> str:
+    """Say what the system refused as the library does: the file first, and no number."""
+    if isinstance(error, OSError) and not isinstance(error, ArmsError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _failed(message: str, code: int) -> int:

@@ -1,0 +1,99 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import ARMS
+
+@Suite struct SnapshotCellTests {
+  @Test func readersNeverSeeAFreedOrOlderValue() {
+    let (live, wrong, done) = (Counter(), Counter(), Counter())
+    do {
+      let cell = SnapshotCell(Generation(0, live))
+      let readers = Threads(4) { _ in
+        var last = 0
+        while done.value == 0 {
+          let value = cell.load()
+          if !value.isAlive || value.number < last { wrong.add() }
+          last = value.number
+        }
+      }
+      for _ in 0..<20_000 { cell.update { Generation($0.number + 1, live) } }
+      done.add()
+      readers.join()
+      #expect(wrong.value == 0)
+      #expect(cell.load().number == 20_000)
+      #expect(live.value == 1)
+    }
+    #expect(live.value == 0)
+  }
+
+  @Test func aValueOutlivesItsReplacement() {
+    let live = Counter()
+    let cell = SnapshotCell(Generation(0, live))
+    let first = cell.load()
+    cell.update { Generation($0.number + 1, live) }
+    #expect(first.isAlive && first.number == 0)
+    #expect(live.value == 2)
+  }
+
+  @Test func writersLoseNoUpdate() {
+    let live = Counter()
+    let cell = SnapshotCell(Generation(0, live))
+    Threads.run(4) { _ in
+      for _ in 0..<5_000 { cell.update { Generation($0.number + 1, live) } }
+    }
+    #expect(cell.load().number == 20_000)
+    #expect(live.value == 1)
+  }
+
+  @Test func aFailedUpdateLeavesTheValue() throws {
+    let live = Counter()
+    let cell = SnapshotCell(Generation(7, live))
+    #expect(throws: ARMSError.self) {
+      try cell.update { (_) throws(ARMSError) in throw ARMSError(.cancelled, "stop") }
+    }
+    #expect(cell.load().number == 7)
+    cell.update { Generation($0.number + 1, live) }
+    #expect(cell.load().number == 8)
+  }
+
+  /// Readers and writers of the parent that are lost in a fork hold nobody up in the child.
+  @Test func worksInAChildForkedAmidReadsAndWrites() {
+    let (live, done) = (Counter(), Counter())
+    let cell = SnapshotCell(Generation(0, live))
+    let threads = Threads(4) { number in
+      while done.value == 0 {
+        if number == 0 { cell.update { Generation($0.number + 1, live) } } else { _ = cell.load().number }
+      }
+    }
+    func changed() -> Int {
+      let before = cell.load().number
+      for _ in 0..<10 { cell.update { Generation($0.number + 1, live) } }
+      return cell.load().number - before
+    }
+    #expect(changed() >= 10)
+    for _ in 0..<30 { #expect(inChild { changed() == 10 ? 0 : 1 } == 0) }
+    done.add()
+    threads.join()
+  }
+}
+
+/// A value that knows whether it was freed.
+private final class Generation: Sendable {
+  let number: Int
+  private let mark = Atomic<Int>(0x5EED)
+  private let live: Counter
+
+  init(_ number: Int, _ live: Counter) {
+    self.number = number
+    self.live = live
+    live.add()
+  }
+
+  var isAlive: Bool { mark.load(ordering: .relaxed) == 0x5EED }
+
+  deinit {
+    mark.store(0, ordering: .relaxed)
+    live.add(-1)
+  }
+}

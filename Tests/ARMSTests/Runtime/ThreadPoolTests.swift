@@ -1,0 +1,177 @@
+import Glibc
+import Synchronization
+import Testing
+
+@testable import ARMS
+
+@Suite struct ThreadPoolTests {
+  @Test(arguments: [-1, 0, 1, 2, 3, 8], [-3, 0, 1, 2, 3, 7, 64, 1_000])
+  func runsEveryPieceOnce(threads: Int, pieces: Int) {
+    let pool = ThreadPool(threads: threads)
+    #expect(pool.threads == max(1, threads))
+    for _ in 0..<3 {
+      let tally = Tally(pieces: pieces, threads: pool.threads)
+      pool.run(tally, count: pieces)
+      #expect(tally.ranEachOnce && tally.violations.value == 0)
+    }
+  }
+
+  @Test func allThreadsWork() {
+    let pool = ThreadPool(threads: 4)
+    let meeting = Meeting(4)
+    pool.run(meeting, count: 4)
+    #expect(meeting.arrived.value == 4)
+    #expect(meeting.workers.value == 0b1111)
+  }
+
+  @Test func servesManyCallersAtOnce() {
+    let pool = ThreadPool(threads: 3)
+    let wrong = Counter()
+    Threads.run(8) { caller in
+      for round in 0..<300 {
+        let pieces = 1 + (caller + round) % 40
+        let tally = Tally(pieces: pieces, threads: 3)
+        pool.run(tally, count: pieces)
+        if !tally.ranEachOnce || tally.violations.value > 0 { wrong.add() }
+      }
+    }
+    #expect(wrong.value == 0)
+  }
+
+  /// The threads start at the first use, for which callers may race.
+  @Test func survivesAFirstUseByManyCallers() {
+    let wrong = Counter()
+    let rounds = (0..<3_000).map { _ in (pool: ThreadPool(threads: 2), barrier: Barrier(2)) }
+    Threads.run(2) { _ in
+      for (pool, barrier) in rounds {
+        barrier.wait()
+        for _ in 0..<3 {
+          let tally = Tally(pieces: 9, threads: 2)
+          pool.run(tally, count: 9)
+          if !tally.ranEachOnce || tally.violations.value > 0 { wrong.add() }
+        }
+      }
+    }
+    #expect(wrong.value == 0)
+  }
+
+  @Test func runsTasksBackToBack() {
+    let pool = ThreadPool(threads: 3)
+    let sum = Sum()
+    var expected = 0
+    for round in 0..<100_000 {
+      let pieces = 2 + round % 4
+      pool.run(sum, count: pieces)
+      expected += pieces * (pieces + 1) / 2
+    }
+    #expect(sum.total.value == expected)
+  }
+
+  /// In a child, where no other test starts threads.
+  @Test func aPoolThatGoesTakesItsThreadsAlong() {
+    func rounds(_ count: Int) {
+      for round in 0..<count {
+        let pool = ThreadPool(threads: 4)
+        if round % 3 != 0 { pool.run(Sum(), count: 10) }
+        // Long enough, now and then, for the threads to fall asleep.
+        if round % 10 == 0 { usleep(20_000) }
+      }
+    }
+    func threads() -> Int { names(in: "/proc/self/task").count }
+    rounds(2)
+    #expect(threads() > 0)
+    let status = inChild {
+      rounds(50)
+      while threads() > 1 { sched_yield() }
+      return 0
+    }
+    #expect(status == 0)
+  }
+
+  @Test func worksInAForkedChild() {
+    let pool = ThreadPool(threads: 3)
+    #expect(Self.works(pool) == 0)
+    for _ in 0..<5 { #expect(inChild { Self.works(pool) } == 0) }
+    #expect(inChild { inChild { Self.works(pool) } } == 0)
+    #expect(Self.works(pool) == 0)
+  }
+
+  @Test func worksInAChildForkedAmidTasks() {
+    let pool = ThreadPool(threads: 3)
+    #expect(Self.works(pool) == 0)
+    let (started, stop) = (Counter(), Counter())
+    let callers = Threads(3) { _ in
+      while stop.value == 0 {
+        pool.run(Sum(), count: 50)
+        started.add()
+      }
+    }
+    while started.value == 0 { sched_yield() }
+    for _ in 0..<30 { #expect(inChild { Self.works(pool) } == 0) }
+    stop.add()
+    callers.join()
+    #expect(Self.works(pool) == 0)
+  }
+
+  /// 0 if the pool has all its threads and runs each piece once.
+  private static func works(_ pool: ThreadPool) -> Int32 {
+    let meeting = Meeting(pool.threads)
+    pool.run(meeting, count: pool.threads)
+    guard meeting.arrived.value == pool.threads else { return 1 }
+    for _ in 0..<100 {
+      let tally = Tally(pieces: 20, threads: pool.threads)
+      pool.run(tally, count: 20)
+      guard tally.ranEachOnce, tally.violations.value == 0 else { return 2 }
+    }
+    return 0
+  }
+}
+
+/// Counts how often each piece ran, and watches the numbers of the workers.
+private final class Tally: ParallelTask, Sendable {
+  let violations = Counter()
+  private let runs: [Counter]
+  private let busy: [Counter]
+
+  init(pieces: Int, threads: Int) {
+    runs = (0..<max(0, pieces)).map { _ in Counter() }
+    busy = (0..<threads).map { _ in Counter() }
+  }
+
+  var ranEachOnce: Bool { runs.allSatisfy { $0.value == 1 } }
+
+  func run(_ index: Int, worker: Int) {
+    guard runs.indices.contains(index), busy.indices.contains(worker) else {
+      violations.add()
+      return
+    }
+    if busy[worker].add(1) != 1 { violations.add() }
+    runs[index].add()
+    if busy[worker].add(-1) != 0 { violations.add() }
+  }
+}
+
+/// Pieces that wait for one another, so that each needs a thread of its own. They give up in the end.
+private final class Meeting: ParallelTask, Sendable {
+  let arrived = Counter()
+  let workers = Counter()
+  private let count: Int
+
+  init(_ count: Int) { self.count = count }
+
+  func run(_ index: Int, worker: Int) {
+    workers.add(1 << worker)
+    arrived.add()
+    var turns = 0
+    while arrived.value < count, turns < 100_000 {
+      usleep(100)
+      turns += 1
+    }
+    if turns == 100_000 { arrived.add(-1_000) }
+  }
+}
+
+private final class Sum: ParallelTask, Sendable {
+  let total = Counter()
+  func run(_ index: Int, worker: Int) { total.add(index + 1) }
+}

@@ -1,0 +1,306 @@
+"""Inputs made to hit one weakness each. Random damage finds them rarely or never."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from ctypes import byref, c_char_p, c_void_p
+from pathlib import Path
+from typing import Final
+
+import abi
+import cases
+import numpy as np
+from abi import Library, ViolationError
+from cases import QUESTION, Session
+from model_files import ARRAY, F32, STRING, Model, Tensor, Value, to_float
+
+
+def read(name: str) -> Model:
+    """Take a fixture apart."""
+    return Model.read((cases.FIXTURES / "models" / f"{name}.gguf").read_bytes())
+
+
+def opened(library: Library, model: Model, scratch: Path, name: str = "known.gguf") -> Session | None:
+    """Write a model and open it; None if it is refused."""
+    path = scratch / name
+    path.write_bytes(model.write())
+    if session := Session.open(library, path):
+        library.call("router_describe", session.handle, byref(session.info))
+    return session
+
+
+def must_open(library: Library, model: Model, scratch: Path, name: str = "known.gguf") -> Session:
+    """Write a model and open it."""
+    session = opened(library, model, scratch, name)
+    if session is None:
+        raise ViolationError("the file is refused")
+    return session
+
+
+def refused(library: Library, model: Model, scratch: Path) -> None:
+    """Check that a model is refused."""
+    if opened(library, model, scratch):
+        raise ViolationError("the file is accepted")
+
+
+def float_layers(library: Library, scratch: Path) -> None:
+    """Expect that a float layer in an int8 file loads OpenBLAS, which nothing else in the file does."""
+    for layer in ("expert.0.attn_out", "expert.1.attn_q", "expert.2.attn_v"):
+        model = read("distilbert-patches-scaled-int8")
+        to_float(model, f"{layer}.weight")
+        if "attn_q" in layer:
+            model.tensors["expert.1.attn_k.weight"] = Tensor(F32, [16, 32], bytearray(4 * 16 * 32))
+        must_open(library, model, scratch).exercise(scratch)
+
+
+def one_hash_two_encoders(library: Library, scratch: Path) -> None:
+    """Expect that an encoded image of fewer tokens is no image of a router that names its encoder by the same hash."""
+    sound, other = read("distilbert-patches-scaled"), read("distilbert-patches-scaled")
+    for model in (sound, other):
+        model.keys["arms.vision.hash"] = Value(STRING, b"the same")
+    other.keys["arms.vision.patch_size"].content = 32
+    for name, shape in (("v.position_embd.weight", [2, 32]), ("v.patch_embd.weight", [32, 3 * 32 * 32])):
+        other.tensors[name] = Tensor(F32, shape, bytearray(4 * shape[0] * shape[1]))
+    reader, writer = must_open(library, sound, scratch), must_open(library, other, scratch, "other.gguf")
+    image = writer.encode("image", byref(writer.prepared()))
+    query = reader.query()
+    query.image_count, query.encoded_images = 1, (c_void_p * 1)(image)
+    decision = abi.sized(abi.Decision)
+    outcome = library.call("route", reader.handle, byref(query), None, byref(decision), None, 0)
+    if image is None or "encode it with this router" not in outcome.message:
+        raise ViolationError(f"the image of another encoder is not told: {outcome}")
+
+
+def token(model: Model, spelling: bytes, flags: int = 0) -> None:
+    """Add an added token to a vocabulary."""
+    tokens = model.keys["arms.tokenizer.tokens"].content
+    tokens.append(spelling)
+    model.keys["arms.tokenizer.added.ids"].content.append(len(tokens) - 1)
+    model.keys["arms.tokenizer.added.flags"].content.append(flags)
+    table = model.tensors["t.token_embd.weight"]
+    table.shape[0] = len(tokens)
+    table.data += bytes(4 * table.shape[1])
+
+
+def white_space_tokens(library: Library, scratch: Path) -> None:
+    """Tokens of white space that strip white space: a text of it must not be passed over again and again."""
+    for flags in (4, 8, 12, 13):
+        model = read("distilbert-pooled-paper")
+        token(model, b" ", flags)
+        if not must_open(library, model, scratch).tokenize(b" " * (1 << 20)):
+            raise ViolationError("the text is refused")
+
+
+def half_characters(library: Library, scratch: Path) -> None:
+    """Refuse a token that ends within a character: the rest would be decoded past the text."""
+    model = read("distilbert-pooled-paper")
+    token(model, b"\xf0\x9f\x98")
+    refused(library, model, scratch)
+
+
+def long_tokens(library: Library, scratch: Path) -> None:
+    """Every length of token up to the longest that is read, in the texts that take most time."""
+    model = read("distilbert-pooled-paper")
+    model.keys["arms.tokenizer.max_word_length"].content = 4_096
+    for length in range(2, 129):
+        token(model, b"a" * (length - 1) + b"b")
+        model.keys["arms.tokenizer.tokens"].content[-1] = b"##" + b"a" * (length - 3) + b"b"[: length - 2]
+    session = must_open(library, model, scratch)
+    session.tokenize(b"a" * (1 << 20))
+    session.tokenize((b"a" * 4_095 + b" ") * 256)
+    token(model, b"a" * 5_000)
+    refused(library, model, scratch)
+
+
+def boundless_images(library: Library, scratch: Path) -> None:
+    """Refuse a file of some megabytes whose images would have a quarter of a million tokens."""
+    model = read("distilbert-pooled-paper")
+    model.keys["arms.vision.image_size"].content = model.keys["arms.vision.resize_size"].content = 4_096
+    size = 1 + 512 * 512
+    model.tensors["v.position_embd.weight"] = Tensor(F32, [size, 32], bytearray(4 * 32 * size))
+    refused(library, model, scratch)
+
+
+def boundless_questions(library: Library, scratch: Path) -> None:
+    """Refuse a context whose activations no machine holds."""
+    model = read("distilbert-pooled-paper")
+    model.keys["arms.text.context_length"].content = 65_536
+    model.tensors["t.position_embd.weight"] = Tensor(F32, [65_536, 32], bytearray(4 * 32 * 65_536))
+    refused(library, model, scratch)
+
+
+def last_query_fails(library: Library, scratch: Path) -> None:
+    """Expect that a batch of several passes whose last query fails gives no scores."""
+    session = must_open(library, read("bert-patches-paper"), scratch)
+    if session.score([session.query()] * 70 + [session.query(b"\xff")]):
+        raise ViolationError("a text that is not UTF-8 is scored")
+    if not session.score([session.query()] * 70):
+        raise ViolationError("the batch is refused")
+
+
+def boundless_utility(library: Library, scratch: Path) -> None:
+    """Expect that a utility beyond every number is an error and no decision."""
+    session = must_open(library, read("bert-patches-paper"), scratch)
+    candidate = abi.sized(abi.Candidate)
+    candidate.name, candidate.flags, candidate.cost = b"small", 2, 1e300
+    options = abi.sized(abi.RouteOptions)
+    options.policy, options.lambda_ = 2, 1e300
+    options.allowed, options.allowed_count = (c_char_p * 1)(b"small"), 1
+    if not library.call("candidates_update", session.handle, byref(candidate), 1):
+        raise ViolationError("a large cost is refused")
+    if session.route(session.query(), options):
+        raise ViolationError("an infinite utility is accepted")
+
+
+def extreme_column_sums(library: Library, scratch: Path) -> None:
+    """Column sums that contradict their weights give numbers, whatever numbers."""
+    for sign in (-1, 1):
+        model = read("bert-patches-paper-int8")
+        for name, tensor in model.tensors.items():
+            if name.endswith(".colsum"):
+                groups = model.tensors[name.removesuffix(".colsum")].shape[1]
+                tensor.array()[:] = sign * 128 * 4 * groups
+        must_open(library, model, scratch).exercise(scratch)
+
+
+def other_widths(library: Library, scratch: Path) -> None:
+    """Every size is checked against every tensor that it shapes."""
+    sound = read("distilbert-patches-scaled-int8")
+    sizes = [name for name, value in sound.keys.items() if value.type == 4 and "tokenizer" not in name]
+    for name in sizes:
+        for step in (-1, 1, 16, 64):
+            model = read("distilbert-patches-scaled-int8")
+            model.keys[name].content += step
+            if model.keys[name].content >= 0 and (session := opened(library, model, scratch)):
+                session.exercise(scratch)
+                session.free()
+
+
+def other_types(library: Library, scratch: Path) -> None:
+    """Expect that a key of any other type is refused or ignored."""
+    for name, value in read("bert-pooled-scaled").keys.items():
+        for other in (
+            Value(4, 1),
+            Value(6, 1.0),
+            Value(STRING, b"x"),
+            Value(ARRAY, [], 4),
+            Value(ARRAY, [b"x"], STRING),
+        ):
+            model = read("bert-pooled-scaled")
+            model.keys[name] = other
+            if (other.type, other.element) != (value.type, value.element) and (
+                session := opened(library, model, scratch)
+            ):
+                session.exercise(scratch)
+                session.free()
+
+
+def save_in_place(library: Library, scratch: Path) -> None:
+    """Expect that a router saved over the file that it maps goes on, and opens again."""
+    session = must_open(library, read("distilbert-patches-scaled-int8"), scratch)
+    path = scratch / "known.gguf"
+    for _ in range(3):
+        if not library.call("router_save", session.handle, str(path).encode()):
+            raise ViolationError("the file is not replaced")
+        again = Session.open(library, path)
+        if again is None or not session.route(session.query()) or again.names() != session.names():
+            raise ViolationError("the replaced file is another one")
+    if [one.name for one in scratch.iterdir()] != ["known.gguf"]:
+        raise ViolationError("saving leaves files behind")
+
+
+def thread_counts(library: Library, scratch: Path) -> None:
+    """Routers of different thread counts at work at once give what each gives alone."""
+    path = scratch / "known.gguf"
+    path.write_bytes(read("bert-patches-paper").write())
+    sessions = [session for count in (1, 2, 3, 4) if (session := Session.open(library, path, count))]
+    wrong: list[float] = []
+
+    def confidence(session: Session, query: abi.Query) -> float:
+        decision = abi.sized(abi.Decision)
+        library.call("route", session.handle, byref(query), None, byref(decision), None, 0)
+        return float(decision.confidence)
+
+    def work(session: Session, want: float) -> None:
+        query = session.query(images=[session.prepared()] * 4)
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            if abs(confidence(session, query) - want) > 1e-5:
+                wrong.append(want)
+
+    for session in sessions:
+        library.call("router_describe", session.handle, byref(session.info))
+    want = confidence(sessions[0], sessions[0].query(images=[sessions[0].prepared()] * 4))
+    threads = [threading.Thread(target=work, args=(session, want)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if wrong or not 0 < want < 1:
+        raise ViolationError(f"{len(wrong)} routes differ")
+
+
+def half_structs(library: Library, scratch: Path) -> None:
+    """Expect that a struct_size that is too small writes nothing beyond it, one that is larger only what is known."""
+    session = must_open(library, read("bert-pooled-scaled"), scratch)
+    for size in (0, 3, 4, ctypes.sizeof(abi.RouterInfo) - 1, 2**32 - 1):
+        raw = bytearray(b"\xaa" * 256)
+        info = abi.RouterInfo.from_buffer(raw)
+        info.struct_size = size
+        if library.call("router_describe", session.handle, byref(info)) or set(raw[4:]) != {0xAA}:
+            raise ViolationError(f"struct_size {size} is accepted")
+    raw = bytearray(b"\xaa" * 256)
+    info = abi.RouterInfo.from_buffer(raw)
+    info.struct_size = 128
+    if not library.call("router_describe", session.handle, byref(info)) or set(raw[80:]) != {0xAA}:
+        raise ViolationError("a struct of a later version is refused or written beyond what is known")
+
+
+def stale_handles(library: Library, scratch: Path) -> None:
+    """Expect that a slot that is used again does not revive the handles that it had."""
+    session = must_open(library, read("bert-pooled-scaled"), scratch)
+    stale = []
+    for _ in range(1_000):
+        handle = session.encode("question", QUESTION, len(QUESTION))
+        library.free("question", handle)
+        stale.append(handle)
+    live = session.encode("question", QUESTION, len(QUESTION))
+    for handle in stale:
+        library.free("question", handle)
+        if library.call("question_embedding", handle, None, 0, byref(ctypes.c_size_t())):
+            raise ViolationError("a freed handle is valid")
+    for handle in (live ^ 1 << 48, live ^ 3 << 48) if live else ():
+        if library.call("router_describe", handle, byref(session.info)):
+            raise ViolationError("a handle of another kind is valid")
+    if not library.call("question_embedding", live, None, 0, byref(ctypes.c_size_t())):
+        raise ViolationError("a live handle is not valid")
+
+
+def constants(library: Library, scratch: Path) -> None:
+    """Extreme preprocessing constants give numbers or an error."""
+    for mean, std in (
+        ([0.0] * 2, [1.0] * 3),
+        ([0.0] * 3, [0.0] * 3),
+        ([3e38] * 3, [1e-45] * 3),
+        ([1e38] * 3, [1.0] * 3),
+    ):
+        model = read("distilbert-patches-scaled")
+        model.keys["arms.vision.image_mean"].content = mean
+        model.keys["arms.vision.image_std"].content = std
+        if session := opened(library, model, scratch):
+            image = abi.sized(abi.ImageInput)
+            pixels = np.zeros(3 * 40 * 40, dtype=np.uint8)
+            image.format, image.width, image.height = 2, 40, 40
+            image.data, image.size = pixels.ctypes.data, pixels.size
+            session.prepare(image)
+            session.route(session.query(images=[image]))
+
+
+CASES: Final[list[Callable[[Library, Path], None]]] = [
+    float_layers, one_hash_two_encoders, white_space_tokens, half_characters, long_tokens, boundless_images,
+    boundless_questions, last_query_fails, boundless_utility, extreme_column_sums, other_widths, other_types,
+    save_in_place, thread_counts, half_structs, stale_handles, constants,
+]  # fmt: skip
