@@ -95,9 +95,7 @@ class BatchedHead(ReferenceHead):
         query = self.linear(f"{name}.attn_q", q).reshape(batch, self.heads, 1, -1)
         key = self.linear(f"{name}.attn_k", tokens).reshape(batch, count, self.heads, -1)
         value = self.linear(f"{name}.attn_v", tokens).reshape(batch, count, self.heads, -1)
-        mixed = functional.scaled_dot_product_attention(
-            query, key.transpose(1, 2), value.transpose(1, 2)
-        )
+        mixed = functional.scaled_dot_product_attention(query, key.transpose(1, 2), value.transpose(1, 2))
         return self.linear(f"{name}.attn_out", mixed.reshape(batch, -1))
 
     def batch(self, q: Tensor, g: Tensor, tokens: Tensor, profiles: Tensor, beta: Tensor) -> Tensor:
@@ -118,9 +116,7 @@ class BatchedHead(ReferenceHead):
             hidden = functional.gelu(self.linear(f"{name}.ffn_up", normed))
             outputs.append(self.linear(f"{name}.ffn_down", hidden))
         mixture = (p.unsqueeze(2) * torch.stack(outputs, dim=1)).sum(dim=1)
-        z = self.linear(
-            "classifier.query", self.layer_norm("classifier.ln", torch.cat([q, mixture], dim=1))
-        )
+        z = self.linear("classifier.query", self.layer_norm("classifier.ln", torch.cat([q, mixture], dim=1)))
         keys = self.normalize(self.linear("classifier.candidate", profiles))
         return self.logits(self.normalize(z) @ keys.T, beta)
 

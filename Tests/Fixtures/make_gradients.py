@@ -77,8 +77,7 @@ class Training:
             for number, route in enumerate(expected["routes"])
         ]
         self.inputs = [
-            (questions[one["question"]], [images[image] for image in one["images"]])
-            for one in self.samples
+            (questions[one["question"]], [images[image] for image in one["images"]]) for one in self.samples
         ]
 
     def parameters(self) -> dict[str, Tensor]:
@@ -102,9 +101,7 @@ class Training:
             ).logit
             for candidate, label, weight in sample["outcomes"]:
                 target = torch.tensor(float(label), dtype=torch.float64)
-                total = total + weight * functional.binary_cross_entropy_with_logits(
-                    logit[candidate], target
-                )
+                total = total + weight * functional.binary_cross_entropy_with_logits(logit[candidate], target)
                 weights += weight
         return total / weights
 
