@@ -36,8 +36,7 @@ final class ImageEncoder: @unchecked Sendable {
   var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
   /// Whether any linear layer has float weights, and so needs OpenBLAS.
   var needsBLAS: Bool {
-    !patches.isInt8 || !projection.isInt8
-      || blocks.contains { !$0.query.isInt8 || !$0.up.isInt8 || !$0.down.isInt8 || !$0.output.isInt8 }
+    !patches.isInt8 || !projection.isInt8 || blocks.contains(where: \.needsBLAS)
   }
 
   /// Reads the encoder whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with

@@ -31,9 +31,7 @@ final class TextEncoder: @unchecked Sendable {
   var privateBytes: Int { owned.reduce(0) { $0 + $1.byteCount } }
 
   /// Whether any linear layer has float weights, and so needs OpenBLAS.
-  var needsBLAS: Bool {
-    blocks.contains { !$0.query.isInt8 || !$0.up.isInt8 || !$0.down.isInt8 || !$0.output.isInt8 }
-  }
+  var needsBLAS: Bool { blocks.contains(where: \.needsBLAS) }
 
   /// Reads the encoder whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
   /// `prefix` ("" or "second.").

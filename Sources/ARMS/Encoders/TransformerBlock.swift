@@ -23,6 +23,8 @@ struct TransformerBlock {
   let norm2: LayerNorm
 
   var width: Int { query.inputs }
+  /// Whether any linear layer has float weights, and so needs OpenBLAS. Key and value have the query's type.
+  var needsBLAS: Bool { [query, output, up, down].contains { !$0.isInt8 } }
 }
 
 /// The intermediate results of a stack of blocks, reused from block to block.
