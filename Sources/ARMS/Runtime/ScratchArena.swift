@@ -2,7 +2,7 @@
 ///
 /// Allocation moves a mark forward; ``reset()`` moves it back. An arena that had to grow in pieces becomes one
 /// piece at the reset, so that from the second call of a kind on nothing is allocated.
-final class ScratchArena: @unchecked Sendable {
+package final class ScratchArena: @unchecked Sendable {
   // Used by one call at a time: ScratchPool hands it to nobody else meanwhile. That is why @unchecked holds.
   private var blocks: [AlignedBuffer] = []
   private var used = 0
@@ -12,7 +12,7 @@ final class ScratchArena: @unchecked Sendable {
   private(set) var byteCount = 0
 
   /// Room for `count` values, aligned to a cache line, not initialised.
-  func allocate<T>(_ type: T.Type, _ count: Int) throws(ARMSError) -> UnsafeMutablePointer<T> {
+  package func allocate<T>(_ type: T.Type, _ count: Int) throws(ARMSError) -> UnsafeMutablePointer<T> {
     let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
     guard !overflow, count >= 0, bytes < Int.max / 4 else {
       throw ARMSError(.outOfMemory, "\(count) scratch values cannot be allocated; shorten the batch")
