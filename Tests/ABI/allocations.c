@@ -200,6 +200,11 @@ static void check_queries(const route *given) {
   asked.query.tokens = NULL, asked.query.token_count = 0, asked.query.question = question;
   check_route(&asked, "encoded question and two encoded images");
   check_score(&asked, 0, "score of encoded questions and images");
+
+  inputs[0] = image_input(ARMS_IMAGE_RGB8, raw, sizeof raw);
+  inputs[0].width = inputs[0].height = SIDE;
+  asked.query.encoded_images = NULL, asked.query.images = inputs, asked.query.image_count = 1;
+  check_route(&asked, "encoded question and raw image");
   arms_question_free(question);
   arms_image_free(image);
 }

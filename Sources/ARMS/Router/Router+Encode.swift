@@ -65,7 +65,7 @@ extension Router {
     let count = preparedCount
     try engine.execute { (execution) throws(ARMSError) in
       let prepared = try execution.arena.allocate(Float.self, count)
-      try networks[0].image.preprocessor.prepare(image, limits: limits, into: prepared)
+      try networks[0].image.preprocessor.prepare(image, limits: limits, into: prepared, in: execution.arena)
       pixels.update(from: prepared, count: count)
     }
   }

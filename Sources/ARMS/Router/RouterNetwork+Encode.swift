@@ -201,7 +201,9 @@ extension ImageEncoder {
       let passTokens = wantTokens ? try arena.allocate(Float.self, count * tokenFloats) : nil
       for index in 0..<count {
         guard case .input(let input) = fresh[start + index].image.pointee else { continue }
-        try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount)
+        try arena.scoped { () throws(ARMSError) in
+          try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+        }
       }
       try encode(pixels, count: count, pooled: passPooled, tokens: passTokens, on: execution)
       for index in 0..<count {

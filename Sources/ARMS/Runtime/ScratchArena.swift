@@ -7,6 +7,7 @@ package final class ScratchArena: @unchecked Sendable {
   private var blocks: [AlignedBuffer] = []
   private var used = 0
   private var needed = 0
+  private var mostNeeded = 0
 
   /// Bytes held.
   private(set) var byteCount = 0
@@ -25,6 +26,7 @@ package final class ScratchArena: @unchecked Sendable {
     let start = block.start + used
     used += rounded
     needed += rounded
+    mostNeeded = max(mostNeeded, needed)
     return start.assumingMemoryBound(to: type)
   }
 
@@ -35,15 +37,28 @@ package final class ScratchArena: @unchecked Sendable {
     used = 0
   }
 
+  /// Runs `body` and forgets what it allocated.
+  func scoped<R>(_ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
+    let before = (blocks: blocks.count, used: used, needed: needed)
+    defer {
+      // Of blocks that were added the last goes on empty, and the reset makes one of all.
+      used = blocks.count == before.blocks ? before.used : 0
+      needed = before.needed
+    }
+    return try body()
+  }
+
   /// Forgets all allocations.
   func reset() {
     if blocks.count > 1 {
       // One piece for the next call, once the pieces are gone. Without it that call grows anew.
       blocks = []
-      blocks = (try? AlignedBuffer(byteCount: needed + needed / 8, purpose: "scratch")).map { [$0] } ?? []
+      blocks =
+        (try? AlignedBuffer(byteCount: mostNeeded + mostNeeded / 8, purpose: "scratch")).map { [$0] } ?? []
       byteCount = blocks.first?.byteCount ?? 0
     }
     used = 0
     needed = 0
+    mostNeeded = 0
   }
 }
