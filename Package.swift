@@ -38,6 +38,15 @@ let package = Package(
       dependencies: ["ARMS", "CARMS"],
       exclude: ["arms.map"],
       linkerSettings: [.unsafeFlags(dynamicLibraryFlags)]),
+    .target(
+      name: "CBenchmark",
+      path: "Tests/Benchmarks/CBenchmark",
+      linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("m")]),
+    .executableTarget(
+      name: "arms-bench",
+      dependencies: ["ARMS", "CKernels", "CBenchmark"],
+      path: "Tests/Benchmarks/arms-bench"),
+    .executableTarget(name: "head-epoch", dependencies: ["ARMS"], path: "Tests/Benchmarks/head-epoch"),
     .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
     .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),

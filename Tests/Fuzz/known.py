@@ -70,7 +70,7 @@ def one_hash_two_encoders(library: Library, scratch: Path) -> None:
     query.image_count, query.encoded_images = 1, (c_void_p * 1)(image)
     decision = abi.sized(abi.Decision)
     outcome = library.call("route", reader.handle, byref(query), None, byref(decision), None, 0)
-    if image is None or "another image encoder" not in outcome.message:
+    if image is None or "encode it with this router" not in outcome.message:
         raise ViolationError(f"the image of another encoder is not told: {outcome}")
 
 

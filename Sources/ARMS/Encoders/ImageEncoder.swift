@@ -11,13 +11,15 @@ final class ImageEncoder: @unchecked Sendable {
   /// Side of the prepared square image.
   let imageSize: Int
   let patchSize: Int
-  private let classToken: UnsafePointer<Float>
-  private let patches: Linear
-  private let positions: UnsafePointer<Float>
-  private let preNorm: LayerNorm
-  private let blocks: [TransformerBlock]
-  private let postNorm: LayerNorm
-  private let projection: Linear
+  let classToken: UnsafePointer<Float>
+  let patches: Linear
+  let positions: UnsafePointer<Float>
+  let preNorm: LayerNorm
+  let blocks: [TransformerBlock]
+  let postNorm: LayerNorm
+  let projection: Linear
+  /// What training can change.
+  let parameters: [Parameter]
   private let file: ModelFile
   private let owned: [AlignedBuffer]
 
@@ -25,7 +27,7 @@ final class ImageEncoder: @unchecked Sendable {
   private static let gridLimit = 128
 
   /// Patches of a side.
-  private var grid: Int { imageSize / patchSize }
+  var grid: Int { imageSize / patchSize }
   /// Tokens of an image, the class token included.
   var tokenCount: Int { 1 + grid * grid }
   /// Floats of a prepared image, `[3, imageSize, imageSize]`.
@@ -68,6 +70,7 @@ final class ImageEncoder: @unchecked Sendable {
     postNorm = try reader.layerNorm("v.post_ln", width: patchWidth, epsilon: configuration.epsilon)
     projection = try reader.linear("v.projection", inputs: patchWidth, outputs: width, bias: false)
     owned = reader.owned
+    parameters = reader.parameters
   }
 
   /// Encodes `count` prepared images, `[count, 3, imageSize, imageSize]`.
@@ -101,7 +104,7 @@ final class ImageEncoder: @unchecked Sendable {
     projection.forward(input, out: pooled, stride: width, on: execution)
   }
 
-  private func equalSequences(_ count: Int, in arena: ScratchArena) throws(ARMSError) -> Sequences {
+  func equalSequences(_ count: Int, in arena: ScratchArena) throws(ARMSError) -> Sequences {
     let starts = try arena.allocate(Int.self, count + 1)
     for index in 0...count { starts[index] = index * tokenCount }
     return Sequences(starts: UnsafePointer(starts), count: count)
@@ -130,7 +133,7 @@ final class ImageEncoder: @unchecked Sendable {
   }
 
   /// Pixels `[3, S, S]` to patches `[G G, 3 P P]`, columns in the order channel, row, column.
-  private func unfold(_ pixels: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
+  func unfold(_ pixels: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
     let (size, patch) = (imageSize, patchSize)
     for channel in 0..<3 {
       for row in 0..<size {

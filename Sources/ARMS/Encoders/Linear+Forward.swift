@@ -30,7 +30,7 @@ extension Linear {
     case .float(let weight):
       let tiles = FloatTiles(
         kernels: execution.kernels, linear: self, weight: weight, input: input, activation: activation,
-        residual: residual, out: out, stride: stride, threads: execution.pool.threads)
+        residual: residual, out: out, stride: stride)
       execution.pool.run(tiles, count: tiles.count)
     case .int8(let weight):
       guard let quantized = input.quantized else { return }
@@ -39,14 +39,14 @@ extension Linear {
         rows: input.rows, depth: weight.depth, w: weight.packed, w_scale: weight.scale,
         w_colsum: weight.columnSum, bias: bias, block_begin: 0, block_end: weight.blocks, columns: outputs,
         activation: activation, residual: residual, ldr: stride, out: out, ldo: stride)
-      let tiles = Int8Tiles(kernels: execution.kernels, arguments: arguments)
+      let tiles = Int8Tiles(
+        kernels: execution.kernels, arguments: arguments, threads: execution.pool.threads)
       execution.pool.run(tiles, count: tiles.count)
     }
   }
 }
 
-/// A product of rows with float weights, cut along the longer side into a piece for each thread: OpenBLAS packs
-/// both operands of every call, so that few large pieces are best.
+/// A product of rows with float weights, in pieces that are activated while they are in the cache.
 private struct FloatTiles: ParallelTask {
   let kernels: ck_kernels
   let linear: Linear
@@ -56,53 +56,58 @@ private struct FloatTiles: ParallelTask {
   let residual: UnsafePointer<Float>?
   let out: UnsafeMutablePointer<Float>
   let stride: Int
-  let threads: Int
 
-  private var cutsRows: Bool { input.rows >= linear.outputs }
-  private var longer: Int { max(input.rows, linear.outputs) }
-  private var piece: Int { max(32, (longer + threads - 1) / threads) }
-  var count: Int { (longer + piece - 1) / piece }
+  private var pieces: ProductPieces { ProductPieces(rows: input.rows, columns: linear.outputs) }
+  var count: Int { pieces.count }
 
   func run(_ index: Int, worker: Int) {
-    let part = index * piece..<min((index + 1) * piece, longer)
-    let rows = cutsRows ? part : 0..<input.rows
-    let channels = cutsRows ? 0..<linear.outputs : part
+    let (rows, channels) = pieces[index]
     let offset = rows.lowerBound * stride + channels.lowerBound
     BLAS.multiply(
-      input.float + rows.lowerBound * input.stride, ldx: input.stride, rows: rows.count,
-      inputs: linear.inputs,
-      weight: weight + channels.lowerBound * linear.inputs, outputs: channels.count, out: out + offset,
-      ldo: stride)
+      BLAS.Operand(input.float + rows.lowerBound * input.stride, stride: input.stride),
+      BLAS.Operand(weight + channels.lowerBound * linear.inputs, stride: linear.inputs, transposed: true),
+      rows: rows.count, columns: channels.count, depth: linear.inputs, out: out + offset, stride: stride)
     kernels.bias_activation(
       out + offset, stride, rows.count, channels.count, linear.bias.map { $0 + channels.lowerBound },
-      activation,
-      residual.map { $0 + offset }, stride)
+      activation, residual.map { $0 + offset }, stride)
   }
 }
 
 /// A product of rows with int8 weights, cut into tiles of rows and blocks of channels.
+///
+/// A tile's blocks lie one after the other in memory, and the kernel fetches the next while it multiplies by
+/// one: long tiles are best, as many as keep all threads at work to the end.
 private struct Int8Tiles: ParallelTask {
   let kernels: ck_kernels
   let arguments: ck_linear_u8s8
+  private let blocksPerTile: Int
 
-  // A tile's weights, 64 channels of some 768 inputs, and the rows it reads stay in the second-level cache.
-  private static let blocksPerTile = 4
+  // The rows of a tile, of some 768 to 3,072 bytes, stay in the second-level cache.
   private static let rowsPerTile = 128
+  private static let tilesPerThread = 2
 
-  private var columnTiles: Int { (arguments.block_end + Self.blocksPerTile - 1) / Self.blocksPerTile }
+  init(kernels: ck_kernels, arguments: ck_linear_u8s8, threads: Int) {
+    self.kernels = kernels
+    self.arguments = arguments
+    let tiles = threads > 1 ? Self.tilesPerThread * threads : 1
+    // Whole panels of the kernels, which are four blocks.
+    blocksPerTile = ((arguments.block_end + tiles - 1) / tiles + 3) & ~3
+  }
+
+  private var columnTiles: Int { (arguments.block_end + blocksPerTile - 1) / blocksPerTile }
   private var rowTiles: Int { (arguments.rows + Self.rowsPerTile - 1) / Self.rowsPerTile }
   var count: Int { columnTiles * rowTiles }
 
   func run(_ index: Int, worker: Int) {
     let row = index / columnTiles * Self.rowsPerTile
-    let block = index % columnTiles * Self.blocksPerTile
+    let block = index % columnTiles * blocksPerTile
     var tile = arguments
     tile.a += row * arguments.lda
     tile.a_scale += row
     tile.a_zero += row
     tile.rows = min(Self.rowsPerTile, arguments.rows - row)
     tile.block_begin = block
-    tile.block_end = min(block + Self.blocksPerTile, arguments.block_end)
+    tile.block_end = min(block + blocksPerTile, arguments.block_end)
     tile.out += row * arguments.ldo
     if let residual = arguments.residual { tile.residual = residual + row * arguments.ldr }
     withUnsafePointer(to: tile) { kernels.linear_u8s8($0) }

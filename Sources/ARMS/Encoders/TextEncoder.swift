@@ -17,10 +17,13 @@ final class TextEncoder: @unchecked Sendable {
   /// Tokens that a question may have; longer ones are truncated.
   let contextLength: Int
   let pooling: Pooling
-  private let tokens: EmbeddingTable
-  private let positions: UnsafePointer<Float>
-  private let embeddingNorm: LayerNorm
-  private let blocks: [TransformerBlock]
+  let tokens: EmbeddingTable
+  /// `[contextLength, width]`
+  let positions: UnsafePointer<Float>
+  let embeddingNorm: LayerNorm
+  let blocks: [TransformerBlock]
+  /// What training can change.
+  let parameters: [Parameter]
   private let file: ModelFile
   private let owned: [AlignedBuffer]
 
@@ -53,6 +56,7 @@ final class TextEncoder: @unchecked Sendable {
     embeddingNorm = try reader.layerNorm("t.embd_norm", width: width, epsilon: configuration.epsilon)
     blocks = try reader.blocks(configuration, prefix: "t", order: .postNorm)
     owned = reader.owned
+    parameters = reader.parameters
   }
 
   /// Encodes sequences of token ids, one after the other, to `out`, `[sequences, width]`.
@@ -64,12 +68,7 @@ final class TextEncoder: @unchecked Sendable {
   ) throws(ARMSError) {
     guard let last = blocks.last else { throw ARMSError(.internal, "the text encoder has no blocks") }
     let x = try execution.arena.allocate(Float.self, sequences.rows * width)
-    for sequence in 0..<sequences.count {
-      let start = sequences.starts[sequence]
-      for row in start..<sequences.starts[sequence + 1] {
-        tokens.add(Int(ids[row]), to: positions + (row - start) * width, into: x + row * width)
-      }
-    }
+    embed(ids, sequences, into: x)
     embeddingNorm.forward(x, rows: sequences.rows, out: x, on: execution)
     let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
     for block in blocks.dropLast() {
@@ -77,6 +76,16 @@ final class TextEncoder: @unchecked Sendable {
     }
     let rows = last.forward(x, keep: pooling == .cls ? .first : .all, workspace, on: execution)
     pool(rows, sequences, into: out)
+  }
+
+  /// Tokens with their positions, `[rows, width]`.
+  func embed(_ ids: UnsafePointer<Int32>, _ sequences: Sequences, into x: UnsafeMutablePointer<Float>) {
+    for sequence in 0..<sequences.count {
+      let start = sequences.starts[sequence]
+      for row in start..<sequences.starts[sequence + 1] {
+        tokens.add(Int(ids[row]), to: positions + (row - start) * width, into: x + row * width)
+      }
+    }
   }
 
   private func pool(

@@ -9,6 +9,8 @@ final class WeightReader {
   /// What stands before every tensor's name: "" or "second.".
   let prefix: String
   private(set) var owned: [AlignedBuffer] = []
+  /// What was read so far, as training sees it.
+  private(set) var parameters: [Parameter] = []
 
   /// The most inputs of an int8 matrix. The kernels compute `sum - zero * colsum` in int32, and a file's
   /// column sums may contradict its weights: up to here either term stays below 2^30 whatever they are.
@@ -27,6 +29,12 @@ final class WeightReader {
   /// Only matrices are not checked: they are large, and NaN in a float matrix reaches the scores, where it is
   /// found. In the tensors that an int8 file keeps as floats it would be lost at the next quantisation.
   func float(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
+    let values = try finite(name, shape)
+    record(name, shape, .float(values))
+    return values
+  }
+
+  private func finite(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
     let tensor = try file.tensor(prefix + name, type: .f32, shape: shape)
     let values = try bind(tensor, to: Float.self)
     for index in 0..<tensor.data.count / MemoryLayout<Float>.stride where !values[index].isFinite {
@@ -58,6 +66,12 @@ final class WeightReader {
       } else {
         .float(try matrix("\(name).weight", [outputs, inputs]))
       }
+    let source: Parameter.Source =
+      switch weight {
+      case .float(let values): .matrix(values)
+      case .int8(let packed): .int8(packed)
+      }
+    record("\(name).weight", [outputs, inputs], source)
     let bias = hasBias ? try vector("\(name).bias", outputs) : nil
     return Linear(inputs: inputs, outputs: outputs, weight: weight, bias: bias)
   }
@@ -86,10 +100,37 @@ final class WeightReader {
   func table(_ name: String, rows: Int, width: Int) throws(ARMSError) -> EmbeddingTable {
     if try type(of: name) == .i8 {
       let values = try bind(file.tensor(prefix + name, type: .i8, shape: [rows, width]), to: Int8.self)
-      let scale = try vector("\(name).scale", rows)
+      let scale = try finite("\(name).scale", [rows])
+      record(name, [rows, width], .int8Rows(values, scale: scale))
       return EmbeddingTable(rows: rows, width: width, storage: .int8(values, scale: scale))
     }
-    return EmbeddingTable(rows: rows, width: width, storage: .float(try matrix(name, [rows, width])))
+    let values = try matrix(name, [rows, width])
+    record(name, [rows, width], .table(values))
+    return EmbeddingTable(rows: rows, width: width, storage: .float(values))
+  }
+
+  /// The key matrix `name.weight`, `[width, inputs]`, of an attention with one query: as trained, or in int8
+  /// transposed head by head.
+  func keyMatrix(
+    _ name: String, inputs: Int, width: Int, heads: Int
+  ) throws(ARMSError) -> ExpertAttention.KeyFold {
+    let source: Parameter.Source
+    let fold: ExpertAttention.KeyFold
+    if try type(of: "\(name).weight") == .i8 {
+      let weight = try int8("\(name).weight", inputs: width / heads, outputs: heads * inputs)
+      (source, fold) = (.int8Key(weight, heads: heads), .int8(weight))
+    } else {
+      let values = try matrix("\(name).weight", [width, inputs])
+      (source, fold) = (.key(values, heads: heads), .float(values))
+    }
+    record("\(name).weight", [width, inputs], source)
+    return fold
+  }
+
+  private func record(_ name: String, _ shape: [Int], _ source: Parameter.Source) {
+    // Several layers may read one tensor.
+    guard !parameters.contains(where: { $0.name == prefix + name }) else { return }
+    parameters.append(Parameter(name: prefix + name, shape: shape, source: source))
   }
 
   /// The type of a tensor that must be there.
@@ -101,7 +142,7 @@ final class WeightReader {
   }
 
   /// A matrix in float32: in place, or converted from F16 or BF16.
-  func matrix(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
+  private func matrix(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
     let type = try type(of: name)
     switch type {
     case .f32: return try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)
@@ -132,7 +173,7 @@ final class WeightReader {
     }
     let packed = try bind(
       file.tensor(prefix + name, type: .i8, shape: [blocks, groups, 64]), to: Int8.self)
-    let scale = try vector("\(name).scale", 16 * blocks)
+    let scale = try finite("\(name).scale", [16 * blocks])
     let sums = try bind(
       file.tensor(prefix + name + ".colsum", type: .i32, shape: [16 * blocks]), to: Int32.self)
     for channel in 0..<16 * blocks where Int(sums[channel].magnitude) > 128 * 4 * groups {
@@ -140,7 +181,7 @@ final class WeightReader {
         "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); "
           + "no sum of \(inputs) int8 is that large")
     }
-    let smooth = has("\(name).smooth") ? try vector("\(name).smooth", inputs) : nil
+    let smooth = has("\(name).smooth") ? try finite("\(name).smooth", [inputs]) : nil
     return Int8Weight(
       packed: packed, scale: scale, columnSum: sums, smooth: smooth, depth: 4 * groups, blocks: blocks)
   }

@@ -48,6 +48,16 @@ final class ModelFile: Sendable {
     bytes.readAhead()
   }
 
+  /// A model with the keys of `other` and these tensors, which the caller keeps alive.
+  init(keysOf other: ModelFile, tensors: [TensorInfo]) {
+    path = other.path
+    file = other.file
+    keys = other.keys
+    values = other.values
+    tensorNames = tensors.map(\.name)
+    self.tensors = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+  }
+
   /// Whether the file has the key.
   func has(_ key: String) -> Bool { values[key] != nil }
 

@@ -18,7 +18,8 @@ struct Classifier {
     /// Bounds of the logit, and the cosines at which it reaches them. Clipping the cosine first keeps the
     /// gradient finite; clamping afterwards would multiply infinity by 0.
     case paper(minimum: Float, maximum: Float, leastCosine: Float, largestCosine: Float)
-    case scaled(alpha: Float)
+    /// `[1]`; training changes it in place.
+    case scaled(alpha: UnsafePointer<Float>)
 
     /// The paper's head with the given bounds of the logit.
     static func paper(minimum: Float, maximum: Float) -> Logit {
@@ -83,7 +84,7 @@ struct Classifier {
       let clipped = min(max(cosine, leastCosine), largestCosine)
       return min(max(atanhf(clipped), minimum), maximum)
     case .scaled(let alpha):
-      return alpha * cosine + beta
+      return alpha.pointee * cosine + beta
     }
   }
 

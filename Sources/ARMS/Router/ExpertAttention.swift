@@ -38,6 +38,45 @@ struct ExpertAttention {
   }
 }
 
+extension ExpertAttention {
+  /// `out_t = vector . (X_t + I_k)` for all tokens of a query; returns their number.
+  func products(
+    of vector: UnsafePointer<Float>, with input: HeadInput, query: Int, into out: UnsafeMutablePointer<Float>,
+    _ kernels: ck_kernels
+  ) -> Int {
+    var start = 0
+    for (number, tokens) in input.images(of: query) {
+      kernels.gemv(tokens.start, patchWidth, tokens.count, patchWidth, vector, nil, out + start)
+      if let number {
+        let shift = kernels.dot(vector, imageIndex + number * patchWidth, patchWidth)
+        for token in start..<start + tokens.count { out[token] += shift }
+      }
+      start += tokens.count
+    }
+    return start
+  }
+
+  /// `out = sum_t weights_t (X_t + I_k)`, `[d_p]`.
+  func sum(
+    _ weights: UnsafePointer<Float>, of input: HeadInput, query: Int, into out: UnsafeMutablePointer<Float>,
+    part: UnsafeMutablePointer<Float>, _ kernels: ck_kernels
+  ) {
+    out.update(repeating: 0, count: patchWidth)
+    var start = 0
+    for (number, tokens) in input.images(of: query) {
+      kernels.gemv_transposed(tokens.start, patchWidth, tokens.count, patchWidth, weights + start, part)
+      for column in 0..<patchWidth { out[column] += part[column] }
+      if let number {
+        var total: Float = 0
+        for token in start..<start + tokens.count { total += weights[token] }
+        let embedding = imageIndex + number * patchWidth
+        for column in 0..<patchWidth { out[column] += total * embedding[column] }
+      }
+      start += tokens.count
+    }
+  }
+}
+
 /// Scratch of one thread in ``ExpertAttention``.
 struct ExpertAttentionScratch {
   /// `[h d_p]`: a folded query, at its head's place.
@@ -77,7 +116,7 @@ private struct AttendTokens: ParallelTask {
     let offset = query * attention.width + head * attention.headWidth
     let folded = fold(workspace.queries + offset, head: head, scratch)
     weigh(folded, query: query, scratch)
-    sum(query: query, scratch)
+    attention.sum(scratch.weights, of: input, query: query, into: scratch.sum, part: scratch.part, kernels)
     project(head: head, into: workspace.values + offset, scratch)
   }
 
@@ -101,37 +140,8 @@ private struct AttendTokens: ParallelTask {
 
   /// `a = softmax(u . (X_t + I_k) / sqrt(w / h))` over all tokens of all images.
   private func weigh(_ folded: UnsafePointer<Float>, query: Int, _ scratch: ExpertAttentionScratch) {
-    let patchWidth = attention.patchWidth
-    var start = 0
-    for (number, tokens) in input.images(of: query) {
-      kernels.gemv(tokens.start, patchWidth, tokens.count, patchWidth, folded, nil, scratch.weights + start)
-      if let number {
-        let shift = kernels.dot(folded, attention.imageIndex + number * patchWidth, patchWidth)
-        for token in start..<start + tokens.count { scratch.weights[token] += shift }
-      }
-      start += tokens.count
-    }
-    kernels.softmax(scratch.weights, start, 1 / Float(attention.headWidth).squareRoot())
-  }
-
-  /// `sum_t a_t (X_t + I_k)`, `[d_p]`.
-  private func sum(query: Int, _ scratch: ExpertAttentionScratch) {
-    let patchWidth = attention.patchWidth
-    scratch.sum.update(repeating: 0, count: patchWidth)
-    var start = 0
-    for (number, tokens) in input.images(of: query) {
-      let weights = scratch.weights + start
-      kernels.gemv_transposed(
-        tokens.start, patchWidth, tokens.count, patchWidth, weights, scratch.part)
-      for column in 0..<patchWidth { scratch.sum[column] += scratch.part[column] }
-      if let number {
-        var total: Float = 0
-        for token in 0..<tokens.count { total += weights[token] }
-        let embedding = attention.imageIndex + number * patchWidth
-        for column in 0..<patchWidth { scratch.sum[column] += total * embedding[column] }
-      }
-      start += tokens.count
-    }
+    let count = attention.products(of: folded, with: input, query: query, into: scratch.weights, kernels)
+    kernels.softmax(scratch.weights, count, 1 / Float(attention.headWidth).squareRoot())
   }
 
   /// `W_V sum + b_V`, the head's slice.

@@ -41,7 +41,7 @@ extension Head {
   }
 
   /// Rows `[q; x]`.
-  private func join(
+  func join(
     _ input: HeadInput, _ x: UnsafePointer<Float>, width: Int, into out: UnsafeMutablePointer<Float>
   ) {
     for query in 0..<input.count {

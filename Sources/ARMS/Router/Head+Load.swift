@@ -9,16 +9,17 @@ extension Head {
     let experts = try (0..<sizes.experts).map { (index) throws(ARMSError) in
       try reader.expert(index, sizes)
     }
-    let hasTokens = sizes.fusion == .patches
     let gate = Gate(
       experts: sizes.experts, inputs: sizes.questionWidth + sizes.imageWidth,
       weight: try reader.float("gate.weight", [sizes.experts, sizes.questionWidth + sizes.imageWidth]),
       bias: try reader.vector("gate.bias", sizes.experts), topK: sizes.topK)
     let classifier = try reader.classifier(sizes)
+    let noImage = try reader.vector("no_image.pooled", sizes.imageWidth)
+    let noImageTokens =
+      sizes.fusion == .patches ? try reader.float("no_image.tokens", [1, sizes.patchWidth]) : nil
     self.init(
-      file: file, owned: reader.owned, fusion: sizes.fusion, gate: gate, experts: experts,
-      classifier: classifier, noImage: try reader.vector("no_image.pooled", sizes.imageWidth),
-      noImageTokens: hasTokens ? try reader.float("no_image.tokens", [1, sizes.patchWidth]) : nil,
+      file: file, owned: reader.owned, parameters: reader.parameters, fusion: sizes.fusion, gate: gate,
+      experts: experts, classifier: classifier, noImage: noImage, noImageTokens: noImageTokens,
       maxImages: sizes.maxImages, questionWidth: sizes.questionWidth, imageWidth: sizes.imageWidth)
   }
 }
@@ -117,16 +118,9 @@ extension WeightReader {
   ) throws(ARMSError) -> ExpertAttention {
     let (width, patchWidth, heads) = (sizes.attentionWidth, sizes.patchWidth, sizes.heads)
     let query = try linear("\(name).attn_q", inputs: sizes.questionWidth, outputs: width)
-    let key: ExpertAttention.KeyFold
-    if query.isInt8 {
-      let folded = try linear(
-        "\(name).attn_k", inputs: width / heads, outputs: heads * patchWidth, bias: false)
-      guard case .int8(let weight) = folded.weight else {
-        throw file.invalid("\(prefix + name).attn_k is not int8 although attn_q is")
-      }
-      key = .int8(weight)
-    } else {
-      key = .float(try matrix("\(name).attn_k.weight", [width, patchWidth]))
+    let key = try keyMatrix("\(name).attn_k", inputs: patchWidth, width: width, heads: heads)
+    if query.isInt8, case .float = key {
+      throw file.invalid("\(prefix + name).attn_k is not int8 although attn_q is")
     }
     return ExpertAttention(
       heads: heads, width: width, patchWidth: patchWidth, query: query, key: key,
@@ -139,7 +133,7 @@ extension WeightReader {
     let logit: Classifier.Logit =
       switch sizes.head {
       case .paper: .paper(minimum: sizes.logitBounds.minimum, maximum: sizes.logitBounds.maximum)
-      case .scaled: .scaled(alpha: try vector("classifier.alpha", 1)[0])
+      case .scaled: .scaled(alpha: try vector("classifier.alpha", 1))
       }
     return Classifier(
       norm: try layerNorm("classifier.ln", width: joined, epsilon: sizes.epsilon),

@@ -17,6 +17,8 @@ final class Head: @unchecked Sendable {
   let questionWidth: Int
   /// `d_v`
   let imageWidth: Int
+  /// What training can change.
+  let parameters: [Parameter]
   private let file: ModelFile
   private let owned: [AlignedBuffer]
 
@@ -30,12 +32,14 @@ final class Head: @unchecked Sendable {
   var expertWidth: Int { experts.first?.down.outputs ?? 0 }
 
   init(
-    file: ModelFile, owned: [AlignedBuffer], fusion: Fusion, gate: Gate, experts: [FusionExpert],
+    file: ModelFile, owned: [AlignedBuffer], parameters: [Parameter], fusion: Fusion, gate: Gate,
+    experts: [FusionExpert],
     classifier: Classifier, noImage: UnsafePointer<Float>, noImageTokens: UnsafePointer<Float>?,
     maxImages: Int, questionWidth: Int, imageWidth: Int
   ) {
     self.file = file
     self.owned = owned
+    self.parameters = parameters
     self.fusion = fusion
     self.gate = gate
     self.experts = experts

@@ -18,6 +18,12 @@ struct HeadInput {
   /// learned token, which has none.
   func images(of query: Int) -> ImageTokens { ImageTokens(input: self, query: query) }
 
+  /// Whether a query has an image.
+  func hasImage(_ query: Int) -> Bool { imageStarts.map { $0[query + 1] > $0[query] } ?? true }
+
+  /// Whether any query has no image.
+  var hasQueryWithoutImage: Bool { (0..<count).contains { !hasImage($0) } }
+
   /// The most tokens that any query attends to.
   var mostTokens: Int {
     guard let imageStarts else { return 0 }

@@ -71,6 +71,11 @@ public final class EncodedQuestion: Sendable {
   let encodings: [Encoding]
 
   init(_ encodings: [Encoding]) { self.encodings = encodings }
+
+  /// What `encoder`, or one of its name and width, made of it; nil if none did.
+  func encoding(of encoder: TextEncoder) -> Encoding? {
+    encodings.first { $0.encoder.identity == encoder.identity && $0.embedding.count == encoder.width }
+  }
 }
 
 /// An encoded image: its pooled vector `g_i` and, where a fusion needs them, its tokens `X_i`. Immutable;
@@ -92,4 +97,13 @@ public final class EncodedImage: Sendable {
   let encodings: [Encoding]
 
   init(_ encodings: [Encoding]) { self.encodings = encodings }
+
+  /// What `encoder`, or one of its name and sizes, made of it; nil if none did.
+  func encoding(of encoder: ImageEncoder) -> Encoding? {
+    // A name is what a file says of itself: the sizes are compared all the same.
+    encodings.first {
+      $0.encoder.identity == encoder.identity && $0.embedding.count == encoder.width
+        && $0.encoder.tokenCount == encoder.tokenCount && $0.encoder.patchWidth == encoder.patchWidth
+    }
+  }
 }

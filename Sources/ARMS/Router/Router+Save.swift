@@ -1,4 +1,9 @@
 extension Router {
+  /// How the names of keys and tensors of candidates begin.
+  static let candidatePrefixes = [
+    "arms.candidate.", "arms.second.candidate.", "candidate.", "second.candidate.",
+  ]
+
   /// Writes the router and its present candidates as a model file.
   ///
   /// The file at `path` is replaced in one step when all bytes are on disk, or left as it is. Throws `io`.
@@ -6,8 +11,7 @@ extension Router {
     let snapshot = snapshots.load()
     var writer = GGUFWriter()
     file.copyAll(into: &writer) { name in
-      !["arms.candidate.", "arms.second.candidate.", "candidate.", "second.candidate."]
-        .contains { name.hasPrefix($0) }
+      !Self.candidatePrefixes.contains { name.hasPrefix($0) }
     }
     for (number, pool) in snapshot.pools.enumerated() { pool.write(to: &writer, number: number) }
     // The writer holds pointers into the pools.

@@ -128,9 +128,7 @@ extension TextEncoder {
   private func collect(
     _ question: EncodedQuestion, into result: EncodedQuestions, at place: Int
   ) throws(ARMSError) {
-    guard let encoding = question.encodings.first(where: { $0.encoder.identity == identity }),
-      encoding.embedding.count == width
-    else {
+    guard let encoding = question.encoding(of: self) else {
       throw ARMSError(
         .invalidArgument, "the encoded question was made by another text encoder; encode it with this router")
     }
@@ -218,9 +216,7 @@ extension ImageEncoder {
     _ image: EncodedImage, wantTokens: Bool, pooled: UnsafeMutablePointer<Float>,
     tokens: UnsafeMutablePointer<UnsafePointer<Float>>
   ) throws(ARMSError) {
-    guard let encoding = image.encodings.first(where: { $0.encoder.identity == identity }),
-      encoding.embedding.count == width
-    else {
+    guard let encoding = image.encoding(of: self) else {
       throw ARMSError(
         .invalidArgument, "the encoded image was made by another image encoder; encode it with this router")
     }
@@ -230,13 +226,6 @@ extension ImageEncoder {
       throw ARMSError(
         .invalidArgument,
         "the encoded image has no tokens, which this router's fusion reads; encode it with this router")
-    }
-    // A hash is what a file says of itself: the sizes are checked all the same.
-    guard buffer.byteCount == tokenCount * patchWidth * MemoryLayout<Float>.stride else {
-      throw ARMSError(
-        .invalidArgument,
-        "the encoded image has tokens of another number or width than this router's; "
-          + "encode it with this router")
     }
     tokens.pointee = UnsafePointer(buffer.pointer(to: Float.self))
   }

@@ -2,21 +2,94 @@ import CBLAS
 
 /// Float matrix products on OpenBLAS, which is loaded at the first use.
 enum BLAS {
+  /// A row-major matrix as a product reads it.
+  struct Operand {
+    let start: UnsafePointer<Float>
+    /// Floats from row to row, as stored.
+    let stride: Int
+    /// Whether the product reads the transpose of what is stored.
+    let isTransposed: Bool
+
+    init(_ start: UnsafePointer<Float>, stride: Int, transposed: Bool = false) {
+      self.start = start
+      self.stride = stride
+      isTransposed = transposed
+    }
+
+    /// The operand from a row of the product's left side, or a column of its right side, on.
+    func advanced(by count: Int, alongRows: Bool) -> Operand {
+      // Rows of what is stored are rows of the operand, unless it is transposed.
+      let offset = alongRows == isTransposed ? count : count * stride
+      return Operand(start + offset, stride: stride, transposed: isTransposed)
+    }
+  }
+
   /// Loads OpenBLAS if it is not there yet.
   static func load() throws(ARMSError) {
     if let failure = blas_load() { throw ARMSError(.unsupported, String(cString: failure)) }
   }
 
-  /// `out[rows, outputs] = x[rows, inputs] weight[outputs, inputs]ᵀ` on this thread. Only after ``load()``
-  /// succeeded; the sizes were validated when the weights were loaded.
+  /// `out[rows, columns] = left[rows, depth] right[depth, columns]`, added to what `out` holds if
+  /// `accumulates`, on this thread. Only after ``load()`` succeeded; the sizes were validated when the weights
+  /// were loaded.
   static func multiply(
-    _ x: UnsafePointer<Float>, ldx: Int, rows: Int, inputs: Int,
-    weight: UnsafePointer<Float>, outputs: Int,
-    out: UnsafeMutablePointer<Float>, ldo: Int
+    _ left: Operand, _ right: Operand, rows: Int, columns: Int, depth: Int, accumulates: Bool = false,
+    out: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    blas_sgemm_nt(
-      Int32(truncatingIfNeeded: rows), Int32(truncatingIfNeeded: outputs), Int32(truncatingIfNeeded: inputs),
-      x, Int32(truncatingIfNeeded: ldx), weight, Int32(truncatingIfNeeded: inputs),
-      out, Int32(truncatingIfNeeded: ldo))
+    blas_sgemm(
+      left.isTransposed ? 1 : 0, right.isTransposed ? 1 : 0, Int32(truncatingIfNeeded: rows),
+      Int32(truncatingIfNeeded: columns), Int32(truncatingIfNeeded: depth), left.start,
+      Int32(truncatingIfNeeded: left.stride), right.start, Int32(truncatingIfNeeded: right.stride),
+      accumulates ? 1 : 0, out, Int32(truncatingIfNeeded: stride))
+  }
+
+  /// The same on all threads of a pool.
+  static func multiply(
+    _ left: Operand, _ right: Operand, rows: Int, columns: Int, depth: Int, accumulates: Bool = false,
+    out: UnsafeMutablePointer<Float>, stride: Int, on pool: ThreadPool
+  ) {
+    let pieces = ProductPieces(rows: rows, columns: columns)
+    let task = PieceProducts(
+      pieces: pieces, left: left, right: right, depth: depth, accumulates: accumulates, out: out,
+      stride: stride)
+    pool.run(task, count: pieces.count)
+  }
+}
+
+/// A product cut along its longer side.
+///
+/// The pieces do not depend on the number of threads, and so the sums, whose order OpenBLAS chooses by the size of
+/// a product, have the same bits with any number. Smaller pieces would cost: every call packs both its operands.
+struct ProductPieces {
+  let rows: Int
+  let columns: Int
+
+  private static let size = 128
+  private var cutsRows: Bool { rows >= columns }
+  var count: Int { (max(rows, columns) + Self.size - 1) / Self.size }
+
+  /// The rows and the columns of a piece.
+  subscript(index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
+    let part = index * Self.size..<min((index + 1) * Self.size, max(rows, columns))
+    return cutsRows ? (part, 0..<columns) : (0..<rows, part)
+  }
+}
+
+private struct PieceProducts: ParallelTask {
+  let pieces: ProductPieces
+  let left: BLAS.Operand
+  let right: BLAS.Operand
+  let depth: Int
+  let accumulates: Bool
+  let out: UnsafeMutablePointer<Float>
+  let stride: Int
+
+  func run(_ index: Int, worker: Int) {
+    let (rows, columns) = pieces[index]
+    BLAS.multiply(
+      left.advanced(by: rows.lowerBound, alongRows: true),
+      right.advanced(by: columns.lowerBound, alongRows: false),
+      rows: rows.count, columns: columns.count, depth: depth, accumulates: accumulates,
+      out: out + rows.lowerBound * stride + columns.lowerBound, stride: stride)
   }
 }

@@ -10,9 +10,12 @@
  * of text in static storage that says what was tried. Thread safe. */
 const char *blas_load(void);
 
-/* c[m, n] = a[m, k] b[n, k]^T, row-major float32, on the calling thread. Only after blas_load() gave NULL.
- * Thread safe: OpenBLAS's own threads are never used. Their number is one setting for the whole process, they
- * cannot be shared between callers, and a fork() that meets them at work can hang. */
-void blas_sgemm_nt(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc);
+/* c[m, n] = op(a)[m, k] op(b)[k, n] + beta c, row-major float32, on the calling thread; op transposes where
+ * `transpose_a` or `transpose_b` is not 0, so that a is stored [k, m] or b [n, k]. c is not read if beta is 0.
+ * Only after blas_load() gave NULL. Thread safe: OpenBLAS's own threads are never used. Their number is one
+ * setting for the whole process, they cannot be shared between callers, and a fork() that meets them at work can
+ * hang. */
+void blas_sgemm(int transpose_a, int transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+                int ldb, float beta, float *c, int ldc);
 
 #endif

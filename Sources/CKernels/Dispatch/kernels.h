@@ -30,7 +30,13 @@
                      const float *bias, float *y);                                                   \
   void ck_gemv_transposed_##isa(const float *w, size_t ldw, size_t rows, size_t columns,             \
                                 const float *x, float *y);                                           \
-  float ck_dot_##isa(const float *x, const float *y, size_t count);
+  float ck_dot_##isa(const float *x, const float *y, size_t count);                                  \
+  void ck_activation_backward_##isa(const float *x, size_t count, ck_activation activation,          \
+                                    float *dy);                                                      \
+  void ck_layer_norm_backward_##isa(const float *x, size_t ldx, const float *dy, size_t ldy,         \
+                                    size_t rows, size_t columns, const float *gamma, float epsilon,  \
+                                    float *dx, size_t ldd, float *dgamma, float *dbeta);             \
+  void ck_adamw_##isa(const ck_adamw *args);
 
 CK_DECLARE_LINEAR(scalar)
 CK_DECLARE_FLOAT(scalar)

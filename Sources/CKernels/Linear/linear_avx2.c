@@ -16,7 +16,7 @@ CK_INLINE __m256i odd_words(__m256i w) { return _mm256_srai_epi16(w, 8); }
 
 /* A block is two registers wide: 8 of 16 registers hold sums, 4 widened weights, 2 widened inputs. */
 CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           int32_t *sums) {
+                           const int8_t *ahead, int32_t *sums) {
   (void)blocks;
   const uint8_t *a = p->a + row * p->lda;
   const int8_t *w = p->w + block * 16 * p->depth;
@@ -24,6 +24,7 @@ CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, in
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
   for (size_t k = 0; k < p->depth; k += 4) {
+    linear_fetch(ahead + 16 * k);
     __m256i even[2], odd[2];
 #pragma clang loop unroll(full)
     for (int half = 0; half < 2; half++) {

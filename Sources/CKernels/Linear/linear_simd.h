@@ -2,9 +2,13 @@
  * epilogue. The including file defines
  *
  *   LINEAR_ROWS, LINEAR_BLOCKS   the tile that fills the registers
- *   linear_tile(p, row, block, rows, blocks, sums)
+ *   linear_tile(p, row, block, rows, blocks, ahead, sums)
  *       sums[r][16 b + c] = sum_k a[row + r, k] w[16 (block + b) + c, k], int32; rows in
- *       1...LINEAR_ROWS and blocks 1 or LINEAR_BLOCKS are constants once it is inlined.
+ *       1...LINEAR_ROWS and blocks 1 or LINEAR_BLOCKS are constants once it is inlined. Meanwhile
+ *       `ahead`, the address of a block, is fetched into the second-level cache.
+ *
+ * A network's weights do not fit the caches: the panel that comes next is fetched while this one is
+ * multiplied, else the first rows of every panel wait for memory.
  */
 #include "../Vector/vector.h"
 
@@ -13,7 +17,9 @@ enum { linear_sums = LINEAR_BLOCKS * 16 /* of one row of a tile */ };
 CK_TARGET_BEGIN
 
 CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           int32_t *sums);
+                           const int8_t *ahead, int32_t *sums);
+
+CK_INLINE void linear_fetch(const int8_t *address) { __builtin_prefetch(address, 0, 2); }
 
 /* The columns `first` ... `end` of a row of out, from their sums. */
 CK_INLINE void linear_epilogue_as(const ck_linear_u8s8 *p, size_t row, size_t first, size_t end,
@@ -42,23 +48,24 @@ static void linear_epilogue(const ck_linear_u8s8 *p, size_t row, size_t first, s
 }
 
 /* A tile of 1 ... LINEAR_ROWS rows. */
-CK_INLINE void linear_rows(const ck_linear_u8s8 *p, size_t row, size_t block, size_t rows, int blocks) {
+CK_INLINE void linear_rows(const ck_linear_u8s8 *p, size_t row, size_t block, size_t rows, int blocks,
+                           const int8_t *ahead) {
   int32_t sums[LINEAR_ROWS * linear_sums];
   switch (rows) {
-  case 1: linear_tile(p, row, block, 1, blocks, sums); break;
+  case 1: linear_tile(p, row, block, 1, blocks, ahead, sums); break;
 #if LINEAR_ROWS > 2
-  case 2: linear_tile(p, row, block, 2, blocks, sums); break;
+  case 2: linear_tile(p, row, block, 2, blocks, ahead, sums); break;
 #endif
 #if LINEAR_ROWS > 3
-  case 3: linear_tile(p, row, block, 3, blocks, sums); break;
+  case 3: linear_tile(p, row, block, 3, blocks, ahead, sums); break;
 #endif
 #if LINEAR_ROWS > 4
-  case 4: linear_tile(p, row, block, 4, blocks, sums); break;
+  case 4: linear_tile(p, row, block, 4, blocks, ahead, sums); break;
 #endif
 #if LINEAR_ROWS > 5
-  case 5: linear_tile(p, row, block, 5, blocks, sums); break;
+  case 5: linear_tile(p, row, block, 5, blocks, ahead, sums); break;
 #endif
-  default: linear_tile(p, row, block, LINEAR_ROWS, blocks, sums); break;
+  default: linear_tile(p, row, block, LINEAR_ROWS, blocks, ahead, sums); break;
   }
   size_t first = 16 * block, end = first + 16 * (size_t)blocks;
   if (end > p->columns) end = p->columns;
@@ -69,10 +76,15 @@ CK_INLINE void linear_rows(const ck_linear_u8s8 *p, size_t row, size_t block, si
 static void linear_panel(const ck_linear_u8s8 *p, size_t block, int blocks) {
   for (size_t row = 0; row < p->rows; row += LINEAR_ROWS) {
     size_t rows = p->rows - row < LINEAR_ROWS ? p->rows - row : LINEAR_ROWS;
+    /* The first tiles of a panel fetch a block of the next one each; the later ones have nothing to do.
+     * Behind the last panel lies the next tensor, most likely the next to be multiplied by, or nothing:
+     * fetching is only a hint and faults nowhere. */
+    size_t tile = row / LINEAR_ROWS;
+    const int8_t *ahead = p->w + (tile < (size_t)blocks ? block + (size_t)blocks + tile : block) * 16 * p->depth;
     if (blocks == LINEAR_BLOCKS)
-      linear_rows(p, row, block, rows, LINEAR_BLOCKS);
+      linear_rows(p, row, block, rows, LINEAR_BLOCKS, ahead);
     else
-      linear_rows(p, row, block, rows, 1);
+      linear_rows(p, row, block, rows, 1, ahead);
   }
 }
 

@@ -76,6 +76,26 @@ typedef struct ck_attention {
   float *scratch;
 } ck_attention;
 
+/* One AdamW step (Loshchilov and Hutter, arXiv 1711.05101) over `count` parameters, in one pass:
+ *   g = gradient_scale gradient;  first = beta1 first + (1 - beta1) g;  second = beta2 second + (1 - beta2) g^2
+ *   value = kept value - rate first / (correction sqrt(second) + epsilon)
+ * With the learning rate l, the decay d and step t: kept = 1 - l d, rate = l / (1 - beta1^t),
+ * correction = 1 / sqrt(1 - beta2^t). */
+typedef struct ck_adamw {
+  float *value;
+  const float *gradient;
+  float *first;
+  float *second;
+  size_t count;
+  float gradient_scale;
+  float kept;
+  float beta1;
+  float beta2;
+  float rate;
+  float correction;
+  float epsilon;
+} ck_adamw;
+
 /* The kernels of one instruction set. */
 typedef struct ck_kernels {
   const char *isa; /* "scalar", "avx2", "avxvnni" (avx2 with a VNNI product), "avx512vnni", "neon" */
@@ -125,6 +145,18 @@ typedef struct ck_kernels {
 
   /* sum_k x[k] y[k] */
   float (*dot)(const float *x, const float *y, size_t count);
+
+  /* dy = dy act'(x), in place. The derivative is within 2e-6 absolute. */
+  void (*activation_backward)(const float *x, size_t count, ck_activation activation, float *dy);
+
+  /* The backward pass of layer_norm: x is its input, dy the gradient of its output. dx, which may equal dy,
+   * is set, dgamma and dbeta, [columns], are added to. */
+  void (*layer_norm_backward)(const float *x, size_t ldx, const float *dy, size_t ldy, size_t rows,
+                              size_t columns, const float *gamma, float epsilon, float *dx, size_t ldd,
+                              float *dgamma, float *dbeta);
+
+  /* Within 8 e of the magnitudes of its terms. */
+  void (*adamw)(const ck_adamw *args);
 } ck_kernels;
 
 /* Floats of scratch that the attention kernel of any instruction set needs: some (dim + 6) keys. The caller

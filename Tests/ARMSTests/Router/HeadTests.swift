@@ -86,13 +86,16 @@ import Testing
   }
 
   @Test func theScaledHeadIsAffine() throws {
-    let classifier = try ModelFixture.named("bert-pooled-scaled.gguf").router().networks[0].head.classifier
+    let router = try ModelFixture.named("bert-pooled-scaled.gguf").router()
+    // Its alpha lies in the router's file.
+    defer { extendLifetime(router) }
+    let classifier = router.networks[0].head.classifier
     guard case .scaled(let alpha) = classifier.logit else {
       Issue.record("not the scaled head")
       return
     }
-    #expect(classifier.logit(cosine: 0.25, beta: -1) == alpha * 0.25 - 1)
-    #expect(classifier.logit(cosine: 2, beta: 3) == alpha * 2 + 3)
+    #expect(classifier.logit(cosine: 0.25, beta: -1) == alpha.pointee * 0.25 - 1)
+    #expect(classifier.logit(cosine: 2, beta: 3) == alpha.pointee * 2 + 3)
   }
 
   @Test func confidenceStaysANumber() {

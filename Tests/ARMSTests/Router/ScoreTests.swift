@@ -64,4 +64,17 @@ import Testing
     }
     #expect(error?.code == .bufferTooSmall)
   }
+
+  /// A saved router may be opened with another number of threads, and must decide alike.
+  @Test(arguments: ModelFixture.all) func threadsDoNotChangeABit(_ fixture: ModelFixture) throws {
+    var single: [[Float]] = []
+    for threads in [1, 2, 3, 5] {
+      let router = try fixture.router(threads: threads)
+      let scores = try fixture.routes.map { route in
+        try fixture.withQuery(route) { try router.scores([$0])[0] }
+      }
+      if threads == 1 { single = scores }
+      #expect(scores == single, "\(threads) threads")
+    }
+  }
 }

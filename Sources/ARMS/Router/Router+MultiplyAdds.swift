@@ -1,0 +1,30 @@
+/// The arithmetic of one query, in multiply-adds: what a benchmark divides the hardware's rate by.
+package struct MultiplyAdds: Sendable, Equatable {
+  /// The whole text encoder, all tokens of its last block included.
+  package let text: Int
+  /// The whole image encoder, for one image.
+  package let image: Int
+}
+
+extension Router {
+  /// The multiply-adds of the first router's two encoders for one question of `tokens` tokens and one image.
+  ///
+  /// Matrix products and attention; what the engine leaves out because nobody reads it is counted. Throws
+  /// `invalidModel`.
+  package func multiplyAdds(tokens: Int) throws(ARMSError) -> MultiplyAdds {
+    let text = try TransformerConfiguration(file, prefix: "arms.text")
+    let vision = try TransformerConfiguration(file, prefix: "arms.vision")
+    let image = networks[0].image
+    let patches = (image.tokenCount - 1) * 3 * image.patchSize * image.patchSize * image.patchWidth
+    return MultiplyAdds(
+      text: text.multiplyAdds(rows: tokens),
+      image: patches + vision.multiplyAdds(rows: image.tokenCount) + image.patchWidth * image.width)
+  }
+}
+
+extension TransformerConfiguration {
+  /// A block multiplies each row with four `[d, d]` and two `[d, f]` matrices, and with every row's key and value.
+  fileprivate func multiplyAdds(rows: Int) -> Int {
+    blockCount * rows * (4 * width * width + 2 * width * feedForward + 2 * rows * width)
+  }
+}

@@ -1,0 +1,72 @@
+/// A tensor of the model that training can change: its name in the file, its true shape, and its present
+/// values in whatever form the file has them.
+struct Parameter {
+  /// Where the values are, and what the tensor is, which decides the forms it may have in a file.
+  enum Source {
+    /// Always F32: a vector, the gate, positions.
+    case float(UnsafePointer<Float>)
+    /// The weight of a linear layer.
+    case matrix(UnsafePointer<Float>)
+    case int8(Int8Weight)
+    /// A matrix that an int8 file holds transposed head by head.
+    case key(UnsafePointer<Float>, heads: Int)
+    case int8Key(Int8Weight, heads: Int)
+    /// Rows that are looked up.
+    case table(UnsafePointer<Float>)
+    case int8Rows(UnsafePointer<Int8>, scale: UnsafePointer<Float>)
+  }
+
+  /// As in FORMAT.md, with the router's prefix.
+  let name: String
+  /// Row-major, one or two dimensions.
+  let shape: [Int]
+  let source: Source
+  /// Whether weight decay applies: to matrices, not to biases, norms, alpha, beta or single learned vectors.
+  let decays: Bool
+
+  init(name: String, shape: [Int], source: Source, decays: Bool? = nil) {
+    self.name = name
+    self.shape = shape
+    self.source = source
+    self.decays = decays ?? (shape.count > 1 && shape[0] > 1)
+  }
+
+  var count: Int { shape.reduce(1, *) }
+  var columns: Int { shape.last ?? 1 }
+  var rows: Int { shape.count > 1 ? shape[0] : 1 }
+
+  /// Writes the values in float32, `[count]`, as they were before a file's quantisation reordered them.
+  func copy(into out: UnsafeMutablePointer<Float>) {
+    switch source {
+    case .float(let values), .matrix(let values), .key(let values, _), .table(let values):
+      out.update(from: values, count: count)
+    case .int8(let weight):
+      for row in 0..<rows {
+        for column in 0..<columns { out[row * columns + column] = weight.value(row, column) }
+      }
+    case .int8Key(let weight, let heads):
+      // Rows j d_p ... of the file are W_K[j]ᵀ.
+      let width = rows / heads
+      for row in 0..<rows {
+        for column in 0..<columns {
+          out[row * columns + column] = weight.value(row / width * columns + column, row % width)
+        }
+      }
+    case .int8Rows(let values, let scale):
+      for row in 0..<rows {
+        for column in 0..<columns {
+          out[row * columns + column] = Float(values[row * columns + column]) * scale[row]
+        }
+      }
+    }
+  }
+}
+
+extension Int8Weight {
+  /// The weight from input `column` to output `row`, with the smoothing that its input is multiplied by.
+  fileprivate func value(_ row: Int, _ column: Int) -> Float {
+    let group = row / 16 * (depth / 4) + column / 4
+    let value = Float(packed[group * 64 + row % 16 * 4 + column % 4]) * scale[row]
+    return smooth.map { value * $0[column] } ?? value
+  }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import Testing
+
+@testable import ARMS
+
+/// The gradients that PyTorch computes for a small model (Tests/Fixtures/make_gradients.py).
+struct GradientFixture: Decodable, CustomTestStringConvertible {
+  struct Sample: Decodable {
+    let question: Int
+    let images: [Int]
+    /// Each candidate, label, weight.
+    let outcomes: [[Float]]
+  }
+  struct Gradient: Decodable {
+    let norm: Float
+    let places: [Int]
+    let values: [Float]
+  }
+
+  let model: String
+  let samples: [Sample]
+  let loss: Double
+  let gradients: [String: Gradient]
+  let losses: [Double]
+
+  var testDescription: String { model }
+
+  /// All fixtures, in the order of their names.
+  static let all: [GradientFixture] = {
+    let directory = ModelFixture.directory.deletingLastPathComponent().appending(path: "gradients")
+    let files =
+      (try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)) ?? []
+    return files.filter { $0.pathExtension == "json" }.sorted { $0.path < $1.path }.map { file in
+      do {
+        return try JSONDecoder().decode(GradientFixture.self, from: Data(contentsOf: file))
+      } catch {
+        fatalError("\(file.path): \(error)")
+      }
+    }
+  }()
+
+  var fixture: ModelFixture { ModelFixture.named(model) }
+
+  /// The samples, with the features that PyTorch read.
+  func trainingSamples(_ router: Router) throws -> [TrainingSample] {
+    let fixture = fixture
+    return try samples.map { sample in
+      TrainingSample(
+        question: EncodedQuestion([
+          .init(
+            encoder: router.networks[0].text, embedding: fixture.questions[sample.question].embedding,
+            tokens: 1, totalTokens: 1)
+        ]),
+        images: try sample.images.map { try fixture.encodedImage($0, router) },
+        outcomes: sample.outcomes.map { Outcome(candidate: Int($0[0]), label: $0[1], weight: $0[2]) })
+    }
+  }
+}
+
+extension ModelFixture {
+  /// An image with the embedding and the tokens that PyTorch computed.
+  func encodedImage(_ number: Int, _ router: Router) throws -> EncodedImage {
+    let values = images[number].tokens.flatMap { $0 }
+    let tokens = try AlignedBuffer(Float.self, count: values.count, purpose: "tokens")
+    tokens.pointer(to: Float.self).update(from: values, count: values.count)
+    return EncodedImage([
+      .init(encoder: router.networks[0].image, embedding: images[number].embedding, tokens: tokens)
+    ])
+  }
+}
+
+extension HeadTrainer {
+  /// The gradient of a parameter.
+  func gradient(_ name: String) throws -> [Float] {
+    let entry = try #require(parameters[name], "\(name)")
+    return Array(
+      UnsafeBufferPointer(start: parameters.gradients + entry.offset, count: entry.parameter.count))
+  }
+
+  /// The present values of a parameter.
+  func values(_ name: String) throws -> [Float] {
+    let entry = try #require(parameters[name], "\(name)")
+    return Array(UnsafeBufferPointer(start: parameters.values + entry.offset, count: entry.parameter.count))
+  }
+}

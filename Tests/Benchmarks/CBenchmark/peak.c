@@ -1,0 +1,168 @@
+/* The peak rate of 8-bit dot products, counted on independent accumulators that never leave their registers.
+ * Inline assembly, so that the compiler can neither fold nor spill them. */
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "cbenchmark.h"
+
+/* Instructions in flight: more than latency (4 to 5 cycles) times the instructions that start in a cycle (2). */
+#define ACCUMULATORS 16
+#define TURNS 20000
+#define THREAD_LIMIT 64
+
+typedef struct instruction {
+  const char *name;
+  /* Multiply-accumulates of one instruction. */
+  unsigned lanes;
+  /* Runs ACCUMULATORS * turns instructions. */
+  void (*run)(long turns);
+} instruction;
+
+#if defined(__x86_64__)
+
+/* op(n) for the accumulators 0 to 15; the operands are registers 16 and 17, or memory-free constants. */
+#define EACH(op)                                                                                              \
+  op("0") op("1") op("2") op("3") op("4") op("5") op("6") op("7")                                             \
+  op("8") op("9") op("10") op("11") op("12") op("13") op("14") op("15")
+
+#define CLEAR_512(n) "vpxorq %%zmm" n ",%%zmm" n ",%%zmm" n "\n\t"
+#define DOT_512(n) "vpdpbusd %%zmm30,%%zmm31,%%zmm" n "\n\t"
+
+static void avx512_vnni(long turns) {
+  __asm__ volatile(
+      EACH(CLEAR_512) CLEAR_512("30") CLEAR_512("31")
+      ".p2align 5\n"
+      "1:\n\t" EACH(DOT_512)
+      "dec %0\n\t"
+      "jnz 1b\n\t"
+      "vzeroupper\n\t"
+      : "+r"(turns)
+      :
+      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+        "xmm12", "xmm13", "xmm14", "xmm15", "xmm30", "xmm31");
+}
+
+/* Without AVX-512 there are 16 registers: 14 accumulators would change the count, so 8 are used twice. */
+#define EACH_8(op) op("0") op("1") op("2") op("3") op("4") op("5") op("6") op("7")
+#define CLEAR_256(n) "vpxor %%ymm" n ",%%ymm" n ",%%ymm" n "\n\t"
+#define DOT_256(n) "%{vex%} vpdpbusd %%ymm14,%%ymm15,%%ymm" n "\n\t"
+/* The widening form that is exact on any u8 and s8: 16 products of 16 bits, added in pairs. */
+#define MADD_256(n) "vpmaddwd %%ymm14,%%ymm15,%%ymm13\n\tvpaddd %%ymm13,%%ymm" n ",%%ymm" n "\n\t"
+
+#define LOOP_256(name, op)                                                                                    \
+  static void name(long turns) {                                                                              \
+    __asm__ volatile(EACH_8(CLEAR_256) CLEAR_256("14") CLEAR_256("15")                                        \
+                     ".p2align 5\n"                                                                           \
+                     "1:\n\t" EACH_8(op) EACH_8(op)                                                           \
+                     "dec %0\n\t"                                                                             \
+                     "jnz 1b\n\t"                                                                             \
+                     "vzeroupper\n\t"                                                                         \
+                     : "+r"(turns)                                                                            \
+                     :                                                                                        \
+                     : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm13",         \
+                       "xmm14", "xmm15");                                                                     \
+  }
+LOOP_256(avx_vnni, DOT_256)
+LOOP_256(avx2, MADD_256)
+
+static int has_avx_vnni(void) {
+  unsigned eax = 7, ebx, ecx = 1, edx;
+  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  return (eax >> 4 & 1) != 0;
+}
+
+static const instruction *best(void) {
+  static const instruction known[] = {
+      {"vpdpbusd zmm", 64, avx512_vnni}, {"vpdpbusd ymm", 32, avx_vnni}, {"vpmaddwd ymm", 16, avx2}};
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512vnni")) return &known[0];
+  if (!__builtin_cpu_supports("avx2")) return NULL;
+  return has_avx_vnni() ? &known[1] : &known[2];
+}
+
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+#define EACH(op)                                                                                              \
+  op("0") op("1") op("2") op("3") op("4") op("5") op("6") op("7")                                             \
+  op("16") op("17") op("18") op("19") op("20") op("21") op("22") op("23")
+#define CLEAR(n) "movi v" n ".4s, #0\n\t"
+#define DOT(n) "sdot v" n ".4s, v30.16b, v31.16b\n\t"
+
+static void neon_dot(long turns) {
+  __asm__ volatile(
+      ".arch_extension dotprod\n\t" EACH(CLEAR) CLEAR("30") CLEAR("31")
+      "1:\n\t" EACH(DOT)
+      "subs %0, %0, #1\n\t"
+      "b.ne 1b\n\t"
+      : "+r"(turns)
+      :
+      : "cc", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v16", "v17", "v18", "v19", "v20", "v21", "v22",
+        "v23", "v30", "v31");
+}
+
+static const instruction *best(void) {
+  static const instruction known = {"sdot", 16, neon_dot};
+  /* HWCAP_ASIMDDP */
+  return (getauxval(AT_HWCAP) >> 20 & 1) != 0 ? &known : NULL;
+}
+
+#else
+
+static const instruction *best(void) { return NULL; }
+
+#endif
+
+const char *cb_int8_instruction(void) {
+  const instruction *chosen = best();
+  return chosen == NULL ? "" : chosen->name;
+}
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+typedef struct measurement {
+  const instruction *instruction;
+  pthread_barrier_t *start;
+  double seconds;
+  double rate;
+} measurement;
+
+/* The best of many short slices: what the core does while nobody else has it. */
+static void *measure(void *argument) {
+  measurement *one = argument;
+  pthread_barrier_wait(one->start);
+  double until = now() + one->seconds;
+  do {
+    double begin = now();
+    one->instruction->run(TURNS);
+    double rate = (double)TURNS * ACCUMULATORS * one->instruction->lanes / (now() - begin);
+    if (rate > one->rate) one->rate = rate;
+  } while (now() < until);
+  return NULL;
+}
+
+double cb_int8_peak(unsigned threads, double seconds) {
+  const instruction *chosen = best();
+  if (chosen == NULL || threads < 1 || threads > THREAD_LIMIT) return 0;
+  pthread_barrier_t start;
+  if (pthread_barrier_init(&start, NULL, threads) != 0) return 0;
+  pthread_t handles[THREAD_LIMIT];
+  measurement each[THREAD_LIMIT];
+  for (unsigned i = 0; i < threads; i++) {
+    each[i] = (measurement){.instruction = chosen, .start = &start, .seconds = seconds, .rate = 0};
+    /* The others wait at the barrier for ever without this one; a benchmark may end here. */
+    if (pthread_create(&handles[i], NULL, measure, &each[i]) != 0) return 0;
+  }
+  double total = 0;
+  for (unsigned i = 0; i < threads; i++) {
+    pthread_join(handles[i], NULL);
+    total += each[i].rate;
+  }
+  pthread_barrier_destroy(&start);
+  return total;
+}

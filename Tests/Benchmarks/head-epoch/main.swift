@@ -1,0 +1,52 @@
+// Times epochs of head training on features that are random but have the sizes of the model file:
+//
+//     head-epoch MODEL SAMPLES BATCH THREADS EPOCHS
+//
+// Prints the seconds of each epoch, one a line. head_epoch.py compares them with PyTorch's.
+import ARMS
+import Glibc
+
+func seconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+}
+
+/// Samples of eight questions and images in turn, each with an outcome of every candidate.
+func samples(_ router: Router, count: Int, candidates: Int) throws -> [TrainingSample] {
+  let questions = try (0..<8).map { number in
+    try router.encode(question: .text("what is the value \(number) of the chart"))
+  }
+  let images = try (0..<8).map { number in
+    let pixels = (0..<router.preparedCount).map { Float(($0 * 7 + number * 11) % 17) / 8 - 1 }
+    return try pixels.withUnsafeBufferPointer { try router.encode(image: ImageInput(.prepared($0))) }
+  }
+  return (0..<count).map { number in
+    TrainingSample(
+      question: questions[number % 8], images: [images[number / 8 % 8]],
+      outcomes: (0..<candidates).map { Outcome(candidate: $0, label: Float((number + $0) % 2)) })
+  }
+}
+
+let arguments = CommandLine.arguments
+let numbers = arguments.dropFirst(2).compactMap { Int($0) }
+guard arguments.count == 6, numbers.count == 4 else {
+  fatalError("usage: head-epoch MODEL SAMPLES BATCH THREADS EPOCHS")
+}
+var options = Router.Options()
+options.threads = numbers[2]
+let router = try Router(path: arguments[1], options: options)
+var training = HeadTrainingOptions()
+training.epochs = numbers[3]
+training.batchSize = numbers[1]
+let trainer = try HeadTrainer(router, options: training)
+let data = try samples(router, count: numbers[0], candidates: router.candidates.count)
+var start = seconds()
+let stepsPerEpoch = (numbers[0] + numbers[1] - 1) / numbers[1]
+try trainer.train(data) { progress in
+  if progress.step % stepsPerEpoch == 0 {
+    print(seconds() - start)
+    start = seconds()
+  }
+  return true
+}

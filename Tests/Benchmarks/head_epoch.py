@@ -1,0 +1,187 @@
+"""Compares an epoch of head training with PyTorch's on the same sizes, in alternation.
+
+Run it from the repository's root after ``swift build -c release``::
+
+    PYTHONPATH=bindings/python/src python Tests/Benchmarks/head_epoch.py patches
+
+PyTorch trains the head as its user would write it: queries of a batch together, textbook attention
+over all tokens, fused AdamW, on features that lie in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gguf import GGUFValueType
+from torch import Tensor
+from torch.nn import functional
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from arms.convert import Fusion, HeadConfig, assemble, save
+from arms.convert.model_file import array
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "Tests" / "Parity"))
+
+from reference import ModelFile, ReferenceHead  # noqa: E402
+
+TOKENS = 50
+
+
+def make_model(directory: Path, fusion: Fusion, candidates: int) -> Path:
+    """Write a model with a head of full size on encoders of one thin layer."""
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "what", "is", "the", "chart"]
+    text, image = directory / "text", directory / "image"
+    BertModel(
+        BertConfig(
+            vocab_size=len(tokens),
+            num_hidden_layers=1,
+            intermediate_size=64,
+            num_attention_heads=12,
+        )
+    ).save_pretrained(text)
+    ids = {token: one for one, token in enumerate(tokens)}
+    BertTokenizerFast(vocab=ids, model_max_length=32).save_pretrained(text)
+    CLIPVisionModelWithProjection(
+        CLIPVisionConfig(num_hidden_layers=1, intermediate_size=64, projection_dim=512)
+    ).save_pretrained(image)
+    preprocessing = (
+        '{"image_processor_type": "CLIPImageProcessor", "resample": 3, '
+        '"size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}}'
+    )
+    (image / "preprocessor_config.json").write_text(preprocessing)
+    part = assemble(text, image, HeadConfig(fusion=fusion))
+    names = [f"candidate {one}" for one in range(candidates)]
+    part.keys |= {
+        "arms.candidate.names": array(names, GGUFValueType.STRING),
+        "arms.candidate.profiles": array(names, GGUFValueType.STRING),
+        "arms.candidate.encoders": array([""] * candidates, GGUFValueType.STRING),
+        "arms.candidate.costs": array([0.0] * candidates, GGUFValueType.FLOAT64),
+        "arms.candidate.latencies": array([0.0] * candidates, GGUFValueType.FLOAT64),
+        "arms.candidate.max_images": array([0] * candidates, GGUFValueType.INT32),
+        "arms.candidate.enabled": array([True] * candidates, GGUFValueType.BOOL),
+    }
+    generator = np.random.default_rng(1)
+    part.add("candidate.embedding", generator.normal(size=(candidates, 768)))
+    part.add("candidate.delta", np.zeros((candidates, 768)))
+    for name, value in (("beta", 0), ("temperature", 1), ("bias", 0)):
+        part.add(f"candidate.{name}", np.full(candidates, value))
+    path = directory / "model.gguf"
+    save(part, path, "benchmark")
+    return path
+
+
+class BatchedHead(ReferenceHead):
+    """The reference head over a batch."""
+
+    def attend(self, name: str, q: Tensor, tokens: Tensor) -> Tensor:
+        """Return the attention's output [batch, w]."""
+        batch, count, _ = tokens.shape
+        query = self.linear(f"{name}.attn_q", q).reshape(batch, self.heads, 1, -1)
+        key = self.linear(f"{name}.attn_k", tokens).reshape(batch, count, self.heads, -1)
+        value = self.linear(f"{name}.attn_v", tokens).reshape(batch, count, self.heads, -1)
+        mixed = functional.scaled_dot_product_attention(query, key.transpose(1, 2), value.transpose(1, 2))
+        return self.linear(f"{name}.attn_out", mixed.reshape(batch, -1))
+
+    def batch(self, q: Tensor, g: Tensor, tokens: Tensor, profiles: Tensor, beta: Tensor) -> Tensor:
+        """Return the logits [batch, candidates]."""
+        p = torch.softmax(self.linear("gate", torch.cat([q, g], dim=1)), dim=1)
+        if self.fusion == "patches":
+            tokens = tokens + self.weight("image_index.weight")[0]
+        outputs = []
+        for number in range(self.experts):
+            name = f"expert.{number}"
+            if self.fusion == "patches":
+                fused = self.attend(name, q, tokens)
+            elif self.fusion == "pooled":
+                fused = self.linear(f"{name}.attn_out", self.linear(f"{name}.attn_v", g))
+            else:
+                fused = self.linear(f"{name}.image", g)
+            normed = self.layer_norm(f"{name}.ln", torch.cat([q, fused], dim=1))
+            hidden = functional.gelu(self.linear(f"{name}.ffn_up", normed))
+            outputs.append(self.linear(f"{name}.ffn_down", hidden))
+        mixture = (p.unsqueeze(2) * torch.stack(outputs, dim=1)).sum(dim=1)
+        z = self.linear("classifier.query", self.layer_norm("classifier.ln", torch.cat([q, mixture], dim=1)))
+        keys = self.normalize(self.linear("classifier.candidate", profiles))
+        return self.logits(self.normalize(z) @ keys.T, beta)
+
+
+def torch_epoch(path: Path, samples: int, batch: int, features: dict[str, Tensor]) -> float:
+    """Return the seconds of an epoch after one step that warms up."""
+    file = ModelFile(path)
+    head = BatchedHead(file)
+    delta = torch.nn.Parameter(file.tensor("candidate.delta"))
+    beta = torch.nn.Parameter(file.tensor("candidate.beta"))
+    embedding = file.tensor("candidate.embedding")
+    optimizer = torch.optim.AdamW([*head.parameters(), delta, beta], lr=8e-5, fused=True)
+    start = 0.0
+    for first in [0, *range(0, samples, batch)]:
+        if first == 0:
+            start = time.perf_counter()
+        rows = torch.arange(first, min(first + batch, samples))
+        optimizer.zero_grad()
+        logits = head.batch(
+            features["q"][rows % 8],
+            features["g"][rows // 8 % 8],
+            features["x"][rows // 8 % 8],
+            embedding + delta,
+            beta,
+        )
+        labels = ((rows[:, None] + torch.arange(len(embedding))) % 2).float()
+        functional.binary_cross_entropy_with_logits(logits, labels).backward()
+        optimizer.step()
+    return time.perf_counter() - start
+
+
+def engine_epochs(path: Path, samples: int, batch: int, threads: int) -> list[float]:
+    """Return the seconds of two epochs of the engine."""
+    program = ROOT / ".build" / "release" / "head-epoch"
+    command: list[Any] = [program, path, samples, batch, threads, 2]
+    output = subprocess.run([str(one) for one in command], check=True, capture_output=True)
+    return [float(line) for line in output.stdout.split()]
+
+
+def main() -> None:
+    """Print seconds of both and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("fusion", type=Fusion, choices=list(Fusion))
+    parser.add_argument("--samples", type=int, default=5000)
+    parser.add_argument("--candidates", type=int, default=14)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    generator = torch.Generator().manual_seed(1)
+    features = {
+        "q": torch.randn(8, 768, generator=generator),
+        "g": torch.randn(8, 512, generator=generator),
+        "x": torch.randn(8, TOKENS, 768, generator=generator),
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        path = make_model(Path(directory), options.fusion, options.candidates)
+        engine, peer = [], []
+        for _ in range(options.rounds):
+            engine += engine_epochs(path, options.samples, options.batch, options.threads)
+            peer.append(torch_epoch(path, options.samples, options.batch, features))
+    ours, theirs = statistics.median(engine), statistics.median(peer)
+    print(f"engine {ours:.2f} s, PyTorch {theirs:.2f} s, ratio {ours / theirs:.3f}")
+
+
+if __name__ == "__main__":
+    main()
