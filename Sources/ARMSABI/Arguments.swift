@@ -5,13 +5,13 @@ import CARMS
 
 /// The object of a handle. `label` is the parameter's name.
 func object<T: AnyObject>(
-  _ handle: OpaquePointer?, _ kind: HandleKind, as type: T.Type, _ label: String
+  _ handle: OpaquePointer?, _ kind: HandleKind, as type: T.Type, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> T {
-  guard handle != nil else { throw ARMSError(.invalidHandle, "\(label) is NULL; a handle is wanted") }
+  guard handle != nil else { throw ARMSError(.invalidHandle, "\(label()) is NULL; a handle is wanted") }
   guard let object = HandleTable.shared.find(handle, kind, as: type) else {
     throw ARMSError(
       .invalidHandle,
-      "\(label) is no handle of an open \(kind): it was freed, is of another type, or never existed")
+      "\(label()) is no handle of an open \(kind): it was freed, is of another type, or never existed")
   }
   return object
 }
@@ -63,19 +63,46 @@ func strings(
   return result
 }
 
+/// The bytes of the strings of an array: views in scratch memory, checked as ``strings(_:_:_:)`` does.
+func names(
+  _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ label: String, in arena: ScratchArena
+) throws(ARMSError) -> UnsafeBufferPointer<NameBytes> {
+  if count == 0 { return UnsafeBufferPointer(start: nil, count: 0) }
+  guard let names, isCount(count) else {
+    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(UInt(bitPattern: count)) is wrong")
+  }
+  // All are checked before memory is taken for so many.
+  for index in 0..<count { _ = try name(names[index], "\(label)[\(index)]") }
+  let result = try arena.allocate(NameBytes.self, count)
+  for index in 0..<count { result[index] = try name(names[index], "\(label)[\(index)]") }
+  return UnsafeBufferPointer(start: result, count: count)
+}
+
+/// The bytes of a C string that must not be NULL and must be UTF-8.
+private func name(
+  _ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String
+) throws(ARMSError) -> NameBytes {
+  guard let pointer else { throw ARMSError(.invalidArgument, "\(label()) is NULL; a string is wanted") }
+  let bytes = try text(pointer, -1, label())
+  guard UTF8Text.firstInvalidOffset(bytes) == nil else {
+    throw ARMSError(.invalidText, "\(label()) is not UTF-8")
+  }
+  return bytes
+}
+
 /// Bytes of a text given by pointer and length; `ARMS_NUL_TERMINATED` means "up to the NUL".
 func text(
-  _ pointer: UnsafePointer<CChar>?, _ length: Int, _ label: String
+  _ pointer: UnsafePointer<CChar>?, _ length: Int, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> UnsafeBufferPointer<UInt8> {
   guard let pointer else {
-    throw ARMSError(.invalidArgument, "\(label) is NULL; a text is wanted, which may be empty")
+    throw ARMSError(.invalidArgument, "\(label()) is NULL; a text is wanted, which may be empty")
   }
   let bytes = UnsafeRawPointer(pointer).assumingMemoryBound(to: UInt8.self)
-  return UnsafeBufferPointer(start: bytes, count: try bytesOf(pointer, length, label))
+  return UnsafeBufferPointer(start: bytes, count: try bytesOf(pointer, length, label()))
 }
 
 private func bytesOf(
-  _ pointer: UnsafePointer<CChar>, _ length: Int, _ label: String
+  _ pointer: UnsafePointer<CChar>, _ length: Int, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> Int {
   // SIZE_MAX arrives as -1.
   if length == -1 {
@@ -84,7 +111,7 @@ private func bytesOf(
     return count
   }
   guard length >= 0 else {
-    throw ARMSError(.invalidArgument, "the length of \(label) is more than half the address space")
+    throw ARMSError(.invalidArgument, "the length of \(label()) is more than half the address space")
   }
   return length
 }
@@ -131,30 +158,43 @@ func structSize(
   return size
 }
 
-/// Elements of an array of structs, whose stride is the first one's `struct_size`.
-func readAll<T: BitwiseCopyable>(
-  _ pointer: UnsafePointer<T>?, _ count: Int, empty: T, _ label: String
-) throws(ARMSError) -> [T] {
-  if count == 0 { return [] }
-  guard let pointer, isCount(count) else {
-    throw ARMSError(.invalidArgument, "\(label) is NULL or its count \(UInt(bitPattern: count)) is wrong")
+/// An array of structs of the host, to be read with the stride that its first element names.
+struct HostStructs<T: BitwiseCopyable> {
+  let count: Int
+  private let start: UnsafeRawPointer?
+  private let stride: Int
+  private let empty: T
+
+  init(
+    _ pointer: UnsafePointer<T>?, _ count: Int, empty: T, _ label: @autoclosure () -> String
+  ) throws(ARMSError) {
+    self.count = count
+    self.empty = empty
+    guard count != 0 else {
+      (start, stride) = (nil, 0)
+      return
+    }
+    guard let pointer, isCount(count) else {
+      throw ARMSError(
+        .invalidArgument, "\(label()) is NULL or its count \(UInt(bitPattern: count)) is wrong")
+    }
+    stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label())[0]")
+    guard stride % MemoryLayout<T>.alignment == 0 else {
+      throw ARMSError(
+        .invalidArgument, "\(label())[0].struct_size is \(stride), which no struct of that kind has")
+    }
+    start = UnsafeRawPointer(pointer)
   }
-  let stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
-  guard stride % MemoryLayout<T>.alignment == 0 else {
-    throw ARMSError(
-      .invalidArgument, "\(label)[0].struct_size is \(stride), which no struct of that kind has")
-  }
-  var result: [T] = []
-  result.reserveCapacity(count)
-  for index in 0..<count {
-    let element = (UnsafeRawPointer(pointer) + index * stride).assumingMemoryBound(to: T.self)
+
+  /// An element, as much of it as the host knows.
+  subscript(index: Int) -> T {
     var value = empty
     withUnsafeMutableBytes(of: &value) { bytes in
-      bytes.baseAddress?.copyMemory(from: element, byteCount: min(stride, bytes.count))
+      guard let target = bytes.baseAddress, let start else { return }
+      target.copyMemory(from: start + index * stride, byteCount: min(stride, bytes.count))
     }
-    result.append(value)
+    return value
   }
-  return result
 }
 
 /// An array of structs in the host's memory, to be written with the stride that its first element names.
@@ -213,12 +253,13 @@ func deliver<T: BitwiseCopyable>(
 
 /// Writes a string and its NUL into a fixed array of chars, cut at a character's border if it is too long.
 func write<Field>(_ string: String, to field: inout Field) {
-  withUnsafeMutableBytes(of: &field) { bytes in
-    for index in bytes.indices { bytes[index] = 0 }
-    let utf8 = string.utf8
-    var end = min(utf8.count, bytes.count - 1)
-    let units = Array(utf8)
-    while end > 0, end < units.count, units[end] & 0xC0 == 0x80 { end -= 1 }
-    for index in 0..<end { bytes[index] = units[index] }
+  var string = string
+  string.withUTF8 { units in
+    withUnsafeMutableBytes(of: &field) { bytes in
+      for index in bytes.indices { bytes[index] = 0 }
+      var end = min(units.count, bytes.count - 1)
+      while end > 0, end < units.count, units[end] & 0xC0 == 0x80 { end -= 1 }
+      for index in 0..<end { bytes[index] = units[index] }
+    }
   }
 }

@@ -10,10 +10,9 @@ public func arms_candidates_add(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     var converted: [Candidate] = []
-    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates")
-      .enumerated()
-    {
-      converted.append(try convert(candidate, "candidates[\(index)]", profile: true))
+    let given = try HostStructs(candidates, count, empty: arms_candidate(), "candidates")
+    for index in 0..<given.count {
+      converted.append(try convert(given[index], "candidates[\(index)]", profile: true))
     }
     try router.add(converted)
   }
@@ -28,10 +27,9 @@ public func arms_candidates_update(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     var converted: [Candidate] = []
-    for (index, candidate) in try readAll(candidates, count, empty: arms_candidate(), "candidates")
-      .enumerated()
-    {
-      converted.append(try convert(candidate, "candidates[\(index)]", profile: false))
+    let given = try HostStructs(candidates, count, empty: arms_candidate(), "candidates")
+    for index in 0..<given.count {
+      converted.append(try convert(given[index], "candidates[\(index)]", profile: false))
     }
     try router.update(converted)
   }

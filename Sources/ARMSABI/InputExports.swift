@@ -8,28 +8,32 @@ func convert(_ pointer: UnsafePointer<arms_image_input>?, _ label: String) throw
 }
 
 /// An image of the host, its struct already read.
-func convert(_ image: arms_image_input, _ label: String) throws(ARMSError) -> ImageInput {
+func convert(
+  _ image: arms_image_input, _ label: @autoclosure () -> String
+) throws(ARMSError) -> ImageInput {
   let exact = UInt32(ARMS_IMAGE_EXACT.rawValue)
   guard image.flags & ~exact == 0 else {
     throw ARMSError(
-      .invalidArgument, "\(label).flags is \(image.flags); only ARMS_IMAGE_EXACT (\(exact)) is known")
+      .invalidArgument, "\(label()).flags is \(image.flags); only ARMS_IMAGE_EXACT (\(exact)) is known")
   }
-  return ImageInput(try source(image, label), exact: image.flags & exact != 0)
+  return ImageInput(try source(image, label()), exact: image.flags & exact != 0)
 }
 
-private func source(_ image: arms_image_input, _ label: String) throws(ARMSError) -> ImageInput.Source {
+private func source(
+  _ image: arms_image_input, _ label: @autoclosure () -> String
+) throws(ARMSError) -> ImageInput.Source {
   guard let data = image.data else {
-    throw ARMSError(.invalidArgument, "\(label).data is NULL; its bytes are wanted")
+    throw ARMSError(.invalidArgument, "\(label()).data is NULL; its bytes are wanted")
   }
   if image.format == UInt32(ARMS_IMAGE_PATH.rawValue) {
-    let path = try text(data.assumingMemoryBound(to: CChar.self), image.size, "\(label).data")
+    let path = try text(data.assumingMemoryBound(to: CChar.self), image.size, "\(label()).data")
     guard let path = String(validating: path, as: UTF8.self), !path.utf8.contains(0) else {
-      throw ARMSError(.invalidText, "\(label).data is a path that is not UTF-8 or holds a NUL")
+      throw ARMSError(.invalidText, "\(label()).data is a path that is not UTF-8 or holds a NUL")
     }
     return .path(path)
   }
   guard image.size >= 0, image.stride >= 0 else {
-    throw ARMSError(.invalidArgument, "\(label).size or stride is more than half the address space")
+    throw ARMSError(.invalidArgument, "\(label()).size or stride is more than half the address space")
   }
   let bytes = UnsafeRawBufferPointer(start: data, count: image.size)
   let (width, height) = (Int(image.width), Int(image.height))
@@ -38,19 +42,19 @@ private func source(_ image: arms_image_input, _ label: String) throws(ARMSError
   case ARMS_IMAGE_RGB8: return .rgb8(bytes, width: width, height: height, stride: image.stride)
   case ARMS_IMAGE_RGBA8: return .rgba8(bytes, width: width, height: height, stride: image.stride)
   case ARMS_IMAGE_GRAY8: return .gray8(bytes, width: width, height: height, stride: image.stride)
-  case ARMS_IMAGE_PREPARED: return .prepared(try floats(bytes, label))
+  case ARMS_IMAGE_PREPARED: return .prepared(try floats(bytes, label()))
   default:
     throw ARMSError(
-      .invalidArgument, "\(label).format is \(image.format); 0 to 5 is wanted, see arms_image_format")
+      .invalidArgument, "\(label()).format is \(image.format); 0 to 5 is wanted, see arms_image_format")
   }
 }
 
 private func floats(
-  _ bytes: UnsafeRawBufferPointer, _ label: String
+  _ bytes: UnsafeRawBufferPointer, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> UnsafeBufferPointer<Float> {
   let size = MemoryLayout<Float>.stride
   guard bytes.count % size == 0, Int(bitPattern: bytes.baseAddress) % size == 0 else {
-    throw ARMSError(.invalidArgument, "\(label).data of a prepared image is not aligned floats")
+    throw ARMSError(.invalidArgument, "\(label()).data of a prepared image is not aligned floats")
   }
   return bytes.assumingMemoryBound(to: Float.self)
 }

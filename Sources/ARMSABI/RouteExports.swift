@@ -12,16 +12,22 @@ public func arms_route(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     guard let query else { throw ARMSError(.invalidArgument, "query is NULL; a query is wanted") }
-    let asked = try convert(try read(query, empty: arms_query(), "query"), "query")
-    var options = try routeOptions(options)
-    let out = try required(decision, "decision")
-    _ = try structSize(out, minimum: MemoryLayout<arms_decision>.size, "decision")
-    var list: HostArray<arms_ranked>?
-    if ranked != nil || capacity != 0 { list = try HostArray(ranked, capacity, "ranked") }
-    options.rankedLimit = list?.capacity ?? 0
-    let chosen = try router.route(asked, options)
-    for (index, entry) in chosen.ranked.enumerated() { list?.write(convert(entry), at: index) }
-    try write(convert(chosen), to: out, "decision")
+    try router.execute { (execution) throws(ARMSError) in
+      let query = try read(query, empty: arms_query(), "query")
+      try HostQueries.check(query, "query")
+      var asked = try HostQueries(capacity: 1, in: execution.arena)
+      try asked.append(query, "query")
+      var options = try routeOptions(options, in: execution.arena)
+      let out = try required(decision, "decision")
+      _ = try structSize(out, minimum: MemoryLayout<arms_decision>.size, "decision")
+      var list: HostArray<arms_ranked>?
+      if ranked != nil || capacity != 0 { list = try HostArray(ranked, capacity, "ranked") }
+      options.route.rankedLimit = list?.capacity ?? 0
+      let chosen = try router.route(asked.views, options.route, allowed: options.allowed, on: execution)
+      for rank in 0..<chosen.rankedLimit { list?.write(convert(chosen.ranked(rank)), at: rank) }
+      try write(convert(chosen), to: out, "decision")
+      extendLifetime(asked)
+    }
   }
 }
 
@@ -36,40 +42,44 @@ public func arms_score(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     let columns = try required(columns, "columns")
-    var asked: [Query] = []
-    for (index, query) in try readAll(queries, queryCount, empty: arms_query(), "queries").enumerated() {
-      asked.append(try convert(query, "queries[\(index)]"))
-    }
-    let (names, output) = try scoreOptions(options)
-    var found = 0
-    do throws(ARMSError) {
-      let scored = try router.score(asked, candidates: names, output: output) {
-        (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
-        let (needed, overflow) = asked.count.multipliedReportingOverflow(by: count)
-        guard !overflow else {
-          throw ARMSError(.limitExceeded, "\(asked.count) x \(count) scores are too many")
+    let given = try HostStructs(queries, queryCount, empty: arms_query(), "queries")
+    try router.execute { (execution) throws(ARMSError) in
+      // Each is checked before memory is taken for so many.
+      for index in 0..<given.count { try HostQueries.check(given[index], "queries[\(index)]") }
+      var asked = try HostQueries(capacity: given.count, in: execution.arena)
+      for index in 0..<given.count { try asked.append(given[index], "queries[\(index)]") }
+      let (names, output) = try scoreOptions(options, in: execution.arena)
+      var found = 0
+      do throws(ARMSError) {
+        let scored = try router.score(asked.views, candidates: names, output: output, on: execution) {
+          (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
+          let (needed, overflow) = given.count.multipliedReportingOverflow(by: count)
+          guard !overflow else {
+            throw ARMSError(.limitExceeded, "\(given.count) x \(count) scores are too many")
+          }
+          found = count
+          var total = 0
+          return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
         }
-        found = count
-        var total = 0
-        return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
+        extendLifetime(asked)
+        columns.pointee = found
+        generation?.pointee = scored
+      } catch {
+        if error.code == .bufferTooSmall { columns.pointee = found }
+        throw error
       }
-      columns.pointee = found
-      generation?.pointee = scored
-    } catch {
-      if error.code == .bufferTooSmall { columns.pointee = found }
-      throw error
     }
   }
 }
 
 private func scoreOptions(
-  _ pointer: UnsafePointer<arms_score_options>?
-) throws(ARMSError) -> ([String]?, ScoreOutput) {
+  _ pointer: UnsafePointer<arms_score_options>?, in arena: ScratchArena
+) throws(ARMSError) -> (UnsafeBufferPointer<NameBytes>?, ScoreOutput) {
   guard let pointer else { return (nil, .confidence) }
   let options = try read(pointer, empty: arms_score_options(), "options")
   let names =
     options.names == nil && options.name_count == 0
-    ? nil : try strings(options.names, options.name_count, "options.names")
+    ? nil : try ARMSABI.names(options.names, options.name_count, "options.names", in: arena)
   switch arms_score_output(options.output) {
   case ARMS_SCORE_CONFIDENCE: return (names, .confidence)
   case ARMS_SCORE_LOGIT: return (names, .logit)
@@ -79,49 +89,10 @@ private func scoreOptions(
   }
 }
 
-/// A query of the host, its struct already read.
-private func convert(_ query: arms_query, _ label: String) throws(ARMSError) -> Query {
-  let count = Int(query.image_count)
-  var images: [Query.Image] = []
-  if let encoded = query.encoded_images {
-    guard query.images == nil else {
-      throw ARMSError(.invalidArgument, "\(label) has images and encoded_images; give one of them")
-    }
-    for index in 0..<count {
-      images.append(
-        .encoded(
-          try object(encoded[index], .image, as: EncodedImage.self, "\(label).encoded_images[\(index)]")))
-    }
-  } else {
-    for (index, image) in try readAll(query.images, count, empty: arms_image_input(), "\(label).images")
-      .enumerated()
-    {
-      images.append(.input(try convert(image, "\(label).images[\(index)]")))
-    }
-  }
-  return Query(try question(query, label), images: images)
-}
-
-private func question(_ query: arms_query, _ label: String) throws(ARMSError) -> Query.Question {
-  let given = (query.text != nil ? 1 : 0) + (query.tokens != nil ? 1 : 0) + (query.question != nil ? 1 : 0)
-  guard given == 1 else {
-    throw ARMSError(
-      .invalidArgument, "\(label) has \(given) questions; give one of text, tokens and question")
-  }
-  if let tokens = query.tokens {
-    guard query.token_count >= 0 else {
-      throw ARMSError(.invalidArgument, "\(label).token_count is more than half the address space")
-    }
-    return .tokens(UnsafeBufferPointer(start: tokens, count: query.token_count))
-  }
-  if let question = query.question {
-    return .encoded(try object(question, .question, as: EncodedQuestion.self, "\(label).question"))
-  }
-  return .utf8(try text(query.text, query.text_length, "\(label).text"))
-}
-
-private func routeOptions(_ pointer: UnsafePointer<arms_route_options>?) throws(ARMSError) -> RouteOptions {
-  guard let pointer else { return RouteOptions() }
+private func routeOptions(
+  _ pointer: UnsafePointer<arms_route_options>?, in arena: ScratchArena
+) throws(ARMSError) -> (route: RouteOptions, allowed: UnsafeBufferPointer<NameBytes>?) {
+  guard let pointer else { return (RouteOptions(), nil) }
   let options = try read(pointer, empty: arms_route_options(), "options")
   var result = RouteOptions()
   switch arms_policy(options.policy) {
@@ -135,11 +106,11 @@ private func routeOptions(_ pointer: UnsafePointer<arms_route_options>?) throws(
   result.abstainBelow = options.abstain_below
   result.maxCost = options.max_cost == 0 ? nil : options.max_cost
   result.maxLatency = options.max_latency == 0 ? nil : options.max_latency
-  if options.allowed != nil || options.allowed_count != 0 {
-    result.allowed = try strings(options.allowed, options.allowed_count, "options.allowed")
-  }
+  let allowed =
+    options.allowed == nil && options.allowed_count == 0
+    ? nil : try names(options.allowed, options.allowed_count, "options.allowed", in: arena)
   if let second = options.second { result.second = try router(second, "options.second") }
-  return result
+  return (result, allowed)
 }
 
 private func convert(_ entry: RankedCandidate) -> arms_ranked {
@@ -153,20 +124,20 @@ private func convert(_ entry: RankedCandidate) -> arms_ranked {
   return ranked
 }
 
-private func convert(_ decision: Decision) -> arms_decision {
+private func convert(_ decision: DecisionView) -> arms_decision {
   var result = arms_decision()
   if decision.name == nil { result.flags |= UInt32(ARMS_DECISION_ABSTAINED.rawValue) }
-  if decision.questionTokens < decision.questionTokensTotal {
+  if decision.tokens.read < decision.tokens.total {
     result.flags |= UInt32(ARMS_DECISION_QUESTION_TRUNCATED.rawValue)
   }
-  if decision.usedSecondRouter { result.flags |= UInt32(ARMS_DECISION_SECOND_ROUTER.rawValue) }
+  if !decision.secondGate.isEmpty { result.flags |= UInt32(ARMS_DECISION_SECOND_ROUTER.rawValue) }
   write(decision.name ?? "", to: &result.name)
   result.confidence = decision.confidence
   result.utility = decision.utility
   result.generation = decision.generation
   result.ranked_count = UInt64(clamping: decision.rankedCount)
-  result.question_tokens = UInt32(clamping: decision.questionTokens)
-  result.question_tokens_total = UInt32(clamping: decision.questionTokensTotal)
+  result.question_tokens = UInt32(clamping: decision.tokens.read)
+  result.question_tokens_total = UInt32(clamping: decision.tokens.total)
   result.expert_count = UInt32(clamping: decision.gate.count)
   result.second_expert_count = UInt32(clamping: decision.secondGate.count)
   write(decision.gate, to: &result.gate)
@@ -175,7 +146,7 @@ private func convert(_ decision: Decision) -> arms_decision {
 }
 
 /// Writes floats into a fixed array, as many as it holds.
-private func write<Field>(_ values: [Float], to field: inout Field) {
+private func write<Field>(_ values: UnsafeBufferPointer<Float>, to field: inout Field) {
   withUnsafeMutableBytes(of: &field) { bytes in
     let floats = bytes.bindMemory(to: Float.self)
     for (index, value) in values.prefix(floats.count).enumerated() { floats[index] = value }

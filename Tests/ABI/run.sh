@@ -77,6 +77,11 @@ if built "$work/exports" "$here/exports.c" -L"$work" -larms -Wl,-rpath,"$work" -
 else
   failed=$((failed + 1))
 fi
+if built "$work/allocations" "$here/allocations.c" -L"$work" -larms -Wl,-rpath,"$work"; then
+  count "allocations" "$work/allocations" "$root"/Tests/Fixtures/models/*.gguf
+else
+  failed=$((failed + 1))
+fi
 count "packaging" sh "$here/packaging.sh" "$library"
 
 printf '%d passed, %d failed\n' "$passed" "$failed"

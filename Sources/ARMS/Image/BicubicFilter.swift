@@ -8,9 +8,9 @@ import CImageCodec
 /// not matter.
 struct BicubicFilter {
   /// The first source pixel of each output.
-  private(set) var starts: [Int] = []
+  let starts: UnsafeBufferPointer<Int>
   /// [outputs, taps], with 0 after the last tap of an output.
-  private(set) var coefficients: [Int32] = []
+  let coefficients: UnsafeBufferPointer<Int32>
   /// The most source pixels of an output.
   let taps: Int
 
@@ -21,33 +21,44 @@ struct BicubicFilter {
   }
 
   /// Coefficients for the outputs in `window` of an axis of `outputs`, over `inputs` source pixels that
-  /// cover `extent` units; they differ when a decoder has rounded the last pixel up.
-  init(inputs: Int, extent: Double, outputs: Int, window: Range<Int>) {
+  /// cover `extent` units; they differ when a decoder has rounded the last pixel up. They lie in `arena`.
+  init(
+    inputs: Int, extent: Double, outputs: Int, window: Range<Int>, in arena: ScratchArena
+  ) throws(ARMSError) {
     let scale = extent / Double(outputs)
     let stretch = max(scale, 1)
     let support = 2 * stretch
     // An output reaches at most this many pixels; never more than there are, so that a window of
     // `taps` pixels always fits.
     taps = min(Int(support.rounded(.up)) * 2 + 1, inputs)
-    starts.reserveCapacity(window.count)
-    coefficients.reserveCapacity(window.count * taps)
-    for output in window {
-      append(centre: (Double(output) + 0.5) * scale, support: support, stretch: stretch, inputs: inputs)
+    let starts = try arena.allocate(Int.self, window.count)
+    let coefficients = try arena.allocate(Int32.self, window.count * taps)
+    for (row, output) in window.enumerated() {
+      starts[row] = Self.compute(
+        coefficients + row * taps, taps: taps, centre: (Double(output) + 0.5) * scale, support: support,
+        stretch: stretch, inputs: inputs)
     }
+    self.starts = UnsafeBufferPointer(start: starts, count: window.count)
+    self.coefficients = UnsafeBufferPointer(start: coefficients, count: window.count * taps)
   }
 
-  private mutating func append(centre: Double, support: Double, stretch: Double, inputs: Int) {
+  /// Writes the coefficients of one output, and returns its first source pixel.
+  private static func compute(
+    _ coefficients: UnsafeMutablePointer<Int32>, taps: Int, centre: Double, support: Double, stretch: Double,
+    inputs: Int
+  ) -> Int {
     let first = min(max(Int(centre - support + 0.5), 0), inputs - 1)
     let last = max(min(Int(centre + support + 0.5), inputs), first + 1)
-    var weights = (first..<last).map { Self.weight((Double($0) - centre + 0.5) * (1 / stretch)) }
-    let sum = weights.reduce(0, +)
-    if sum != 0 { weights = weights.map { $0 / sum } }
+    func weight(_ pixel: Int) -> Double { Self.weight((Double(pixel) - centre + 0.5) * (1 / stretch)) }
+    var sum = 0.0
+    for pixel in first..<last { sum += weight(pixel) }
     // Moving the start keeps the window inside the image at its end; the moved-in taps are 0.
     let start = min(first, inputs - taps)
-    starts.append(start)
-    coefficients.append(contentsOf: repeatElement(0, count: first - start))
-    coefficients.append(contentsOf: weights.map(Self.fixed))
-    coefficients.append(contentsOf: repeatElement(0, count: taps - (last - start)))
+    coefficients.update(repeating: 0, count: taps)
+    for pixel in first..<last {
+      coefficients[pixel - start] = fixed(sum != 0 ? weight(pixel) / sum : weight(pixel))
+    }
+    return start
   }
 
   private static func weight(_ x: Double) -> Double {

@@ -16,12 +16,13 @@ struct ImagePreprocessor: Sendable {
   /// The largest sizes that are taken from a model file.
   private static let largestSize = 1 << 14
 
-  /// Writes floats [3, cropSize, cropSize] to `pixels`.
+  /// Writes floats [3, cropSize, cropSize] to `pixels`, with what it needs meanwhile in `arena`.
   ///
   /// Throws `invalidImage`, `limitExceeded`, `io`, `notFinite`, `invalidArgument` or `outOfMemory`; what
   /// `pixels` holds is then undefined.
   func prepare(
-    _ input: ImageInput, limits: ImageLimits, into pixels: UnsafeMutablePointer<Float>
+    _ input: ImageInput, limits: ImageLimits, into pixels: UnsafeMutablePointer<Float>,
+    in arena: ScratchArena
   ) throws(ARMSError) {
     guard (1...Self.largestSize).contains(resizeSize), (1...Self.largestSize).contains(cropSize),
       mean.count == 3, std.count == 3
@@ -33,18 +34,22 @@ struct ImagePreprocessor: Sendable {
     }
     switch input.source {
     case .encoded(let data):
-      try prepare(encoded: data, name: "image", exact: input.exact, limits: limits, into: pixels)
+      try prepare(encoded: data, name: "image", exact: input.exact, limits: limits, into: pixels, in: arena)
     case .path(let path):
       let file = try ImageFile.read(path, limits: limits)
       defer { extendLifetime(file) }
       let data = UnsafeRawBufferPointer(file.bytes)
-      try prepare(encoded: data, name: "image '\(path)'", exact: input.exact, limits: limits, into: pixels)
+      try prepare(
+        encoded: data, name: "image '\(path)'", exact: input.exact, limits: limits, into: pixels, in: arena)
     case .rgb8(let data, let width, let height, let stride):
-      try prepare(raw: data, (width, height), channels: 3, stride: stride, limits: limits, into: pixels)
+      try prepare(
+        raw: data, (width, height), channels: 3, stride: stride, limits: limits, into: pixels, in: arena)
     case .rgba8(let data, let width, let height, let stride):
-      try prepare(raw: data, (width, height), channels: 4, stride: stride, limits: limits, into: pixels)
+      try prepare(
+        raw: data, (width, height), channels: 4, stride: stride, limits: limits, into: pixels, in: arena)
     case .gray8(let data, let width, let height, let stride):
-      try prepare(raw: data, (width, height), channels: 1, stride: stride, limits: limits, into: pixels)
+      try prepare(
+        raw: data, (width, height), channels: 1, stride: stride, limits: limits, into: pixels, in: arena)
     case .prepared(let values):
       try copy(values, into: pixels)
     }
@@ -52,30 +57,31 @@ struct ImagePreprocessor: Sendable {
 
   private func prepare(
     encoded data: UnsafeRawBufferPointer, name: String, exact: Bool, limits: ImageLimits,
-    into pixels: UnsafeMutablePointer<Float>
+    into pixels: UnsafeMutablePointer<Float>, in arena: ScratchArena
   ) throws(ARMSError) {
     var decoder = try ImageDecoder(data, name: name, limits: limits)
     let full = (width: decoder.width, height: decoder.height)
     try decoder.start(shortest: exact ? Int.max : 2 * resizeSize)
     let scale = decoder.scale
     if decoder.orientation == .upright {
-      try resample(&decoder, size: full, scale: scale, into: pixels)
+      try resample(&decoder, size: full, scale: scale, into: pixels, in: arena)
     } else {
       let turned = decoder.orientation.swapsAxes ? (full.height, full.width) : full
-      let image = try OrientedPixels(&decoder)
+      let image = try OrientedPixels(&decoder, in: arena)
       defer { extendLifetime(image) }
       var rows = image.rows
-      try resample(&rows, size: turned, scale: scale, into: pixels)
+      try resample(&rows, size: turned, scale: scale, into: pixels, in: arena)
     }
   }
 
   private func prepare(
     raw data: UnsafeRawBufferPointer, _ size: (width: Int, height: Int), channels: Int, stride: Int,
-    limits: ImageLimits, into pixels: UnsafeMutablePointer<Float>
+    limits: ImageLimits, into pixels: UnsafeMutablePointer<Float>,
+    in arena: ScratchArena
   ) throws(ARMSError) {
     var rows = try RawPixels(
       data, width: size.width, height: size.height, channels: channels, stride: stride, limits: limits)
-    try resample(&rows, size: size, scale: 1, into: pixels)
+    try resample(&rows, size: size, scale: 1, into: pixels, in: arena)
   }
 
   private func copy(
@@ -96,16 +102,18 @@ struct ImagePreprocessor: Sendable {
   /// Resamples rows that stand for an image of `size` at `scale`.
   private func resample<Rows: PixelRows & ~Copyable>(
     _ rows: inout Rows, size: (width: Int, height: Int), scale: Double,
-    into pixels: UnsafeMutablePointer<Float>
+    into pixels: UnsafeMutablePointer<Float>, in arena: ScratchArena
   ) throws(ARMSError) {
     let shorter = min(size.width, size.height)
     let horizontal = CropAxis(size.width, shorter: shorter, resizeSize: resizeSize, cropSize: cropSize)
     let vertical = CropAxis(size.height, shorter: shorter, resizeSize: resizeSize, cropSize: cropSize)
     let resampler = Resampler(
-      columns: horizontal.filter(inputs: rows.width, scale: scale),
-      rows: vertical.filter(inputs: rows.height, scale: scale),
-      verticalFirst: Resampler.startsVertically(from: size, to: (horizontal.resized, vertical.resized)))
-    let normalization = PixelNormalization(mean: mean, std: std, size: cropSize, pixels: pixels)
+      columns: try horizontal.filter(inputs: rows.width, scale: scale, in: arena),
+      rows: try vertical.filter(inputs: rows.height, scale: scale, in: arena),
+      verticalFirst: Resampler.startsVertically(from: size, to: (horizontal.resized, vertical.resized)),
+      in: arena)
+    let normalization = try PixelNormalization(
+      mean: mean, std: std, size: cropSize, pixels: pixels, in: arena)
     if horizontal.window.count < cropSize || vertical.window.count < cropSize {
       normalization.fillWithBlack()
     }
@@ -140,7 +148,10 @@ struct CropAxis {
   }
 
   /// The coefficients of the window over `inputs` pixels, decoded at `scale`.
-  func filter(inputs: Int, scale: Double) -> BicubicFilter {
-    BicubicFilter(inputs: inputs, extent: Double(size) * scale, outputs: resized, window: window)
+  func filter(
+    inputs: Int, scale: Double, in arena: ScratchArena
+  ) throws(ARMSError) -> BicubicFilter {
+    try BicubicFilter(
+      inputs: inputs, extent: Double(size) * scale, outputs: resized, window: window, in: arena)
   }
 }

@@ -41,15 +41,15 @@ struct OrientedPixels: ~Copyable {
   private static let strip = 16
 
   /// Reads and turns all rows of a started decoder.
-  init(_ decoder: inout ImageDecoder) throws(ARMSError) {
+  init(_ decoder: inout ImageDecoder, in arena: ScratchArena) throws(ARMSError) {
     let orientation = decoder.orientation
     let channels = decoder.channels
     let width = orientation.swapsAxes ? decoder.height : decoder.width
     let height = orientation.swapsAxes ? decoder.width : decoder.height
     // The decoder's limits and its row buffers have shown that a row's bytes do not overflow.
     let rowBytes = decoder.width * channels
-    let buffer = try ByteBuffer(decoder.height, times: rowBytes)
-    let rows = try ByteBuffer(Self.strip, times: rowBytes)
+    let buffer = try ByteBuffer(decoder.height, times: rowBytes, in: arena)
+    let rows = try ByteBuffer(Self.strip, times: rowBytes, in: arena)
     defer { extendLifetime(rows) }
     let (origin, alongRow, alongColumn) = orientation.steps(width: width, height: height)
     var y = 0

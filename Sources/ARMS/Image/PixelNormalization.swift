@@ -1,15 +1,19 @@
 /// Writes 8-bit pixels as normalised floats, (value / 255 - mean) / std, into planes of channels.
 struct PixelNormalization {
   /// [3, 256]
-  private let table: [Float]
+  private let table: UnsafePointer<Float>
   private let size: Int
   private let pixels: UnsafeMutablePointer<Float>
 
-  /// `pixels` holds [3, size, size] and must outlive this value.
-  init(mean: [Float], std: [Float], size: Int, pixels: UnsafeMutablePointer<Float>) {
-    table = zip(mean, std).flatMap { mean, std in
-      (0..<256).map { (Float($0) / 255 - mean) / std }
+  /// `pixels` holds [3, size, size] and must outlive this value, as must what lies in `arena`.
+  init(
+    mean: [Float], std: [Float], size: Int, pixels: UnsafeMutablePointer<Float>, in arena: ScratchArena
+  ) throws(ARMSError) {
+    let table = try arena.allocate(Float.self, 3 * 256)
+    for c in 0..<3 {
+      for level in 0..<256 { table[256 * c + level] = (Float(level) / 255 - mean[c]) / std[c] }
     }
+    self.table = UnsafePointer(table)
     self.size = size
     self.pixels = pixels
   }
@@ -23,13 +27,11 @@ struct PixelNormalization {
 
   /// Writes `columns` interleaved pixels of 1 or 3 channels to row `y`, from column `x` on.
   func write(_ row: UnsafePointer<UInt8>, channels: Int, columns: Int, x: Int, y: Int) {
-    table.withUnsafeBufferPointer { table in
-      for c in 0..<3 {
-        let plane = pixels + (c * size + y) * size + x
-        let values = table.baseAddress.unsafelyUnwrapped + 256 * c
-        let source = row + (channels == 1 ? 0 : c)
-        for i in 0..<columns { plane[i] = values[Int(source[i * channels])] }
-      }
+    for c in 0..<3 {
+      let plane = pixels + (c * size + y) * size + x
+      let values = table + 256 * c
+      let source = row + (channels == 1 ? 0 : c)
+      for i in 0..<columns { plane[i] = values[Int(source[i * channels])] }
     }
   }
 }

@@ -8,12 +8,14 @@ struct Resampler {
   private let columns: BicubicFilter
   private let rows: BicubicFilter
   private let verticalFirst: Bool
+  private let arena: ScratchArena
 
-  /// Resamples with `columns` along the rows and with `rows` along the columns.
-  init(columns: BicubicFilter, rows: BicubicFilter, verticalFirst: Bool) {
+  /// Resamples with `columns` along the rows and with `rows` along the columns, in scratch memory of `arena`.
+  init(columns: BicubicFilter, rows: BicubicFilter, verticalFirst: Bool, in arena: ScratchArena) {
     self.columns = columns
     self.rows = rows
     self.verticalFirst = verticalFirst
+    self.arena = arena
   }
 
   /// Whether Pillow (since 13) runs the vertical pass first: it does when the height shrinks by more
@@ -30,7 +32,8 @@ struct Resampler {
     _ source: inout Rows, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
     let firstColumn = try source.narrow(to: columns.span)
-    let pass = HorizontalPass(columns, firstColumn: firstColumn, channels: source.channels)
+    let pass = try HorizontalPass(
+      columns, firstColumn: firstColumn, channels: source.channels, in: arena)
     if verticalFirst {
       try runVerticalFirst(&source, pass, write: write)
     } else {
@@ -46,9 +49,9 @@ struct Resampler {
     _ source: inout Rows, _ pass: HorizontalPass, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
     let width = outputWidth(channels: source.channels)
-    let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width)
+    let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width, in: arena)
     defer { extendLifetime(strip) }
-    let kept = try ByteBuffer(rows.span.count, times: width)
+    let kept = try ByteBuffer(rows.span.count, times: width, in: arena)
     defer { extendLifetime(kept) }
     try source.skip(rows.span.lowerBound, through: strip.pointer)
     for y in stride(from: 0, to: rows.span.count, by: Int(CIC_STRIP)) {
@@ -58,7 +61,7 @@ struct Resampler {
     }
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
 
-    let output = try ByteBuffer(count: width)
+    let output = try ByteBuffer(1, times: width, in: arena)
     defer { extendLifetime(output) }
     for y in 0..<rows.starts.count {
       resampleRows(kept.pointer, stride: width, width: width, output: y, into: output.pointer)
@@ -72,16 +75,16 @@ struct Resampler {
   ) throws(ARMSError) {
     let width = outputWidth(channels: source.channels)
     let rowBytes = source.width * source.channels
-    let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width)
+    let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width, in: arena)
     defer { extendLifetime(strip) }
     let stripStride = pass.stride(of: source.width)
-    let kept = try ByteBuffer(rows.span.count, times: rowBytes)
+    let kept = try ByteBuffer(rows.span.count, times: rowBytes, in: arena)
     defer { extendLifetime(kept) }
     try source.skip(rows.span.lowerBound, through: strip.pointer)
     try source.read(rows.span.count, into: kept.pointer, stride: rowBytes)
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
 
-    let output = try ByteBuffer(Int(CIC_STRIP), times: width)
+    let output = try ByteBuffer(Int(CIC_STRIP), times: width, in: arena)
     defer { extendLifetime(output) }
     for y in stride(from: 0, to: rows.starts.count, by: Int(CIC_STRIP)) {
       let count = min(Int(CIC_STRIP), rows.starts.count - y)
@@ -99,10 +102,8 @@ struct Resampler {
     _ kept: UnsafePointer<UInt8>, stride: Int, width: Int, output: Int, into row: UnsafeMutablePointer<UInt8>
   ) {
     let first = kept + (rows.starts[output] - rows.span.lowerBound) * stride
-    rows.coefficients.withUnsafeBufferPointer { coefficients in
-      let taps = coefficients.baseAddress.unsafelyUnwrapped + output * rows.taps
-      cic_resample_rows(first, stride, taps, rows.taps, width, row)
-    }
+    guard let coefficients = rows.coefficients.baseAddress else { return }
+    cic_resample_rows(first, stride, coefficients + output * rows.taps, rows.taps, width, row)
   }
 }
 
@@ -110,25 +111,33 @@ struct Resampler {
 private struct HorizontalPass {
   private let channels: Int
   /// [columns, groups, CIC_GROUP]; each tap once a channel, 0 after the last tap.
-  private let coefficients: [Int32]
+  private let coefficients: UnsafePointer<Int32>
   /// The first byte of each column's window.
-  private let offsets: [Int]
+  private let offsets: UnsafePointer<Int>
+  private let count: Int
   private let groups: Int
 
-  /// A pass over rows that begin with `firstColumn` of the image.
-  init(_ filter: BicubicFilter, firstColumn: Int, channels: Int) {
+  /// A pass over rows that begin with `firstColumn` of the image. What it reads lies in `arena`.
+  init(
+    _ filter: BicubicFilter, firstColumn: Int, channels: Int, in arena: ScratchArena
+  ) throws(ARMSError) {
     let bytes = filter.taps * channels
     let groups = (bytes + Int(CIC_GROUP) - 1) / Int(CIC_GROUP)
     let padded = groups * Int(CIC_GROUP)
-    var coefficients = [Int32](repeating: 0, count: filter.starts.count * padded)
-    for column in 0..<filter.starts.count {
+    let count = filter.starts.count
+    let coefficients = try arena.allocate(Int32.self, count * padded)
+    let offsets = try arena.allocate(Int.self, count)
+    coefficients.update(repeating: 0, count: count * padded)
+    for column in 0..<count {
+      offsets[column] = (filter.starts[column] - firstColumn) * channels
       for byte in 0..<bytes {
         coefficients[column * padded + byte] = filter.coefficients[column * filter.taps + byte / channels]
       }
     }
     self.channels = channels
-    self.coefficients = coefficients
-    self.offsets = filter.starts.map { ($0 - firstColumn) * channels }
+    self.coefficients = UnsafePointer(coefficients)
+    self.offsets = UnsafePointer(offsets)
+    self.count = count
     self.groups = groups
   }
 
@@ -136,8 +145,8 @@ private struct HorizontalPass {
   func stride(of width: Int) -> Int { width * channels + Int(CIC_GROUP) }
 
   /// Memory for `rows` rows of `width` pixels, and what the kernel reads behind them.
-  func strip(rows: Int, of width: Int) throws(ARMSError) -> ByteBuffer {
-    let strip = try ByteBuffer(rows, times: stride(of: width))
+  func strip(rows: Int, of width: Int, in arena: ScratchArena) throws(ARMSError) -> ByteBuffer {
+    let strip = try ByteBuffer(rows, times: stride(of: width), in: arena)
     strip.bytes.initializeMemory(as: UInt8.self, repeating: 0)
     return strip
   }
@@ -147,7 +156,7 @@ private struct HorizontalPass {
     _ strip: UnsafePointer<UInt8>, of width: Int, count: Int, into output: UnsafeMutablePointer<UInt8>
   ) {
     cic_resample_columns(
-      strip, stride(of: width), count, coefficients, offsets, offsets.count, groups, channels, output,
-      offsets.count * min(channels, 3))
+      strip, stride(of: width), count, coefficients, offsets, self.count, groups, channels, output,
+      self.count * min(channels, 3))
   }
 }

@@ -122,26 +122,54 @@ final class CandidateSnapshot: Sendable {
 
   /// Where a candidate is, by its name.
   let places: [String: Place]
+  /// The same by the hash of the name's bytes, of two with equal hashes only one.
+  private let hashedPlaces: [Int: Place]
 
   init(generation: UInt64, pools: [CandidatePool]) {
     self.generation = generation
     self.pools = pools
     var places: [String: Place] = [:]
+    var hashedPlaces: [Int: Place] = [:]
     places.reserveCapacity(pools.reduce(0) { $0 + $1.count })
+    hashedPlaces.reserveCapacity(places.capacity)
     for (number, pool) in pools.enumerated() {
-      for (index, candidate) in pool.candidates.enumerated() { places[candidate.name] = (number, index) }
+      for (index, candidate) in pool.candidates.enumerated() {
+        places[candidate.name] = (number, index)
+        var name = candidate.name
+        hashedPlaces[name.withUTF8(Self.hash)] = (number, index)
+      }
     }
     self.places = places
+    self.hashedPlaces = hashedPlaces
   }
 
   var count: Int { pools.reduce(0) { $0 + $1.count } }
 
   /// Where the named candidate is; throws `.notFound`.
   func place(of name: String) throws(ARMSError) -> Place {
-    guard let place = places[name] else {
-      throw ARMSError(.notFound, "there is no candidate \(quoted(name)) among the \(count) of this router")
-    }
+    guard let place = places[name] else { throw notFound(name) }
     return place
+  }
+
+  func notFound(_ name: String) -> ARMSError {
+    ARMSError(.notFound, "there is no candidate \(quoted(name)) among the \(count) of this router")
+  }
+
+  /// Where the named candidate is. A name with its very bytes is found without taking memory, which a `String`
+  /// of it would; one that Unicode calls equal is found as well.
+  func place(of name: NameBytes) -> Place? {
+    if let place = hashedPlaces[Self.hash(name)],
+      pools[place.pool].candidates[place.index].name.utf8.elementsEqual(name)
+    {
+      return place
+    }
+    return places[String(decoding: name, as: UTF8.self)]
+  }
+
+  private static func hash(_ name: NameBytes) -> Int {
+    var hasher = Hasher()
+    hasher.combine(bytes: UnsafeRawBufferPointer(name))
+    return hasher.finalize()
   }
 
   /// The next generation, with other pools.

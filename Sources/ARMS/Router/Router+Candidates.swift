@@ -156,7 +156,9 @@ extension RouterNetwork {
       let pass = profiles[start..<min(start + Self.profilesPerPass, profiles.count)]
       let queries = pass.map { Query(.text($0.sentence)) }
       try engine.execute { (execution) throws(ARMSError) in
-        let encoded = try text.encode(queries[...], on: execution)
+        let encoded = try queries.withViews { (views) throws(ARMSError) in
+          try text.encode(views, on: execution)
+        }
         for (row, profile) in pass.enumerated() {
           (out + profile.place * text.width).update(
             from: encoded.pooled + row * text.width, count: text.width)

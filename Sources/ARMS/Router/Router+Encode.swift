@@ -8,7 +8,9 @@ extension Router {
     return EncodedQuestion(
       try distinct(networks.map(\.text)).map { (encoder) throws(ARMSError) in
         try engine.execute { (execution) throws(ARMSError) in
-          let encoded = try encoder.encode(queries[...], on: execution)
+          let encoded = try queries.withViews { (views) throws(ARMSError) in
+            try encoder.encode(views, on: execution)
+          }
           let embedding = Array(UnsafeBufferPointer(start: encoded.pooled, count: encoder.width))
           guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the question's embedding") }
           return EncodedQuestion.Encoding(
@@ -26,8 +28,10 @@ extension Router {
     return EncodedImage(
       try distinct(networks.map(\.image)).map { (encoder) throws(ARMSError) in
         try engine.execute { (execution) throws(ARMSError) in
-          let encoded = try encoder.encode(
-            queries[...], wantTokens: readsTokens(of: encoder), limits: limits, on: execution)
+          let encoded = try queries.withViews { (views) throws(ARMSError) in
+            try encoder.encode(
+              views, wantTokens: readsTokens(of: encoder), limits: limits, on: execution)
+          }
           let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
           guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }
           return EncodedImage.Encoding(
@@ -61,7 +65,7 @@ extension Router {
     let count = preparedCount
     try engine.execute { (execution) throws(ARMSError) in
       let prepared = try execution.arena.allocate(Float.self, count)
-      try networks[0].image.preprocessor.prepare(image, limits: limits, into: prepared)
+      try networks[0].image.preprocessor.prepare(image, limits: limits, into: prepared, in: execution.arena)
       pixels.update(from: prepared, count: count)
     }
   }

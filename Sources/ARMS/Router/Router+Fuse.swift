@@ -9,12 +9,12 @@ struct FusedQueries {
 /// Runs the networks of a router over the same queries, encoding them once where encoders are shared.
 struct QueryFusion {
   let router: Router
-  let queries: ArraySlice<Query>
+  let queries: UnsafeBufferPointer<QueryView>
   let execution: Execution
   private var questions: (encoder: TextEncoder, encoded: EncodedQuestions)?
   private var images: (encoder: ImageEncoder, encoded: EncodedImages)?
 
-  init(_ queries: ArraySlice<Query>, router: Router, on execution: Execution) {
+  init(_ queries: UnsafeBufferPointer<QueryView>, router: Router, on execution: Execution) {
     self.router = router
     self.queries = queries
     self.execution = execution

@@ -7,44 +7,58 @@ extension Router {
   /// Throws `noCandidates`, `missingValue`, `notFound` for a name that is allowed but not there, what the
   /// encodings throw, and `invalidArgument`.
   public func route(_ query: Query, _ options: RouteOptions = RouteOptions()) throws(ARMSError) -> Decision {
-    try options.validate()
-    let stages = try stages(options)
-    return try engine.execute { (execution) throws(ARMSError) in
-      var selection = Selection(query: query, options: options, generation: stages[0].snapshot.generation)
-      let eligible = try stages.map { (stage) throws(ARMSError) in try selection.eligible(stage.pool) }
-      try selection.checkAllowed(stages.map(\.pool))
-      var fusions = [QueryFusion([query], router: self, on: execution)]
-      for (number, stage) in stages.enumerated() where !eligible[number].isEmpty {
-        if stage.router !== self { fusions.append(QueryFusion([query], router: stage.router, on: execution)) }
-        try selection.add(
-          stage, eligible[number], number: number, fusion: &fusions[fusions.count - 1], on: execution)
-        if number == 0, let theta = theta(options), selection.staysInFirst(theta: theta) { break }
+    try [query].withViews { (views) throws(ARMSError) in
+      try engine.execute { (execution) throws(ARMSError) in
+        let allowed = try options.allowed.map { (names) throws(ARMSError) in
+          try execution.arena.names(names)
+        }
+        return Decision(try route(views, options, allowed: allowed, on: execution))
       }
-      return try selection.decision()
     }
   }
 
-  /// The pools in the order of the cascade: this file's, and another file's first if the options name one.
-  private func stages(_ options: RouteOptions) throws(ARMSError) -> [Stage] {
-    func stages(of router: Router) -> [Stage] {
-      let snapshot = router.snapshots.load()
-      return zip(router.networks, snapshot.pools).map {
-        Stage(router: router, snapshot: snapshot, network: $0, pool: $1)
-      }
+  /// Chooses a candidate for the only query of `queries`, without taking memory but scratch.
+  ///
+  /// The names to choose from are `allowed`, nil for all, in place of the options' own. The decision is valid
+  /// until `execution` ends. Throws as ``route(_:_:)``.
+  package func route(
+    _ queries: UnsafeBufferPointer<QueryView>, _ options: RouteOptions,
+    allowed: UnsafeBufferPointer<NameBytes>?, on execution: Execution
+  ) throws(ARMSError) -> DecisionView {
+    try options.validate()
+    let stages = try stages(options)
+    var selection = try Selection(queries[0], options, allowed: allowed, stages, on: execution)
+    let first = try selection.eligible(stages.first)
+    let second = try stages.second.map { (stage) throws(ARMSError) in try selection.eligible(stage) }
+    try selection.checkAllowed()
+    var fusion = QueryFusion(queries, router: self, on: execution)
+    if !first.isEmpty {
+      try selection.add(stages.first, first, fusion: &fusion)
+      if let theta = theta(options), selection.staysInFirst(theta: theta) { return try selection.decision() }
     }
-    var result = stages(of: self)
-    if let second = options.second {
-      guard second !== self else {
+    if let stage = stages.second, let second, !second.isEmpty {
+      if stage.router !== self { fusion = QueryFusion(queries, router: stage.router, on: execution) }
+      try selection.add(stage, second, fusion: &fusion)
+    }
+    return try selection.decision()
+  }
+
+  /// The pools in the order of the cascade: this file's, and another file's first if the options name one.
+  private func stages(_ options: RouteOptions) throws(ARMSError) -> Stages {
+    let snapshot = snapshots.load()
+    var second = networks.count > 1 ? Stage(1, self, snapshot, pool: 1) : nil
+    if let other = options.second {
+      guard other !== self else {
         throw ARMSError(.invalidArgument, "the second router is the first one; name another, or none")
       }
-      result = [result[0], stages(of: second)[0]]
+      second = Stage(1, other, other.snapshots.load(), pool: 0)
     }
-    if case .cascade = options.policy, result.count < 2 {
+    if case .cascade = options.policy, second == nil {
       throw ARMSError(
         .invalidArgument,
         "the cascade needs a second router: name one in the options, or open a model file that holds two")
     }
-    return result
+    return Stages(first: Stage(0, self, snapshot, pool: 0), second: second)
   }
 
   /// The cascade's threshold; nil for another policy.
@@ -52,14 +66,6 @@ extension Router {
     guard case .cascade(let theta) = options.policy else { return nil }
     return theta ?? defaultTheta
   }
-}
-
-/// One router of a route with its candidates.
-struct Stage {
-  let router: Router
-  let snapshot: CandidateSnapshot
-  let network: RouterNetwork
-  let pool: CandidatePool
 }
 
 extension RouteOptions {

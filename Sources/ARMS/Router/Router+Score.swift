@@ -1,6 +1,8 @@
 extension Router {
   /// Queries that run through the networks together.
   private static let queriesPerPass = 32
+  /// The most scores that are held in scratch memory, which is kept for the next calls.
+  private static let keptScores = 1 << 18
 
   /// Scores every query against every candidate.
   ///
@@ -15,18 +17,40 @@ extension Router {
     _ queries: [Query], candidates names: [String]? = nil, output: ScoreOutput = .confidence,
     into body: (_ columns: Int) throws(ARMSError) -> UnsafeMutablePointer<Float>?
   ) throws(ARMSError) -> UInt64 {
+    try queries.withViews { (views) throws(ARMSError) in
+      try engine.execute { (execution) throws(ARMSError) in
+        let names = try names.map { (names) throws(ARMSError) in try execution.arena.names(names) }
+        return try score(views, candidates: names, output: output, on: execution, into: body)
+      }
+    }
+  }
+
+  /// Scores every query against every candidate, without taking memory but scratch.
+  ///
+  /// As ``score(_:candidates:output:into:)``.
+  package func score(
+    _ queries: UnsafeBufferPointer<QueryView>, candidates names: UnsafeBufferPointer<NameBytes>?,
+    output: ScoreOutput, on execution: Execution,
+    into body: (_ columns: Int) throws(ARMSError) -> UnsafeMutablePointer<Float>?
+  ) throws(ARMSError) -> UInt64 {
     let snapshot = snapshots.load()
-    let columns = try snapshot.columns(names)
+    let columns = try snapshot.columns(names, in: execution.arena)
     let columnCount = columns?.count ?? snapshot.count
     guard columnCount > 0 else {
       throw ARMSError(.noCandidates, "there is no candidate to score; add or enable one")
     }
     guard let target = try body(columnCount) else { return snapshot.generation }
     let count = queries.count * columnCount
-    let buffer = try AlignedBuffer(Float.self, count: count, purpose: "\(count) scores")
-    let scores = buffer.pointer(to: Float.self)
+    let buffer =
+      count > Self.keptScores ? try AlignedBuffer(Float.self, count: count, purpose: "\(count) scores") : nil
+    let scores =
+      if let buffer { buffer.pointer(to: Float.self) } else {
+        try execution.arena.allocate(Float.self, count)
+      }
     for start in stride(from: 0, to: queries.count, by: Self.queriesPerPass) {
-      let pass = queries[start..<min(start + Self.queriesPerPass, queries.count)]
+      let pass = UnsafeBufferPointer(
+        rebasing: queries[start..<min(start + Self.queriesPerPass, queries.count)])
+      // With scratch memory of its own, so that a pass uses that of the one before.
       try engine.execute { (execution) throws(ARMSError) in
         let matrix = ScoreMatrix(scores: scores + start * columnCount, columns: columnCount, output: output)
         try score(pass, snapshot, columns, into: matrix, on: execution)
@@ -38,7 +62,7 @@ extension Router {
   }
 
   private func score(
-    _ queries: ArraySlice<Query>, _ snapshot: CandidateSnapshot, _ columns: [CandidateSnapshot.Place]?,
+    _ queries: UnsafeBufferPointer<QueryView>, _ snapshot: CandidateSnapshot, _ columns: Columns?,
     into target: ScoreMatrix, on execution: Execution
   ) throws(ARMSError) {
     var fusion = QueryFusion(queries, router: self, on: execution)
@@ -55,7 +79,8 @@ extension Router {
         try pool.score(
           fused.vectors + row * pool.keyWidth, classifier: networks[number].head.classifier,
           output: target.output, out: out, on: execution)
-        for (column, place) in (columns ?? []).enumerated() where place.pool == number {
+        guard let columns else { continue }
+        for (column, place) in columns.enumerated() where place.pool == number {
           line[column] = out[place.index]
         }
       }
@@ -71,17 +96,30 @@ private struct ScoreMatrix {
   let output: ScoreOutput
 }
 
+/// The candidates that are scored, if not all.
+private typealias Columns = UnsafeBufferPointer<CandidateSnapshot.Place>
+
 extension CandidateSnapshot {
   /// The places of the named candidates, or of the enabled ones; nil if these are all. Throws `notFound`.
-  fileprivate func columns(_ names: [String]?) throws(ARMSError) -> [Place]? {
-    if let names { return try names.map { (name) throws(ARMSError) in try place(of: name) } }
-    if pools.allSatisfy(\.numbers.allEnabled) { return nil }
-    var columns: [Place] = []
+  fileprivate func columns(
+    _ names: UnsafeBufferPointer<NameBytes>?, in arena: ScratchArena
+  ) throws(ARMSError) -> Columns? {
+    if names == nil, pools.allSatisfy(\.numbers.allEnabled) { return nil }
+    let columns = try arena.allocate(Place.self, names?.count ?? count)
+    if let names {
+      for (column, name) in names.enumerated() {
+        guard let place = place(of: name) else { throw notFound(String(decoding: name, as: UTF8.self)) }
+        columns[column] = place
+      }
+      return Columns(start: columns, count: names.count)
+    }
+    var enabled = 0
     for (number, pool) in pools.enumerated() {
       for (index, candidate) in pool.candidates.enumerated() where candidate.isEnabled {
-        columns.append((number, index))
+        columns[enabled] = (number, index)
+        enabled += 1
       }
     }
-    return columns
+    return Columns(start: columns, count: enabled)
   }
 }

@@ -64,7 +64,9 @@ extension TextEncoder {
   var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
 
   /// Tokenises and encodes the questions that are not encoded yet, without padding, and collects all.
-  func encode(_ queries: ArraySlice<Query>, on execution: Execution) throws(ARMSError) -> EncodedQuestions {
+  func encode(
+    _ queries: UnsafeBufferPointer<QueryView>, on execution: Execution
+  ) throws(ARMSError) -> EncodedQuestions {
     let arena = execution.arena
     let count = queries.count
     let result = EncodedQuestions(
@@ -136,6 +138,12 @@ extension TextEncoder {
   }
 }
 
+/// An image of a query that is not encoded yet, and its place among all images of the queries.
+private struct FreshImage {
+  let image: UnsafePointer<Query.Image>
+  let place: Int
+}
+
 extension ImageEncoder {
   var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
 
@@ -144,7 +152,7 @@ extension ImageEncoder {
 
   /// Prepares and encodes the images that are not encoded yet, and collects all. Tokens only if `wantTokens`.
   func encode(
-    _ queries: ArraySlice<Query>, wantTokens: Bool, limits: ImageLimits, on execution: Execution
+    _ queries: UnsafeBufferPointer<QueryView>, wantTokens: Bool, limits: ImageLimits, on execution: Execution
   ) throws(ARMSError) -> EncodedImages {
     let arena = execution.arena
     let starts = try arena.allocate(Int.self, queries.count + 1)
@@ -153,26 +161,24 @@ extension ImageEncoder {
     let total = starts[queries.count]
     let pooled = try arena.allocate(Float.self, total * width)
     let tokens = try arena.allocate(UnsafePointer<Float>.self, wantTokens ? total : 0)
-    let fresh = try arena.allocate(Int.self, total)
+    let fresh = try arena.allocate(FreshImage.self, total)
     var freshCount = 0
     var place = 0
     for query in queries {
-      for image in query.images {
-        if case .encoded(let encoded) = image {
+      guard let images = query.images.baseAddress else { continue }
+      for image in images..<images + query.images.count {
+        if case .encoded(let encoded) = image.pointee {
           try collect(encoded, wantTokens: wantTokens, pooled: pooled + place * width, tokens: tokens + place)
         } else {
-          fresh[freshCount] = place
+          fresh[freshCount] = FreshImage(image: image, place: place)
           freshCount += 1
         }
         place += 1
       }
     }
-    let inputs = queries.lazy.flatMap(\.images).compactMap { image -> ImageInput? in
-      if case .input(let input) = image { input } else { nil }
-    }
     try encodeFresh(
-      Array(inputs), places: fresh, wantTokens: wantTokens, limits: limits, pooled: pooled, tokens: tokens,
-      on: execution)
+      UnsafeBufferPointer(start: fresh, count: freshCount), wantTokens: wantTokens, limits: limits,
+      pooled: pooled, tokens: tokens, on: execution)
     return EncodedImages(
       queries: queries.count, width: width, starts: UnsafePointer(starts), each: UnsafePointer(pooled),
       tokens: wantTokens ? UnsafePointer(tokens) : nil,
@@ -180,23 +186,26 @@ extension ImageEncoder {
   }
 
   private func encodeFresh(
-    _ inputs: [ImageInput], places: UnsafePointer<Int>, wantTokens: Bool, limits: ImageLimits,
+    _ fresh: UnsafeBufferPointer<FreshImage>, wantTokens: Bool, limits: ImageLimits,
     pooled: UnsafeMutablePointer<Float>, tokens: UnsafeMutablePointer<UnsafePointer<Float>>,
     on execution: Execution
   ) throws(ARMSError) {
     let arena = execution.arena
     let tokenFloats = tokenCount * patchWidth
-    for start in stride(from: 0, to: inputs.count, by: Self.imagesPerPass) {
-      let count = min(Self.imagesPerPass, inputs.count - start)
+    for start in stride(from: 0, to: fresh.count, by: Self.imagesPerPass) {
+      let count = min(Self.imagesPerPass, fresh.count - start)
       let pixels = try arena.allocate(Float.self, count * pixelCount)
       let passPooled = try arena.allocate(Float.self, count * width)
       let passTokens = wantTokens ? try arena.allocate(Float.self, count * tokenFloats) : nil
       for index in 0..<count {
-        try preprocessor.prepare(inputs[start + index], limits: limits, into: pixels + index * pixelCount)
+        guard case .input(let input) = fresh[start + index].image.pointee else { continue }
+        try arena.scoped { () throws(ARMSError) in
+          try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+        }
       }
       try encode(pixels, count: count, pooled: passPooled, tokens: passTokens, on: execution)
       for index in 0..<count {
-        let place = places[start + index]
+        let place = fresh[start + index].place
         (pooled + place * width).update(from: passPooled + index * width, count: width)
         if let passTokens { tokens[place] = UnsafePointer(passTokens + index * tokenFloats) }
       }

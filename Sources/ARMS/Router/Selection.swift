@@ -1,27 +1,45 @@
 /// Collects the scored candidates of one query and chooses among them.
 struct Selection {
-  let query: Query
-  let options: RouteOptions
-  let generation: UInt64
-  private let allowed: Set<String>?
-  private var ranked: [RankedCandidate] = []
-  private var gates: [[Float]] = [[], []]
+  /// Indices of the candidates of a stage's pool that may be chosen.
+  typealias Eligible = UnsafeBufferPointer<Int>
+
+  private let query: QueryView
+  private let options: RouteOptions
+  private let allowed: UnsafeBufferPointer<NameBytes>?
+  private let stages: Stages
+  private let execution: Execution
+  private var ranking: Ranking
+  private var gates = (
+    first: UnsafeBufferPointer<Float>(start: nil, count: 0),
+    second: UnsafeBufferPointer<Float>(start: nil, count: 0)
+  )
   private var tokens = (read: 0, total: 0)
 
-  init(query: Query, options: RouteOptions, generation: UInt64) {
+  /// Makes a selection without candidates; nil for `allowed` allows all.
+  init(
+    _ query: QueryView, _ options: RouteOptions, allowed: UnsafeBufferPointer<NameBytes>?, _ stages: Stages,
+    on execution: Execution
+  ) throws(ARMSError) {
     self.query = query
     self.options = options
-    self.generation = generation
-    allowed = options.allowed.map { Set($0) }
+    self.allowed = allowed
+    self.stages = stages
+    self.execution = execution
+    ranking = try Ranking(
+      capacity: stages.first.pool.count + (stages.second?.pool.count ?? 0), in: execution.arena)
   }
 
-  /// The indices of the candidates that may be chosen.
+  /// The candidates of a stage that may be chosen.
   ///
   /// Throws `missingValue`, naming the candidate, if the policy or a ceiling needs what one lacks.
-  func eligible(_ pool: CandidatePool) throws(ARMSError) -> [Int] {
-    var indices: [Int] = []
-    for (index, candidate) in pool.candidates.enumerated() where candidate.isEnabled {
-      if let allowed, !allowed.contains(candidate.name) { continue }
+  func eligible(_ stage: Stage) throws(ARMSError) -> Eligible {
+    let indices = try execution.arena.allocate(Int.self, stage.pool.count)
+    let marks = try allowed.map { (names) throws(ARMSError) in
+      try stage.marks(names, in: execution.arena)
+    }
+    var count = 0
+    for (index, candidate) in stage.pool.candidates.enumerated() where candidate.isEnabled {
+      if let marks, !marks[index] { continue }
       if let most = candidate.maxImages, query.images.count > most { continue }
       if try isAbove(options.maxCost, candidate.cost, "cost", candidate.name) { continue }
       if try isAbove(options.maxLatency, candidate.latency, "latency", candidate.name) { continue }
@@ -29,65 +47,64 @@ struct Selection {
         if lambda > 0, candidate.cost == nil { throw missing("cost", candidate.name, "lambda") }
         if mu > 0, candidate.latency == nil { throw missing("latency", candidate.name, "mu") }
       }
-      indices.append(index)
+      indices[count] = index
+      count += 1
     }
-    return indices
+    return Eligible(start: indices, count: count)
   }
 
   /// Throws `notFound` if a name that is allowed is in none of the pools.
-  func checkAllowed(_ pools: [CandidatePool]) throws(ARMSError) {
+  func checkAllowed() throws(ARMSError) {
     guard let allowed else { return }
-    var missing = allowed
-    for pool in pools {
-      for candidate in pool.candidates { missing.remove(candidate.name) }
+    var missing: String?
+    for name in allowed where stages.first.index(of: name) == nil && stages.second?.index(of: name) == nil {
+      let text = String(decoding: name, as: UTF8.self)
+      missing = min(missing ?? text, text)
     }
-    if let name = missing.min() {
-      throw ARMSError(.notFound, "the allow-list names \(quoted(name)), which is no candidate of this router")
+    if let missing {
+      throw ARMSError(
+        .notFound, "the allow-list names \(quoted(missing)), which is no candidate of this router")
     }
   }
 
   /// Scores the eligible candidates of one stage.
   mutating func add(
-    _ stage: Stage, _ eligible: [Int], number: Int, fusion: inout QueryFusion, on execution: Execution
+    _ stage: Stage, _ eligible: Eligible, fusion: inout QueryFusion
   ) throws(ARMSError) {
     let (fused, questions) = try fusion.fuse(stage.network)
     let logits = try execution.arena.allocate(Float.self, stage.pool.count)
     try stage.pool.score(
       fused.vectors, classifier: stage.network.head.classifier, output: .logit, out: logits, on: execution)
-    gates[number] = Array(UnsafeBufferPointer(start: fused.gate, count: stage.network.head.gate.experts))
-    if number == 0 || tokens.read == 0 { tokens = (questions.tokens[0], questions.totals[0]) }
-    ranked.reserveCapacity(ranked.count + eligible.count)
+    let gate = UnsafeBufferPointer(start: fused.gate, count: stage.network.head.gate.experts)
+    if stage.number == 0 { gates.first = gate } else { gates.second = gate }
+    if stage.number == 0 || tokens.read == 0 { tokens = (questions.tokens[0], questions.totals[0]) }
     for index in eligible {
       let candidate = stage.pool.candidates[index]
       let confidence = confidence(
         logit: logits[index], temperature: candidate.temperature, bias: candidate.bias)
-      ranked.append(
-        RankedCandidate(
-          name: candidate.name, router: number, confidence: confidence, logit: logits[index],
+      ranking.append(
+        Ranking.Entry(
+          stage: stage.number, index: index, confidence: confidence, logit: logits[index],
           utility: try utility(of: candidate, confidence)))
     }
   }
 
   /// Algorithm 1, line 3: whether the first pool's best confidence is above theta.
-  func staysInFirst(theta: Float) -> Bool { ranked.contains { $0.confidence > theta } }
+  func staysInFirst(theta: Float) -> Bool { ranking.hasConfidence(above: theta) }
 
   /// The choice among all that were scored.
-  func decision() throws(ARMSError) -> Decision {
-    // A stable order: of equals the one that was added first.
-    let order = ranked.indices.sorted {
-      ranked[$0].utility != ranked[$1].utility ? ranked[$0].utility > ranked[$1].utility : $0 < $1
-    }
-    guard let best = order.first.map({ ranked[$0] }) else {
+  func decision() throws(ARMSError) -> DecisionView {
+    guard ranking.count > 0 else {
       throw ARMSError(
         .noCandidates,
         "no candidate is left to choose from: all are disabled, not allowed, above a ceiling, "
           + "or take fewer images")
     }
-    return Decision(
-      name: best.confidence < options.abstainBelow ? nil : best.name, confidence: best.confidence,
-      utility: best.utility, ranked: order.prefix(options.rankedLimit).map { ranked[$0] },
-      rankedCount: order.count, gate: gates[0], secondGate: gates[1], generation: generation,
-      questionTokens: tokens.read, questionTokensTotal: tokens.total)
+    ranking.order(max(options.rankedLimit, 1))
+    return DecisionView(
+      stages: stages, ranking: ranking, isChosen: !(ranking[0].confidence < options.abstainBelow),
+      rankedLimit: min(options.rankedLimit, ranking.count), gate: gates.first, secondGate: gates.second,
+      tokens: tokens)
   }
 
   private func utility(of candidate: Candidate, _ confidence: Float) throws(ARMSError) -> Float {
@@ -105,10 +122,10 @@ struct Selection {
   }
 
   private func isAbove(
-    _ ceiling: Double?, _ value: Double?, _ label: String, _ name: String
+    _ ceiling: Double?, _ value: Double?, _ label: StaticString, _ name: String
   ) throws(ARMSError) -> Bool {
     guard let ceiling else { return false }
-    guard let value else { throw missing(label, name, "max_\(label)") }
+    guard let value else { throw missing("\(label)", name, "max_\(label)") }
     return value > ceiling
   }
 

@@ -14,3 +14,10 @@ final class Engine: Sendable {
     }
   }
 }
+
+extension Router {
+  /// Runs `body` with scratch memory of its own, for the calls that take an ``Execution``.
+  package func execute(_ body: (Execution) throws(ARMSError) -> Void) throws(ARMSError) {
+    try engine.execute(body)
+  }
+}

@@ -1,10 +1,10 @@
 import CKernels
 
 /// What the layers of one call run on: kernels, threads and scratch memory.
-struct Execution {
+package struct Execution {
   let kernels: ck_kernels
   let pool: ThreadPool
-  let arena: ScratchArena
+  package let arena: ScratchArena
 
   /// Splits `rows` rows into pieces of at least `minimum` rows, a few for each thread.
   func rowsPerPiece(_ rows: Int, minimum: Int) -> Int {

@@ -1,7 +1,7 @@
 /// UTF-8 as bytes: where it is ill-formed, and its scalars where it is not.
-enum UTF8Text {
+package enum UTF8Text {
   /// The offset of the first ill-formed sequence, or nil if the text is UTF-8 (Unicode, table 3-7).
-  static func firstInvalidOffset(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+  package static func firstInvalidOffset(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
     guard let bytes = text.baseAddress else { return nil }
     let raw = UnsafeRawPointer(bytes)
     let count = text.count

@@ -55,7 +55,8 @@ enum ImageFixtures {
   ) throws(ARMSError) -> [UInt8] {
     let count = 3 * preprocessor.cropSize * preprocessor.cropSize
     var pixels = [Float](repeating: .nan, count: count)
-    try preprocessor.prepare(ImageInput(source, exact: exact), limits: limits, into: &pixels)
+    try preprocessor.prepare(
+      ImageInput(source, exact: exact), limits: limits, into: &pixels, in: ScratchArena())
     return pixels.map { UInt8(($0 * 255).rounded()) }
   }
 

@@ -20,7 +20,8 @@ import Testing
     let rgb: [UInt8] = [0, 255, 51]
     try rgb.withUnsafeBytes {
       try preprocessor.prepare(
-        ImageInput(.rgb8($0, width: 1, height: 1, stride: 0)), limits: ImageFixtures.limits, into: &pixels)
+        ImageInput(.rgb8($0, width: 1, height: 1, stride: 0)), limits: ImageFixtures.limits, into: &pixels,
+        in: ScratchArena())
     }
     #expect(pixels == [-1, 3, 0.1])
   }
@@ -109,7 +110,8 @@ import Testing
     let values = (0..<12).map(Float.init)
     var pixels = [Float](repeating: 0, count: 12)
     try values.withUnsafeBufferPointer {
-      try preprocessor.prepare(ImageInput(.prepared($0)), limits: ImageFixtures.limits, into: &pixels)
+      try preprocessor.prepare(
+        ImageInput(.prepared($0)), limits: ImageFixtures.limits, into: &pixels, in: ScratchArena())
     }
     #expect(pixels == values)
   }
@@ -120,7 +122,7 @@ import Testing
       do {
         try values.withUnsafeBufferPointer {
           try ImageFixtures.preprocessor(2, 2).prepare(
-            ImageInput(.prepared($0)), limits: ImageFixtures.limits, into: &pixels)
+            ImageInput(.prepared($0)), limits: ImageFixtures.limits, into: &pixels, in: ScratchArena())
         }
         return nil
       } catch { return (error as? ARMSError)?.code }
@@ -141,7 +143,7 @@ import Testing
         try pixel.withUnsafeBytes {
           try preprocessor.prepare(
             ImageInput(.gray8($0, width: 1, height: 1, stride: 0)), limits: ImageFixtures.limits,
-            into: &pixels)
+            into: &pixels, in: ScratchArena())
         }
       }
     }

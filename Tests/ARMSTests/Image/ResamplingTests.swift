@@ -17,8 +17,11 @@ import Testing
   }
 
   @Test(arguments: [(1, 5), (5, 1), (3, 1000), (1000, 3), (224, 224), (4032, 224), (223, 224)])
-  func coefficientsOfAnOutputSumToOne(inputs: Int, outputs: Int) {
-    let filter = BicubicFilter(inputs: inputs, extent: Double(inputs), outputs: outputs, window: 0..<outputs)
+  func coefficientsOfAnOutputSumToOne(inputs: Int, outputs: Int) throws {
+    let arena = ScratchArena()
+    defer { extendLifetime(arena) }
+    let filter = try BicubicFilter(
+      inputs: inputs, extent: Double(inputs), outputs: outputs, window: 0..<outputs, in: arena)
     for (output, start) in filter.starts.enumerated() {
       let coefficients = filter.coefficients[output * filter.taps..<(output + 1) * filter.taps]
       let sum = coefficients.reduce(0) { $0 + Int($1) }
@@ -27,8 +30,10 @@ import Testing
     }
   }
 
-  @Test func theSameSizeIsTheIdentity() {
-    let filter = BicubicFilter(inputs: 9, extent: 9, outputs: 9, window: 2..<7)
+  @Test func theSameSizeIsTheIdentity() throws {
+    let arena = ScratchArena()
+    defer { extendLifetime(arena) }
+    let filter = try BicubicFilter(inputs: 9, extent: 9, outputs: 9, window: 2..<7, in: arena)
     for output in 0..<5 {
       for tap in 0..<filter.taps {
         let isSelf = filter.starts[output] + tap == output + 2

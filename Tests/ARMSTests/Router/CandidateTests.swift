@@ -174,8 +174,10 @@ import Testing
   private func expectCosines(_ router: Router, _ query: Query, _ picks: [Int], _ scores: [Float]) throws {
     let (network, pool) = (router.networks[0], router.snapshots.load().pools[0])
     try router.engine.execute { (execution) throws(ARMSError) in
-      var fusion = QueryFusion([query], router: router, on: execution)
-      let (fused, _) = try fusion.fuse(network)
+      let (fused, _) = try [query].withViews { (views) throws(ARMSError) in
+        var fusion = QueryFusion(views, router: router, on: execution)
+        return try fusion.fuse(network)
+      }
       for pick in picks {
         var (dot, zNorm, keyNorm) = (0.0, 0.0, 0.0)
         for column in 0..<pool.keyWidth {

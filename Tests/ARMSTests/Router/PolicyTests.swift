@@ -108,6 +108,11 @@ import Testing
     #expect(failure { try decide { $0.allowed = ["a"] } }?.code == .noCandidates)
   }
 
+  @Test func allowsANameInAnotherSpellingOfUnicode() throws {
+    try router.add([router.fixed("caf\u{e9}", 0), router.fixed("b", 1)])
+    #expect(try decide { $0.allowed = ["cafe\u{301}"] }.ranked.map(\.name) == ["caf\u{e9}"])
+  }
+
   @Test func leavesOutWhoTakesFewerImages() throws {
     try router.add([
       router.fixed("text", 3, maxImages: 0), router.fixed("one", 2, maxImages: 1), router.fixed("any", 1),

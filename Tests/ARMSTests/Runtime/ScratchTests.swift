@@ -52,6 +52,26 @@ import Testing
     #expect(starts.count == 1)
   }
 
+  @Test func aScopeForgetsWhatItAllocated() throws {
+    let arena = ScratchArena()
+    func scope(_ count: Int) throws(ARMSError) -> UnsafeMutablePointer<UInt8> {
+      try arena.scoped { () throws(ARMSError) in try arena.allocate(UInt8.self, count) }
+    }
+    let kept = try arena.allocate(UInt8.self, 64)
+    kept.update(repeating: 7, count: 64)
+    #expect(try scope(1_000) == scope(1_000))
+    let bytes = arena.byteCount
+    // A scope that needs another block, and what stands before it stays.
+    for _ in 0..<3 { (try scope(1_000_000)).update(repeating: 1, count: 1_000_000) }
+    #expect(arena.byteCount > bytes && arena.byteCount < 2_000_000)
+    #expect((0..<64).allSatisfy { kept[$0] == 7 })
+    arena.reset()
+    let grown = arena.byteCount
+    _ = try arena.allocate(UInt8.self, 64)
+    for _ in 0..<3 { _ = try scope(1_000_000) }
+    #expect(grown >= 1_000_064 && arena.byteCount == grown)
+  }
+
   @Test func refusesWhatCannotBeHad() {
     let arena = ScratchArena()
     for count in [Int.max, Int.max / 4, Int.max / 8, Int.max / 16, -1, Int.min, 1 << 58] {
