@@ -76,7 +76,7 @@ import Testing
       #expect(abs(Double(gradient) - numeric) <= 1e-3 * max(abs(numeric), 1e-2), "\(gradient) for \(numeric)")
     }
     for place in [0, text.width - 1, text.width + 3] {
-      try check(question[place]) { samples, step in
+      check(question[place]) { samples, step in
         let number = place / text.width
         var embedding = samples[number].question.embedding
         embedding[place % text.width] += step
@@ -87,7 +87,7 @@ import Testing
     }
     for place in [0, image.width - 1] {
       // Of two images each has half.
-      try check(pooled[image.width + place] / 2) { samples, step in
+      check(pooled[image.width + place] / 2) { samples, step in
         let old = samples[1].images[1].encodings[0]
         var embedding = old.embedding
         embedding[place] += step
