@@ -6,9 +6,9 @@ needs no data and costs nothing at run time: in the pre-norm image encoder a Lay
 but the linear layers after it, so a factor per channel is moved from its gamma and beta into those
 weights, which changes no value but the input that is quantised (`balance_layer_norm`). On a CLIP
 B/32 with six weights of each block's LayerNorms made 60 times larger this lifts the cosine with the
-float embedding from .9974 to .9995 in the mean, from .9937 to .9989 at worst, in a simulation of the
-arithmetic. With every LayerNorm so changed, those outside the blocks too, the engine reaches .9986 and
-.9925 (Tests/Parity/int8_parity.py).
+float embedding from .9974 to .9995 in the mean, from .9937 to .9989 at worst, in a simulation of
+the arithmetic. With every LayerNorm so changed, those outside the blocks too, the engine reaches
+.9986 and .9925 (Tests/Parity/int8_parity.py).
 
 The text encoder is post-norm: its LayerNorms feed the residual too, so a factor would need a
 multiply before each quantisation (``.smooth``). On MiniLM the same factors lowered the cosine
