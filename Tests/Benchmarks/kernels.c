@@ -1,7 +1,7 @@
 /* Speed of the kernels of one instruction set, on one thread.
  *
  *   clang -std=gnu11 -O2 -I Sources/CKernels/include Tests/Benchmarks/kernels.c \
- *     $(find Sources/CKernels -name "*.c") -lm -lpthread -ldl -o /tmp/kernels && /tmp/kernels [isa]
+ *     $(find Sources/CKernels -name "*.c") -lm -lpthread -ldl -o .build/kernels && .build/kernels [isa]
  *
  * gemv is compared with OpenBLAS's sgemv if libopenblas.so.0 can be loaded. */
 #include <dlfcn.h>
