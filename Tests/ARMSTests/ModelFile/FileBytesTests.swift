@@ -55,9 +55,11 @@ import Testing
     #expect(file.bytes.count == 1)
   }
 
+  /// What a symbolic link says. Not `realpath`: a descriptor of a pipe or socket leads to no path, and a process
+  /// may have no other descriptors.
   private func linkTarget(_ path: String) -> String? {
-    guard let target = realpath(path, nil) else { return nil }
-    defer { free(target) }
-    return String(cString: target)
+    var text = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink(path, &text, text.count)
+    return count < 0 ? nil : String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }
