@@ -19,10 +19,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from arms.data.build import BuildOptions, build
-    from arms.data.check import Report, check
+    from arms.data.building import BuildOptions, build
+    from arms.data.checking import Report, check
     from arms.data.errors import BadRow, BadRowError, BadRowKind, BadRows, DataError
-    from arms.data.label import LabelOptions, is_correct, label
+    from arms.data.labelling import LabelOptions, is_correct, label
     from arms.data.outcomes import OutcomeTable
     from arms.data.reading import Batch, read_batches, read_queries, read_records
     from arms.data.schema import Query, QueryRow, Record, Row
@@ -34,20 +34,20 @@ _HOMES = {
     "BadRowKind": "errors",
     "BadRows": "errors",
     "Batch": "reading",
-    "BuildOptions": "build",
+    "BuildOptions": "building",
     "DataError": "errors",
-    "LabelOptions": "label",
+    "LabelOptions": "labelling",
     "OutcomeTable": "outcomes",
     "Query": "schema",
     "QueryRow": "schema",
     "Record": "schema",
     "RecordWriter": "writing",
-    "Report": "check",
+    "Report": "checking",
     "Row": "schema",
-    "build": "build",
-    "check": "check",
-    "is_correct": "label",
-    "label": "label",
+    "build": "building",
+    "check": "checking",
+    "is_correct": "labelling",
+    "label": "labelling",
     "read_batches": "reading",
     "read_queries": "reading",
     "read_records": "reading",

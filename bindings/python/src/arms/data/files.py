@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import glob
 import gzip
 import lzma
 from collections.abc import Iterable
@@ -78,7 +77,8 @@ def _files_of(source: str | Path) -> list[Path]:
                 f"{', '.join(COMPRESSIONS)} if compressed) or in .parquet"
             )
         return [path]
-    matches = [Path(match) for match in glob.glob(str(source), recursive=True)]
+    pattern = path.relative_to(path.anchor)
+    matches = Path(path.anchor).glob(str(pattern)) if pattern.parts else ()
     files = sorted(match for match in matches if format_of(match) is not None)
     if not files:
         raise DataError(f"{source}: no such data file")

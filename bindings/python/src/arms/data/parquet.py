@@ -86,8 +86,8 @@ def _decode(
         for name in batch.schema.names
         if name in REQUIRED or batch.column(name).null_count < batch.num_rows
     }
-    names = tuple(columns)
-    records = [dict(zip(names, values, strict=True)) for values in zip(*columns.values())]
+    names, cells = tuple(columns), zip(*columns.values(), strict=True)
+    records = [dict(zip(names, values, strict=True)) for values in cells]
     if not columns:  # Not one column is known: each row lacks what it must have.
         records = [{} for _ in range(batch.num_rows)]
     try:

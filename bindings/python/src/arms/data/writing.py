@@ -44,7 +44,7 @@ class RecordWriter:
                 f"{path}: name the output .jsonl (with {', '.join(COMPRESSIONS)} to compress it) "
                 "or .parquet"
             )
-        # Beside its place, so that the last step is one rename; the end of the name says the format.
+        # Beside its place, so that the last step is one rename.
         self._partial = self._path.with_name(f".{os.getpid()}.{self._path.name}")
         self._sink: _LineSink | _ParquetSink
         self._sink = (
