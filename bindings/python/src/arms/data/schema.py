@@ -27,7 +27,7 @@ class Query(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: str = Field(min_length=1, description="Names the query; unique in the data set.")
-    question: str = Field(description="The question as the model got it, without the image.")
+    question: str = Field(description="The question as a router gets it, without any instruction.")
     group: str | None = Field(
         default=None,
         description="Queries of one group never part in a split; by default the id.",
