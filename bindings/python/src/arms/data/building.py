@@ -210,7 +210,7 @@ def _assign(table: OutcomeTable, options: BuildOptions) -> NDArray[np.int8]:
 
 
 def _families(table: OutcomeTable) -> NDArray[np.int64]:
-    """Number the sets of queries that share a group or a question with its images ``[Q]``."""
+    """Return numbers ``[Q]``, equal for queries of one group or of one question with its images."""
     parents = list(range(len(table)))
 
     def root(query: int) -> int:

@@ -194,6 +194,8 @@ class _Known:
         return None
 
     def _found(self, image: str) -> bool:
+        if "://" in image:
+            return True
         if image not in self._exists:
             try:
                 self._exists[image] = (self._folder / image).is_file()

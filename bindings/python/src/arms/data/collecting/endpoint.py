@@ -1,4 +1,4 @@
-"""One model behind an OpenAI-compatible endpoint: a question in, an answer out, within its limits."""
+"""One model behind an OpenAI-compatible endpoint: asked within its limits, and again if need be."""
 
 from __future__ import annotations
 
