@@ -327,10 +327,9 @@ def _write(
     source: Source, output: Path, table: OutcomeTable, fates: NDArray[np.int8], strict: bool
 ) -> tuple[int, list[Path]]:
     """Write the rows of the queries that are kept; return how many and where."""
-    known = table.known.any(axis=1)
-    verdicts = [
-        bool(right) if labelled else None
-        for right, labelled in zip(table.answered, known, strict=True)
+    verdicts: list[bool | None] = [
+        bool(labels.max() == 1) if labels.size else None
+        for labels in (row[~np.isnan(row)] for row in table.labels)
     ]
     queries = {name: number for number, name in enumerate(table.ids)}
     with ExitStack() as stack:

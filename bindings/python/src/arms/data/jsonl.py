@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import msgspec
 from pydantic import ValidationError
@@ -79,13 +79,13 @@ def _blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
         yield rest
 
 
-class _Decoder:
+class _Decoder(Generic[R]):
     """Decodes blocks: at once while all is well, else line by line."""
 
     def __init__(
         self,
         path: Path,
-        row: type[QueryRow],
+        row: type[R],
         bad: Callable[[BadRow], None],
         unknown: Callable[[str, int], None],
     ) -> None:
@@ -93,12 +93,12 @@ class _Decoder:
         self._row = row
         self._bad = bad
         self._unknown = unknown
-        self._decoder = msgspec.json.Decoder(row)
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
         # Only a field that is not known stops this one, so that it costs nothing to look for it.
         closed = msgspec.defstruct("Closed", [], bases=(row,), forbid_unknown_fields=True)
-        self._block_decoder = msgspec.json.Decoder(closed)
+        self._block_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(closed)
 
-    def decode(self, block: bytes, first: int, lines: int) -> tuple[list, list[int] | range]:  # type: ignore[type-arg]
+    def decode(self, block: bytes, first: int, lines: int) -> tuple[list[R], list[int] | range]:
         try:
             rows = self._block_decoder.decode_lines(block)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -108,8 +108,9 @@ class _Decoder:
             return self._decode_lines(block, first)
         return rows, range(first, first + lines)
 
-    def _decode_lines(self, block: bytes, first: int) -> tuple[list, list[int] | range]:  # type: ignore[type-arg]
-        rows, numbers = [], []
+    def _decode_lines(self, block: bytes, first: int) -> tuple[list[R], list[int] | range]:
+        rows: list[R] = []
+        numbers: list[int] = []
         for number, line in enumerate(block.split(b"\n"), first):
             if not line.strip():
                 continue
@@ -120,17 +121,16 @@ class _Decoder:
                 self._bad(explain_line(self._path, number, line, self._row, error))
         return rows, numbers
 
-    def _decode_line(self, line: bytes, number: int) -> QueryRow:
+    def _decode_line(self, line: bytes, number: int) -> R:
+        row: R = self._decoder.decode(line)
         if self._block_decoder is not self._decoder:
-            row = self._decoder.decode(line)
             fields = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
             unknown = [name for name in fields if name not in self._row.__struct_fields__]
             for name in unknown:
                 self._unknown(name, number)
             if unknown:
                 self._block_decoder = self._decoder
-            return row
-        return self._decoder.decode(line)
+        return row
 
 
 def explain_line(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -171,7 +171,7 @@ class _Known:
         # is one bit of knowledge an image, not the image.
         self._exists: dict[str, bool] = {}
 
-    def keep(self, batch: Batch[R], bad: object) -> Batch[R]:
+    def keep(self, batch: Batch[R], bad: Callable[[BadRow], None]) -> Batch[R]:
         rows, numbers = [], []
         for row, number in zip(batch.rows, batch.numbers, strict=True):
             problem = self._problem(row)
@@ -179,7 +179,6 @@ class _Known:
                 rows.append(row)
                 numbers.append(number)
             else:
-                assert callable(bad)
                 bad(BadRow(batch.path, number, *problem))
         return Batch(batch.path, rows, numbers)
 

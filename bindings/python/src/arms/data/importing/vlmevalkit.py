@@ -1,7 +1,7 @@
 """Result tables of VLMEvalKit, which VL-RouterBench is built from.
 
 A run leaves ``<model>/<model>_<dataset>.xlsx`` (or ``.tsv``, ``.json``) with the columns ``index``,
-``question``, ``answer``, ``prediction``, options ``A``, ``B``, ..., ``hint``, ``category``, ``split``;
+``question``, ``answer``, ``prediction``, options ``A``, ``B``, ..., ``hint`` and ``category``;
 judging it leaves a second table of the same name and an ending such as ``_openai_result`` with
 ``hit`` or ``score`` for each index. Both are joined by index. Tables without an index hold averages
 and are passed over in folders.
