@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
@@ -51,7 +53,7 @@ def decode_file(
                 lines = block.count(b"\n") + (not block.endswith(b"\n"))
                 yield decoder.decode(block, first, lines)
                 first += lines
-    except (EOFError, OSError, ValueError) as error:
+    except (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error) as error:
         if isinstance(error, DataError) or getattr(error, "filename", None):
             raise
         # Each library says in its own way that compressed data are damaged.
@@ -95,7 +97,9 @@ class _Decoder(Generic[R]):
         self._unknown = unknown
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(row)
         # Only a field that is not known stops this one, so that it costs nothing to look for it.
-        closed = msgspec.defstruct("Closed", [], bases=(row,), forbid_unknown_fields=True)
+        closed = msgspec.defstruct(
+            row.__name__, [], bases=(row,), kw_only=True, gc=False, forbid_unknown_fields=True
+        )
         self._block_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(closed)
 
     def decode(self, block: bytes, first: int, lines: int) -> tuple[list[R], list[int] | range]:

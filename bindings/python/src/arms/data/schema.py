@@ -79,8 +79,11 @@ _Positive: TypeAlias = Annotated[float, Meta(ge=0)]
 _Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
 
-class QueryRow(msgspec.Struct, gc=False, kw_only=True):
-    """A `Query` as the streaming readers make it."""
+class QueryRow(msgspec.Struct, gc=False, kw_only=True, eq=False):
+    """A `Query` as the streaming readers make it.
+
+    Rows are equal when their fields are; they are mutable and cannot be hashed.
+    """
 
     id: _Name
     question: str
@@ -92,8 +95,14 @@ class QueryRow(msgspec.Struct, gc=False, kw_only=True):
     benchmark: str | None = None
     split: Split | None = None
 
+    # The readers make rows of a subclass, which the generated comparison would tell apart.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, QueryRow) and as_dict(self) == as_dict(other)
 
-class Row(QueryRow, gc=False, kw_only=True):
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Row(QueryRow, gc=False, kw_only=True, eq=False):
     """A `Record` as the streaming readers make it."""
 
     model: _Name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -123,16 +124,19 @@ def rebase_images(rows: Iterable[Row], source: Path, target: Path) -> None:
     """
     if source.resolve() == target.resolve():
         return
-    prefix = Path(os.path.relpath(source.resolve(), target.resolve()))
     for row in rows:
         if isinstance(row.image, str):
-            row.image = _rebased(row.image, prefix)
+            row.image = _rebased(row.image, source, target)
         elif row.image is not None:
-            row.image = [_rebased(image, prefix) for image in row.image]
+            row.image = [_rebased(image, source, target) for image in row.image]
 
 
-def _rebased(image: str, prefix: Path) -> str:
-    return image if "://" in image else os.path.normpath(prefix / image)
+# Each model has a row with the same image.
+@lru_cache(1 << 16)
+def _rebased(image: str, source: Path, target: Path) -> str:
+    if "://" in image or Path(image).is_absolute():
+        return image
+    return os.path.relpath(source.resolve() / image, target.resolve())
 
 
 class _LineSink:

@@ -16,7 +16,8 @@ for command in (collect, label, build, check, importing):
 
 @group.callback()
 def _require_packages() -> None:
-    missing = [name for name in ("msgspec", "pydantic") if find_spec(name) is None]
+    needed = ("msgspec", "openai", "openpyxl", "PIL", "pyarrow", "pydantic", "yaml")
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise UnsupportedError(f"{', '.join(missing)} is not installed: pip install 'arms[data]'")
 

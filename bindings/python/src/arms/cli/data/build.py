@@ -62,6 +62,7 @@ def build_data(
     json: Json = False,
 ) -> None:
     """Split a data set by group into train, test and out of distribution, and mark its queries.
+
     Queries of one group, and queries with the same question and images,
     never part. With {split} in the output's name each split gets its own
     file. Prints the paper's Table 2.

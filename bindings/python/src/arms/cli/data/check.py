@@ -35,6 +35,7 @@ def check_data(
     json: Json = False,
 ) -> None:
     """Look for what is wrong with a data set and what is odd; exit with 1 if something is wrong.
+
     Wrong: rows that cannot be used, pairs of query and model that come
     twice, queries whose rows disagree, groups or queries that are in
     several splits, images that are missing or cannot be decoded. Odd:

@@ -43,6 +43,7 @@ def collect_data(
     json: Json = False,
 ) -> None:
     """Ask models behind OpenAI-compatible endpoints every query that the output lacks.
+
     Answers are on the disk as they come, with their cost and latency. Stop
     it when you like, and run it again: it goes on where it was. Exits with
     1 if questions remain without an answer. The configuration names the

@@ -57,6 +57,7 @@ def import_data(
     lenient: Lenient = False,
 ) -> None:
     """Write other people's results as a data set.
+
     m2: tables with the fields of the paper's Fig. 2. vlmevalkit: result
     tables, or the folder of their runs. mmr-bench: its CSV. helm: run
     folders of HELM or VHELM, or a folder of these. csv: any table (.csv,

@@ -36,6 +36,7 @@ def label_data(
     json: Json = False,
 ) -> None:
     """Mark which outputs are right: those that match the answer exactly, once both are normalised.
+
     Case, white space, punctuation at words' ends and articles do not count;
     "1,200.0" is 1200, "50%" is 50; of a question that lists options (A.
     red, B. blue), "B", "(b)" and "blue" are the same; the last line
