@@ -20,7 +20,8 @@ def table() -> OutcomeTable:
 
 def test_cells_are_those_of_the_records(table: OutcomeTable) -> None:
     assert table.models == MODELS
-    assert (len(table), table.labels.shape, table.labels.dtype) == (12, (12, 3), np.float32)
+    assert (len(table), table.labels.shape) == (12, (12, 3))
+    assert table.labels.dtype == np.dtype(np.float32)
     for one in records():
         cell = list(table.ids).index(one.id), MODELS.index(one.model)
         assert table.labels[cell] == one.label

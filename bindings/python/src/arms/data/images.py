@@ -45,11 +45,11 @@ def fault_of(path: Path) -> str | None:
     """Decode an image and say what is wrong with it, or `None`."""
     from PIL import Image, UnidentifiedImageError
 
+    if not path.is_file():
+        return "does not exist"
     try:
         with Image.open(path) as image:
             image.load()
-    except FileNotFoundError:
-        return "does not exist"
     except UnidentifiedImageError:
         return "is not an image"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -109,7 +109,8 @@ class Endpoint:
                 if error.status_code not in (408, 409, 429) and error.status_code < 500:
                     raise AskError(_said(error)) from error
                 failure = error
-            except openai.APIResponseValidationError as error:
+            except (openai.APIResponseValidationError, ValueError, RecursionError) as error:
+                # The client lets what is no JSON through as the parser's own error.
                 failure = error
             if attempt < self._config.retries:
                 self.retried += 1
@@ -162,6 +163,8 @@ def _said(error: Exception) -> str:
         return f"HTTP {error.status_code}: {' '.join(error.message.split())[:200]}"
     if isinstance(error, (TimeoutError, openai.APITimeoutError)):
         return "no answer in time"
+    if isinstance(error, (ValueError, RecursionError)):
+        return f"the endpoint's answer is not JSON: {error}"[:200]
     cause = error.__cause__
     return f"{error}{f' ({cause})' if cause else ''}"[:200]
 
