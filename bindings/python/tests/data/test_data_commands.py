@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 
 from arms.cli import main
-from arms.data import OutcomeTable, write_records
+from arms.cli.candidate_file import read_candidates
+from arms.data import OutcomeTable, Record, write_records
 from chat_server import ChatServer, serving, text_of
 from samples import record, records, with_images
 
 
-def run(*arguments: object) -> tuple[int, Any]:
+def run(*arguments: object) -> int:
     """Run ``arms data`` in this process and return its exit status."""
     with pytest.raises(SystemExit) as caught:
         main(["data", *map(str, arguments)])
-    return int(str(caught.value.code or 0)), None
+    return int(str(caught.value.code or 0))
 
 
 def test_from_questions_to_a_data_set(
@@ -40,20 +41,41 @@ def test_from_questions_to_a_data_set(
 
     with serving(ChatServer(answer=answer)) as chat:
         config = tmp_path / "models.yaml"
+        prices = "input_price: 1, output_price: 2"
         lines = [
-            f"  - {{name: {name}, endpoint: '{chat.url}', input_price: 1, output_price: 2}}"
+            f"  - {{name: {name}, endpoint: '{chat.url}', {prices}, parameters: 7B}}"
             for name in ("tiny", "large")
         ]
         config.write_text("\n".join(["models:", *lines]))
         collected = tmp_path / "collected.jsonl"
-        assert run("collect", queries, "-c", config, "-o", collected, "--json")[0] == 0
+        profiles = tmp_path / "candidates.json"
+        assert (
+            run(
+                "collect",
+                queries,
+                "-c",
+                config,
+                "-o",
+                collected,
+                "--candidates",
+                profiles,
+                "--json",
+            )
+            == 0
+        )
     report = json.loads(capsys.readouterr().out)
     assert report["complete"]
     assert report["models"]["tiny"]["done"] == 12
     assert report["models"]["tiny"]["cost"] == pytest.approx(12 * 0.0014)
 
+    tiny, large = read_candidates(profiles, router=0)
+    assert (tiny.name, tiny.parameters, large.name) == ("tiny", "7B", "large")
+    assert tiny.cost == pytest.approx(0.0014)
+    assert tiny.latency is not None
+    assert tiny.latency > 0
+
     labelled = tmp_path / "labelled.parquet"
-    assert run("label", collected, "-o", labelled)[0] == 0
+    assert run("label", collected, "-o", labelled) == 0
     output = capsys.readouterr().out
     assert [line.split() for line in output.splitlines()[1:3]] in (
         [["tiny", "6", "6", "50.0%"], ["large", "12", "0", "100.0%"]],
@@ -64,7 +86,7 @@ def test_from_questions_to_a_data_set(
     built = tmp_path / "sets" / "m2.jsonl.gz"
     built.parent.mkdir()
     pools = ["--pool", "Free=tiny", "--pool", "Paid=large"]
-    assert run("build", labelled, "-o", built, "--test", 0.4, "--ood-task", "map", *pools)[0] == 0
+    assert run("build", labelled, "-o", built, "--test", 0.4, "--ood-task", "map", *pools) == 0
     output = capsys.readouterr().out
     table = [line.split() for line in output.splitlines()]
     assert ["ID", "Free", "1", "2", "2"] in table
@@ -72,7 +94,7 @@ def test_from_questions_to_a_data_set(
     assert ["OOD", "Free", "1", "0", "2"] in table
     assert ["Total", "6", "12"] in table
 
-    assert run("check", built)[0] == 0
+    assert run("check", built) == 0
     assert "model" in capsys.readouterr().out
     assert len(OutcomeTable.read(built).select(split="ood")) == 4
 
@@ -82,20 +104,20 @@ def test_check_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[
     write_records(
         path, [record(0), record(0), record(1, split="train"), record(0, "b", split="ood")]
     )
-    assert run("check", path, "--no-images", "--json")[0] == 1
+    assert run("check", path, "--no-images", "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert not report["sound"]
     assert {one["kind"] for one in report["findings"] if one["severity"] == "wrong"} == {
         "duplicate row",
         "contradiction",
     }
-    assert run("check", path)[0] == 1
+    assert run("check", path) == 1
     output = capsys.readouterr().out
     assert "missing image" in output
     assert "q0, small" in output
     with path.open("ab") as file:
         file.write(b'{"id": 3}\n')
-    assert run("check", path, "--strict")[0] == 1
+    assert run("check", path, "--strict") == 1
     captured = capsys.readouterr()
     assert f"arms: {path}:5: id must be a string that is not empty, not 3" in captured.err
 
@@ -105,17 +127,17 @@ def test_import_and_lenient_reading(tmp_path: Path, capsys: pytest.CaptureFixtur
     table.write_text("Prompt,model,label\n?,a,true\n!,a,maybe\n")
     output = tmp_path / "d.jsonl"
     options = ["-o", output, "--column", "question=Prompt", "--set", "language=en"]
-    assert run("import", "csv", table, *options)[0] == 1
+    assert run("import", "csv", table, *options) == 1
     assert "t.csv:3: label must be true, false or null" in capsys.readouterr().err
     assert not output.exists()
-    assert run("import", "csv", table, *options, "--lenient")[0] == 0
+    assert run("import", "csv", table, *options, "--lenient") == 0
     captured = capsys.readouterr()
     assert captured.out == f"{output}: 1 rows\n"
     assert "left out: 1 bad rows (1 label)" in captured.err
     with output.open("ab") as file:
         file.write(b'{"id": "x", "question": "?", "model": "a", "lable": 1}\nbroken\n')
-    assert run("label", output, "-o", output)[0] == 1
-    assert run("label", output, "-o", output, "--lenient")[0] == 0
+    assert run("label", output, "-o", output) == 1
+    assert run("label", output, "-o", output, "--lenient") == 0
     error = capsys.readouterr().err
     assert "1 json" in error
     assert f"lable ({output}:2)" in error
@@ -133,7 +155,7 @@ def test_misuse_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["import", "xml", path, "-o", tmp_path / "o.jsonl"], 2, "xml"),
         (["collect", path, "-c", tmp_path / "c.yaml", "-o", tmp_path / "o.jsonl"], 1, "c.yaml"),
     ):
-        assert run(*arguments)[0] == code
+        assert run(*arguments) == code
         captured = capsys.readouterr()
         assert captured.out == ""
         assert captured.err.startswith("arms: ")
@@ -141,8 +163,18 @@ def test_misuse_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert words in captured.err
 
 
+def test_the_schema_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("schema") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(Record.model_fields)
+    assert "string or list of strings" in next(line for line in lines if line.startswith("image"))
+    assert run("schema", "--json") == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["required"] == ["id", "question", "model"]
+
+
 def test_help_teaches_every_command() -> None:
-    for words in ([], ["collect"], ["label"], ["build"], ["check"], ["import"]):
+    for words in ([], ["collect"], ["label"], ["build"], ["check"], ["import"], ["schema"]):
         done = subprocess.run(
             [sys.executable, "-c", "from arms.cli import main; main()", "data", *words, "--help"],
             env=os.environ | {"NO_COLOR": "1", "COLUMNS": "120"},

@@ -119,7 +119,7 @@ def test_m2_needs_its_fields(tmp_path: Path) -> None:
 
 # VLMEvalKit.
 
-PREDICTIONS = [
+PREDICTIONS: list[dict[str, Any]] = [
     {
         "index": 12,
         "hint": "Look closely.",
