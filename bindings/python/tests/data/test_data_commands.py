@@ -122,6 +122,28 @@ def test_check_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert f"arms: {path}:5: id must be a string that is not empty, not 3" in captured.err
 
 
+def test_reports_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, output = tmp_path / "d.jsonl", tmp_path / "o.jsonl"
+    write_records(path, [record(0, label=None), record(1, label=None, output="x")])
+    assert run("label", path, "-o", output, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["models"] == {"small": {"right": 1, "wrong": 1}}
+    assert run("build", output, "-o", path, "--test", 0, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["paths"] == [str(path)]
+    assert report["statistics"][0]["queries"] == {"train": 1, "test": 0, "ood": 0}
+    config = tmp_path / "m.toml"
+    config.write_text('[[models]]\nname = "m"\nendpoint = "http://127.0.0.1:9/v1"\nretries = 0\n')
+    queries = tmp_path / "q.jsonl"
+    queries.write_text('{"id": "a", "question": "?"}')
+    assert run("collect", queries, "-c", config, "-o", tmp_path / "c.jsonl", "--json") == 1
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert not report["complete"]
+    assert list(report["models"]["m"]["reasons"].values()) == [1]
+    assert "arms: m: 1 failed: " in captured.err
+
+
 def test_import_and_lenient_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "t.csv"
     table.write_text("Prompt,model,label\n?,a,true\n!,a,maybe\n")

@@ -155,7 +155,7 @@ def _tell(report: CollectReport) -> None:
             file=sys.stderr,
         )
     for name, model in report.models.items():
-        for reason, count in model.reasons.most_common(5):
+        for reason, count in sorted(model.reasons.items(), key=lambda one: -one[1])[:5]:
             print(f"arms: {name}: {count:,} failed: {reason}", file=sys.stderr)
         if model.stopped:
             print(f"arms: {name}: given up: {model.stopped}", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +48,7 @@ class ModelReport:
     failed: int = 0
     retried: int = 0
     cost: float = 0.0
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, int] = field(default_factory=dict)
     stopped: str | None = None
 
 
@@ -209,7 +208,7 @@ class _Collection:
             except (AskError, DataError) as error:
                 failures += 1
                 report.failed += 1
-                report.reasons[str(error)] += 1
+                report.reasons[str(error)] = report.reasons.get(str(error), 0) + 1
                 if failures >= FAILURES_IN_A_ROW:
                     report.stopped = f"{failures} failures in a row, the last: {error}"
             else:
