@@ -24,7 +24,8 @@ public final class DataSet: @unchecked Sendable {
     try withContents { (contents) throws(ARMSError) in
       guard let contents else {
         throw ARMSError(
-          .unsupported, "another thread was changing the data set when this process was forked; make a new one")
+          .unsupported,
+          "another thread was changing the data set when this process was forked; make a new one")
       }
       try contents.checkCandidates(of: samples, queries)
       contents.join(samples, queries)
