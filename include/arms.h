@@ -150,6 +150,34 @@ void arms_router_free(arms_router *router);
  * Errors: IO, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_router_save(const arms_router *router, const char *path, arms_error **error);
 
+enum arms_reload_flag {
+  /* Keep the present candidates, in their order, with their costs, latencies, limits of images, and as
+   * enabled as they are. What is learned of a candidate, its calibration included, is taken from the
+   * file if it has one of that name and profile. Others are embedded anew and keep their calibration.
+   * Otherwise the candidates are the file's, and those of before are gone. */
+  ARMS_RELOAD_KEEP_CANDIDATES = 1
+};
+
+typedef struct arms_reload_options {
+  uint32_t struct_size;
+  uint32_t flags;             /* of arms_reload_flag */
+} arms_reload_options;
+
+/* Replaces weights and candidates by those of the model file at `path`, in one step, as one new
+ * generation. The file is mapped or copied as the first one was; threads and limits stay. Calls in
+ * flight finish on what they began with, and nobody waits but other changes: one of the candidates that
+ * is made meanwhile is made to the new ones afterwards. The file passes every check of opening one, and
+ * its weights answer a query, before they serve; a file that fails leaves the old one serving. Encoded
+ * questions and images are good for the new weights if their encoders are the same, and refused with
+ * INVALID_ARGUMENT otherwise. `options` may be NULL.
+ *
+ * Never write to a model file that is in use: write another and rename it over the old one, as
+ * arms_router_save() does.
+ * Errors: as arms_router_open(), INVALID_HANDLE, and INVALID_ARGUMENT for a candidate that cannot be
+ * kept: its embedding was given, and the new weights want another width. */
+arms_status arms_router_reload(arms_router *router, const char *path,
+                               const arms_reload_options *options, arms_error **error);
+
 enum arms_fusion { ARMS_FUSION_POOLED = 1, ARMS_FUSION_PATCHES = 2, ARMS_FUSION_CONCAT = 3 };
 enum arms_head { ARMS_HEAD_PAPER = 1, ARMS_HEAD_SCALED = 2 };
 
@@ -169,7 +197,7 @@ typedef struct arms_router_info {
   uint32_t router_count;       /* 2 when the file holds a cascade's second router */
   uint32_t threads;            /* threads a call may use */
   uint64_t candidate_count;    /* disabled ones included */
-  uint64_t generation;         /* grows with every change of the candidates */
+  uint64_t generation;         /* grows with every change of the candidates or weights */
 } arms_router_info;
 
 /* Describes a router. For a cascade the widths are the first router's.
@@ -410,7 +438,7 @@ typedef struct arms_decision {
   char name[ARMS_NAME_CAPACITY];      /* the chosen candidate */
   float confidence;                   /* c_ij of the chosen one; of the best one when abstained */
   float utility;                      /* what the policy maximised */
-  uint64_t generation;                /* of the candidates that were compared */
+  uint64_t generation;                /* of the weights and candidates that decided */
   uint64_t ranked_count;              /* entries of the whole ranked list */
   uint32_t question_tokens;           /* tokens read, [CLS] and [SEP] included */
   uint32_t question_tokens_total;     /* tokens before truncation */

@@ -54,6 +54,33 @@ public func arms_router_save(
   }
 }
 
+/// Replaces weights and candidates by those of a file. Documented in `arms.h`.
+@_cdecl("arms_router_reload") @implementation
+public func arms_router_reload(
+  _ router: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<arms_reload_options>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    let path = try string(path, "path")
+    try router.reload(from: path, candidates: try replacedCandidates(options))
+  }
+}
+
+private func replacedCandidates(
+  _ pointer: UnsafePointer<arms_reload_options>?
+) throws(ARMSError) -> ReplacedCandidates {
+  guard let pointer else { return .fromReplacement }
+  let options = try read(pointer, empty: arms_reload_options(), "options")
+  let keep = UInt32(ARMS_RELOAD_KEEP_CANDIDATES.rawValue)
+  guard options.flags & ~keep == 0 else {
+    throw ARMSError(
+      .invalidArgument,
+      "options.flags is \(options.flags); only ARMS_RELOAD_KEEP_CANDIDATES (\(keep)) is known")
+  }
+  return options.flags & keep != 0 ? .present : .fromReplacement
+}
+
 /// Describes a router. Documented in `arms.h`.
 @_cdecl("arms_router_describe") @implementation
 public func arms_router_describe(

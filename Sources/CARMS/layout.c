@@ -30,6 +30,10 @@ OFFSET(arms_open_options, reserved, 12);
 OFFSET(arms_open_options, max_image_bytes, 16);
 OFFSET(arms_open_options, max_image_pixels, 24);
 
+SIZE(arms_reload_options, 8);
+OFFSET(arms_reload_options, struct_size, 0);
+OFFSET(arms_reload_options, flags, 4);
+
 SIZE(arms_router_info, 72);
 OFFSET(arms_router_info, struct_size, 0);
 OFFSET(arms_router_info, fusion, 4);
@@ -172,6 +176,7 @@ VALUE(ARMS_ERROR_CANCELLED, 16);
 VALUE(ARMS_ERROR_INTERNAL, 17);
 
 VALUE(ARMS_OPEN_COPY, 1);
+VALUE(ARMS_RELOAD_KEEP_CANDIDATES, 1);
 
 VALUE(ARMS_FUSION_POOLED, 1);
 VALUE(ARMS_FUSION_PATCHES, 2);

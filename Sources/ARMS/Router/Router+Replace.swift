@@ -27,7 +27,8 @@ extension Router {
     try replace(candidates) { () throws(ARMSError) in other.snapshots.load() }
   }
 
-  private func replace(
+  /// Makes the next generation of the snapshot that `replacement` gives. Other changes wait meanwhile.
+  func replace(
     _ candidates: ReplacedCandidates, by replacement: () throws(ARMSError) -> RouterSnapshot
   ) throws(ARMSError) -> UInt64 {
     try snapshots.update { (snapshot) throws(ARMSError) in

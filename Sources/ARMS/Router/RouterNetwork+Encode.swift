@@ -61,8 +61,6 @@ struct EncodedImages {
 }
 
 extension TextEncoder {
-  var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
-
   /// Tokenises and encodes the questions that are not encoded yet, without padding, and collects all.
   func encode(
     _ queries: UnsafeBufferPointer<QueryView>, on execution: Execution
@@ -145,8 +143,6 @@ private struct FreshImage {
 }
 
 extension ImageEncoder {
-  var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
-
   /// Images that run through the encoder together: their activations still fit the cache.
   private static let imagesPerPass = 8
 

@@ -96,8 +96,8 @@ struct DoubleHead {
     return sample.images.enumerated().flatMap { number, image -> [[Double]] in
       let encoding = image.encodings[0]
       guard let buffer = encoding.tokens else { return [] }
-      let (width, values) = (encoding.encoder.patchWidth, buffer.pointer(to: Float.self))
-      return (0..<encoding.encoder.tokenCount).map { token in
+      let (width, values) = (encoding.patchWidth, buffer.pointer(to: Float.self))
+      return (0..<encoding.tokenCount).map { token in
         (0..<width).map { Double(values[token * width + $0]) + index[number * width + $0] }
       }
     }
