@@ -188,9 +188,10 @@ typedef struct arms_router_info {
   uint32_t expert_count;       /* N */
   uint32_t text_width;         /* d_t: of a pooled question and of a profile's embedding */
   uint32_t image_width;        /* d_v: of a pooled image */
-  uint32_t patch_width;        /* d_p: of an image token */
-  uint32_t image_tokens;       /* image tokens of one image, CLS included */
-  uint32_t image_size;         /* side of the prepared square image, in pixels */
+  uint32_t patch_width;        /* d_p: of an image token; 0 without an image encoder */
+  uint32_t image_tokens;       /* image tokens of one image, CLS included; 0 without an encoder */
+  uint32_t image_size;         /* side of the prepared square image, in pixels; 0: the router has no
+                                * image encoder and ignores the images of its queries */
   uint32_t max_images;         /* images a query may have */
   uint32_t max_question_tokens;/* longer questions are truncated */
   uint32_t shared_width;       /* r: of the classifier */
@@ -370,7 +371,8 @@ void arms_question_free(arms_question *question);
 arms_status arms_question_embedding(const arms_question *question, float *embedding,
                                     size_t capacity, size_t *required, arms_error **error);
 
-/* Decodes, prepares and encodes an image.
+/* Decodes, prepares and encodes an image. By a router without an image encoder it is not looked at: the
+ * encoded image has no embedding, which is good for routers of that kind.
  * Errors: INVALID_IMAGE, LIMIT_EXCEEDED, IO, NOT_FINITE, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_image_encode(const arms_router *router, const arms_image_input *input,
                               arms_image **image, arms_error **error);
@@ -378,7 +380,8 @@ arms_status arms_image_encode(const arms_router *router, const arms_image_input 
 /* Frees an encoded image. */
 void arms_image_free(arms_image *image);
 
-/* Writes the pooled vector g_i, [image_width]; `required` receives image_width.
+/* Writes the pooled vector g_i, [image_width]; `required` receives image_width, or 0 if the router that
+ * encoded the image has no image encoder.
  * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_image_embedding(const arms_image *image, float *embedding, size_t capacity,
                                  size_t *required, arms_error **error);
@@ -391,7 +394,8 @@ arms_status arms_text_tokenize(const arms_router *router, const char *text, size
                                arms_error **error);
 
 /* Decodes, resizes, crops and normalises an image: floats [3, image_size, image_size]. `required`
- * receives their number. Errors: as arms_image_encode(), and BUFFER_TOO_SMALL. */
+ * receives their number. Errors: as arms_image_encode(), BUFFER_TOO_SMALL, and UNSUPPORTED by a router
+ * without an image encoder. */
 arms_status arms_image_prepare(const arms_router *router, const arms_image_input *input,
                                float *pixels, size_t capacity, size_t *required,
                                arms_error **error);
@@ -429,7 +433,9 @@ typedef struct arms_route_options {
 enum arms_decision_flag {
   ARMS_DECISION_ABSTAINED = 1,          /* no candidate was good enough; `name` is "" */
   ARMS_DECISION_QUESTION_TRUNCATED = 2, /* the question had more tokens than the encoder takes */
-  ARMS_DECISION_SECOND_ROUTER = 4       /* the second router's pool was computed */
+  ARMS_DECISION_SECOND_ROUTER = 4,      /* the second router's pool was computed */
+  ARMS_DECISION_IMAGES_IGNORED = 8      /* the query has images, and a router that was computed has no
+                                         * image encoder: it has decided as if there were none */
 };
 
 typedef struct arms_decision {

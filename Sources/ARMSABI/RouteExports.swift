@@ -131,6 +131,7 @@ private func convert(_ decision: DecisionView) -> arms_decision {
     result.flags |= UInt32(ARMS_DECISION_QUESTION_TRUNCATED.rawValue)
   }
   if !decision.secondGate.isEmpty { result.flags |= UInt32(ARMS_DECISION_SECOND_ROUTER.rawValue) }
+  if decision.ignoredImages { result.flags |= UInt32(ARMS_DECISION_IMAGES_IGNORED.rawValue) }
   write(decision.name ?? "", to: &result.name)
   result.confidence = decision.confidence
   result.utility = decision.utility

@@ -154,6 +154,43 @@ static void test_open(const char *fixtures, const char *work) {
   arms_router_free(router);
 }
 
+static void test_reload(const char *fixtures, const char *work) {
+  arms_router *router = opened(fixtures);
+  arms_candidate one = candidate("one");
+  EXPECT(OK, arms_candidates_add(router, &one, 1, &error));
+  arms_router_info before = described(router);
+  arms_reload_options options;
+  memset(&options, 0, sizeof options);
+  const char *next = "models/bert-pooled-scaled.gguf";
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, NULL, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, in(fixtures, next), &options, &error));
+  options.struct_size = sizeof options, options.flags = 1u << 31;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, in(fixtures, next), &options, &error));
+  EXPECT(ERROR_IO, arms_router_reload(router, in(work, "absent.gguf"), NULL, &error));
+  EXPECT(ERROR_INVALID_MODEL, arms_router_reload(router, in(work, "part.gguf"), NULL, &error));
+  EXPECT(ERROR_UNSUPPORTED, arms_router_reload(router, in(fixtures, "llama.gguf"), NULL, &error));
+  CHECK(described(router).generation == before.generation);
+  CHECK(described(router).candidate_count == before.candidate_count);
+
+  /* A candidate that was given by its embedding has another width there. */
+  options.flags = ARMS_RELOAD_KEEP_CANDIDATES;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, in(fixtures, next), &options, &error));
+  const char *given[1] = {"reader"};
+  EXPECT(OK, arms_candidates_remove(router, given, 1, &error));
+  EXPECT(OK, arms_router_reload(router, in(fixtures, next), &options, &error));
+  CHECK(described(router).candidate_count == before.candidate_count - 1);
+  CHECK(described(router).fusion == ARMS_FUSION_POOLED && before.fusion == ARMS_FUSION_PATCHES);
+  arms_query query = text_query(QUESTION);
+  arms_decision decision;
+  memset(&decision, 0, sizeof decision);
+  decision.struct_size = sizeof decision;
+  EXPECT(OK, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  CHECK(decision.generation == before.generation + 2);
+  EXPECT(OK, arms_router_reload(router, in(fixtures, next), NULL, &error));
+  CHECK(described(router).candidate_count == 3);
+  arms_router_free(router);
+}
+
 static void test_describe(const arms_router *router) {
   arms_router_info info = described(router);
   CHECK(info.text_width > 0 && info.image_size > 0 && info.expert_count <= ARMS_EXPERT_CAPACITY);
@@ -467,6 +504,7 @@ static void test_handles(const char *fixtures) {
     arms_question *question = NULL;
     arms_image *image = NULL;
     EXPECT(ERROR_INVALID_HANDLE, arms_router_save(router, "never", &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_router_reload(router, "never", NULL, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_router_describe(router, &info, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_router_memory(router, &memory, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_candidates_add(router, &one, 1, &error));
@@ -491,6 +529,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 120);
   test_library();
   test_open(argv[1], argv[2]);
+  test_reload(argv[1], argv[2]);
   arms_router *router = opened(argv[1]);
   test_describe(router);
   test_candidates(router);

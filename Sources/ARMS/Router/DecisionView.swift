@@ -15,6 +15,9 @@ package struct DecisionView {
   /// Tokens of the question: read, and before truncation.
   package let tokens: (read: Int, total: Int)
 
+  /// Whether the query has images that a router which took part has no encoder for.
+  package let ignoredImages: Bool
+
   /// The chosen candidate's name; nil when nobody was good enough.
   package var name: String? { isChosen ? ranked(0).name : nil }
   /// `c_ij` of the chosen one; of the best one if nobody was chosen.
@@ -40,6 +43,7 @@ extension Decision {
       name: view.name, confidence: view.confidence, utility: view.utility,
       ranked: (0..<view.rankedLimit).map(view.ranked), rankedCount: view.rankedCount,
       gate: Array(view.gate), secondGate: Array(view.secondGate), generation: view.generation,
-      questionTokens: view.tokens.read, questionTokensTotal: view.tokens.total)
+      questionTokens: view.tokens.read, questionTokensTotal: view.tokens.total,
+      ignoredImages: view.ignoredImages)
   }
 }

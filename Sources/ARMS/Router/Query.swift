@@ -78,8 +78,8 @@ public final class EncodedQuestion: Sendable {
 /// An encoded image: its pooled vector `g_i` and, where a fusion needs them, its tokens `X_i`. Immutable;
 /// outlives its router.
 public final class EncodedImage: Sendable {
-  /// `[d_v]`, of the first router's encoder.
-  public var embedding: [Float] { encodings[0].embedding }
+  /// `[d_v]`, of the first router's encoder; empty if its router has none.
+  public var embedding: [Float] { encodings.first?.embedding ?? [] }
 
   /// What one encoder made of it.
   struct Encoding: Sendable {
@@ -99,7 +99,7 @@ public final class EncodedImage: Sendable {
     }
   }
 
-  /// One for each encoder of the router, at least one.
+  /// One for each encoder of the router.
   let encodings: [Encoding]
 
   init(_ encodings: [Encoding]) { self.encodings = encodings }

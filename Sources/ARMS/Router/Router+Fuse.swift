@@ -49,10 +49,13 @@ struct QueryFusion {
         .limitExceeded,
         "the query has \(query.images.count) images; this router takes \(network.head.maxImages) at most")
     }
-    if let images, images.encoder === network.image { return images.encoded }
-    let encoded = try network.image.encode(
-      queries, wantTokens: model.readsTokens(of: network.image), limits: limits, on: execution)
-    images = (network.image, encoded)
+    guard let encoder = network.image else {
+      return try EncodedImages(ignoring: queries.count, width: network.head.imageWidth, in: execution.arena)
+    }
+    if let images, images.encoder === encoder { return images.encoded }
+    let encoded = try encoder.encode(
+      queries, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+    images = (encoder, encoded)
     return encoded
   }
 }

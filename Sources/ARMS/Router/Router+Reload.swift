@@ -26,11 +26,13 @@ extension RouterSnapshot {
     do throws(ARMSError) {
       for (network, pool) in zip(model.networks, pools) {
         try engine.execute { (execution) throws(ARMSError) in
-          let count = network.image.pixelCount
-          let pixels = try execution.arena.allocate(Float.self, count)
-          pixels.update(repeating: 0, count: count)
-          let image = ImageInput(.prepared(UnsafeBufferPointer(start: pixels, count: count)))
-          try [Query(question: "", images: [image])].withViews { (views) throws(ARMSError) in
+          var images: [ImageInput] = []
+          if let count = network.image?.pixelCount {
+            let pixels = try execution.arena.allocate(Float.self, count)
+            pixels.update(repeating: 0, count: count)
+            images.append(ImageInput(.prepared(UnsafeBufferPointer(start: pixels, count: count))))
+          }
+          try [Query(question: "", images: images)].withViews { (views) throws(ARMSError) in
             var fusion = QueryFusion(views, model: model, limits: limits, on: execution)
             let (fused, _) = try fusion.fuse(network)
             let scores = try execution.arena.allocate(Float.self, pool.count)

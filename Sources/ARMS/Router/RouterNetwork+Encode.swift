@@ -12,7 +12,7 @@ struct EncodedQueries {
       count: questions.count, question: questions.pooled,
       image: images.pooled(or: network.head.noImage),
       imageStarts: readsTokens ? images.starts : nil, imageTokens: readsTokens ? images.tokens : nil,
-      tokensPerImage: network.image.tokenCount, noImageTokens: network.head.noImageTokens)
+      tokensPerImage: network.image?.tokenCount ?? 0, noImageTokens: network.head.noImageTokens)
   }
 }
 
@@ -57,6 +57,18 @@ struct EncodedImages {
       for column in 0..<width { target[column] /= Float(end - start) }
     }
     return UnsafePointer(means)
+  }
+}
+
+extension EncodedImages {
+  /// What a network without an image encoder reads: as if no query had an image.
+  init(ignoring queries: Int, width: Int, in arena: ScratchArena) throws(ARMSError) {
+    let starts = try arena.allocate(Int.self, queries + 1)
+    starts.update(repeating: 0, count: queries + 1)
+    let means = try arena.allocate(Float.self, queries * width)
+    self.init(
+      queries: queries, width: width, starts: UnsafePointer(starts), each: UnsafePointer(means), tokens: nil,
+      means: means)
   }
 }
 

@@ -51,7 +51,8 @@ extension EncodedSample {
         .limitExceeded, "it has \(images.count) images; the router takes \(network.head.maxImages) at most")
     }
     for image in images {
-      guard let image = image.encoding(of: network.image) else {
+      guard let encoder = network.image else { break }
+      guard let image = image.encoding(of: encoder) else {
         throw fail(
           .invalidArgument, "an image was encoded by another image encoder; encode it with this router")
       }

@@ -178,7 +178,8 @@ extension HeadInputGradients {
   /// Moves on to the places behind so many queries and images.
   fileprivate mutating func advance(queries: Int, images: Int, _ network: RouterNetwork) {
     question = question.map { $0 + queries * network.text.width }
-    image = image.map { $0 + queries * network.image.width }
-    tokens = tokens.map { $0 + images * network.image.tokenCount * network.image.patchWidth }
+    image = image.map { $0 + queries * network.head.imageWidth }
+    guard let encoder = network.image else { return }
+    tokens = tokens.map { $0 + images * encoder.tokenCount * encoder.patchWidth }
   }
 }

@@ -25,19 +25,19 @@ struct TrainingBatch {
           (question + row * questionWidth).update(from: start, count: questionWidth)
         }
       }
-      let images = sample.images.compactMap { $0.encoding(of: network.image) }
+      let images = network.encodings(of: sample.images)
       Self.pool(images, or: head.noImage, width: imageWidth, into: pooled + row * imageWidth)
       for (number, image) in images.enumerated() {
         if let buffer = image.tokens {
           tokens[starts[row] + number] = UnsafePointer(buffer.pointer(to: Float.self))
         }
       }
-      starts[row + 1] = starts[row] + sample.images.count
+      starts[row + 1] = starts[row] + images.count
     }
     let readsTokens = head.fusion == .patches
     input = HeadInput(
       count: count, question: question, image: pooled, imageStarts: UnsafePointer(starts),
-      imageTokens: readsTokens ? UnsafePointer(tokens) : nil, tokensPerImage: network.image.tokenCount,
+      imageTokens: readsTokens ? UnsafePointer(tokens) : nil, tokensPerImage: network.image?.tokenCount ?? 0,
       noImageTokens: head.noImageTokens)
     self.samples = samples
     self.places = places

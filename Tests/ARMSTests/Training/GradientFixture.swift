@@ -64,7 +64,8 @@ extension ModelFixture {
     let tokens = try AlignedBuffer(Float.self, count: values.count, purpose: "tokens")
     tokens.pointer(to: Float.self).update(from: values, count: values.count)
     return EncodedImage([
-      .init(encoder: router.networks[0].image, embedding: images[number].embedding, tokens: tokens)
+      .init(
+        encoder: try #require(router.networks[0].image), embedding: images[number].embedding, tokens: tokens)
     ])
   }
 }

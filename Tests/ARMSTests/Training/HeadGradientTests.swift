@@ -52,7 +52,7 @@ import Testing
     options.samplesPerPass = samplesPerPass
     let trainer = try HeadTrainer(router, options: options)
     let samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
-    let (text, image) = (trainer.network.text, trainer.network.image)
+    let (text, image) = (trainer.network.text, try #require(trainer.network.image))
     var question = [Float](repeating: 9, count: 2 * text.width)
     var pooled = [Float](repeating: 9, count: 2 * image.width)
     var tokens = [Float](repeating: 9, count: 2 * image.tokenCount * image.patchWidth)

@@ -18,6 +18,7 @@ TEXT = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
 
 STRUCTS: dict[str, type[Structure]] = {
     "arms_open_options": _ffi.OpenOptions,
+    "arms_reload_options": _ffi.ReloadOptions,
     "arms_router_info": _ffi.RouterInfo,
     "arms_memory": _ffi.Memory,
     "arms_candidate": _ffi.Candidate,
@@ -119,6 +120,7 @@ def test_enumerations_are_those_of_the_header() -> None:
         "arms_policy": {f"ARMS_POLICY_{member.name}": member.number for member in Policy},
         "arms_score_output": {f"ARMS_SCORE_{member.name}": member.number for member in Output},
         "arms_open_flag": constants("OPEN_"),
+        "arms_reload_flag": constants("RELOAD_"),
         "arms_candidate_flag": constants("CANDIDATE_"),
         "arms_image_format": constants("IMAGE_", without="EXACT"),
         "arms_image_flag": constants("IMAGE_EXACT"),

@@ -20,6 +20,7 @@ EXPERT_CAPACITY = 32
 """The most experts that a router may have."""
 
 OPEN_COPY = 1
+RELOAD_KEEP_CANDIDATES = 1
 CANDIDATE_DISABLED = 1
 CANDIDATE_HAS_COST = 2
 CANDIDATE_HAS_LATENCY = 4
@@ -33,6 +34,7 @@ IMAGE_EXACT = 1
 DECISION_ABSTAINED = 1
 DECISION_QUESTION_TRUNCATED = 2
 DECISION_SECOND_ROUTER = 4
+DECISION_IMAGES_IGNORED = 8
 
 U32 = Annotated[int, ctypes.c_uint32]
 I32 = Annotated[int, ctypes.c_int32]
@@ -67,6 +69,14 @@ class OpenOptions(Structure):
     reserved: U32
     max_image_bytes: U64
     max_image_pixels: U64
+
+
+@_laid_out
+class ReloadOptions(Structure):
+    """``arms_reload_options``."""
+
+    struct_size: U32
+    flags: U32
 
 
 @_laid_out
@@ -266,6 +276,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "arms_router_open": (_Status, [_String, POINTER(OpenOptions), POINTER(_Handle), _Error]),
     "arms_router_free": (None, [_Handle]),
     "arms_router_save": (_Status, [_Handle, _String, _Error]),
+    "arms_router_reload": (_Status, [_Handle, _String, POINTER(ReloadOptions), _Error]),
     "arms_router_describe": (_Status, [_Handle, POINTER(RouterInfo), _Error]),
     "arms_router_memory": (_Status, [_Handle, POINTER(Memory), _Error]),
     "arms_candidates_add": (_Status, [_Handle, POINTER(Candidate), _Count, _Error]),
