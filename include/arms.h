@@ -53,6 +53,11 @@ extern "C" {
 /* The most experts that a router may have. */
 #define ARMS_EXPERT_CAPACITY 32
 
+/* Elements of arms_metrics.errors and arms_metrics.stages, and buckets of a histogram. */
+#define ARMS_STATUS_CAPACITY 32
+#define ARMS_STAGE_CAPACITY 8
+#define ARMS_HISTOGRAM_BUCKETS 48
+
 /* ------------------------------------------------------------------------------------------------
  * Status and errors
  * --------------------------------------------------------------------------------------------- */
@@ -113,6 +118,20 @@ const char *arms_version(void);
  * "scalar". Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser one;
  * one that this CPU lacks is ignored. */
 const char *arms_kernel_isa(void);
+
+enum arms_log_level {
+  ARMS_LOG_ERROR = 1, /* a call failed; the message begins with the function's name */
+  ARMS_LOG_INFO = 2   /* a router was opened, or its weights were replaced */
+};
+
+/* Is given one line about what happened: of arms_log_level, UTF-8, valid during the call. */
+typedef void (*arms_log_callback)(int32_t level, const char *message, void *user_data);
+
+/* Sets what the whole process's messages go to; NULL, as in the beginning: nothing. It is called by the
+ * thread whose call it is about, with no lock held, and may call this library; what such calls would
+ * log is not. Calls that another thread has begun may still go to the one before: `user_data` must stay
+ * valid until they are done. */
+void arms_log_set(arms_log_callback callback, void *user_data);
 
 /* ------------------------------------------------------------------------------------------------
  * Router
@@ -219,6 +238,55 @@ typedef struct arms_memory {
 arms_status arms_router_memory(const arms_router *router, arms_memory *memory, arms_error **error);
 
 /* ------------------------------------------------------------------------------------------------
+ * Metrics
+ * --------------------------------------------------------------------------------------------- */
+
+enum arms_stage {
+  ARMS_STAGE_ROUTE = 0,    /* a whole arms_route() that succeeded */
+  ARMS_STAGE_TOKENIZE = 1, /* the tokens of the texts that a call encodes together */
+  ARMS_STAGE_DECODE = 2,   /* decoding and preparing one image */
+  ARMS_STAGE_TEXT = 3,     /* the text encoder, for those texts */
+  ARMS_STAGE_IMAGE = 4,    /* the image encoder, for up to eight images */
+  ARMS_STAGE_HEAD = 5      /* gate, experts and classifier, for queries that are answered together */
+};
+
+/* How often times of each length were seen. */
+typedef struct arms_histogram {
+  uint64_t count;                           /* times that were seen */
+  uint64_t nanoseconds;                     /* their sum */
+  uint64_t buckets[ARMS_HISTOGRAM_BUCKETS]; /* those above arms_histogram_bound() of the bucket before,
+                                             * and not above its own */
+} arms_histogram;
+
+/* What a router has done since it was opened. Everything only grows. */
+typedef struct arms_metrics {
+  uint32_t struct_size;
+  uint32_t stage_count;         /* entries of `stages` that this library fills */
+  uint64_t routes;              /* decisions made */
+  uint64_t scores;              /* calls of arms_score() that wrote scores */
+  uint64_t scored_queries;      /* queries that these scored */
+  uint64_t abstentions;         /* decisions with ARMS_DECISION_ABSTAINED */
+  uint64_t second_router;       /* ... with ARMS_DECISION_SECOND_ROUTER */
+  uint64_t truncated_questions; /* ... with ARMS_DECISION_QUESTION_TRUNCATED */
+  uint64_t ignored_images;      /* ... with ARMS_DECISION_IMAGES_IGNORED */
+  uint64_t reloads;             /* times that the weights were replaced */
+  uint64_t errors[ARMS_STATUS_CAPACITY]; /* by arms_status_code: routes, scores, encodings and reloads
+                                          * that failed */
+  arms_histogram stages[ARMS_STAGE_CAPACITY]; /* by arms_stage; those of scoring, of encoding and of the
+                                               * profiles of new candidates are among them */
+} arms_metrics;
+
+/* Says what a router has done. Nobody who routes waits for it; each number is one that was true
+ * meanwhile. How often a candidate was chosen stands in arms_candidate_info.
+ * Errors: INVALID_HANDLE, INVALID_ARGUMENT. */
+arms_status arms_router_metrics(const arms_router *router, arms_metrics *metrics,
+                                arms_error **error);
+
+/* The upper bound of a histogram's bucket in nanoseconds: 1,024, 1,536, 2,048, 3,072 and so on;
+ * UINT64_MAX for the last one and beyond. */
+uint64_t arms_histogram_bound(uint32_t bucket);
+
+/* ------------------------------------------------------------------------------------------------
  * Candidates
  * --------------------------------------------------------------------------------------------- */
 
@@ -283,6 +351,7 @@ typedef struct arms_candidate_info {
   int32_t max_images;
   uint32_t router;                /* 0 or 1 */
   uint32_t reserved;
+  uint64_t chosen;                /* routes that chose it, since it was added or the router opened */
 } arms_candidate_info;
 
 /* Lists the candidates in the order in which they were added, the first router's before the

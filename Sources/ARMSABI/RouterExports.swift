@@ -12,7 +12,20 @@ public func arms_router_open(
     let path = try string(path, "path")
     let opened = try Router(path: path, options: try openOptions(options))
     out.pointee = try newHandle(opened, .router)
+    logLoaded(opened, path, by: "arms_router_open")
   }
+}
+
+private func logLoaded(_ router: Router, _ path: String, by function: String) {
+  func text(_ description: Router.Description) -> String {
+    let parts = [
+      "\(function): \(printable(path))", "generation \(description.generation)",
+      "fusion \(description.fusion)",
+      "\(description.candidates) candidates", "\(description.threads) threads",
+    ]
+    return parts.joined(separator: ", ")
+  }
+  log(ARMS_LOG_INFO, text(router.description))
 }
 
 private func openOptions(_ pointer: UnsafePointer<arms_open_options>?) throws(ARMSError) -> Router.Options {
@@ -64,6 +77,7 @@ public func arms_router_reload(
     let router = try ARMSABI.router(router)
     let path = try string(path, "path")
     try router.reload(from: path, candidates: try replacedCandidates(options))
+    logLoaded(router, path, by: "arms_router_reload")
   }
 }
 

@@ -206,6 +206,59 @@ static void test_describe(const arms_router *router) {
   CHECK(memory.mapped_bytes > 0);
 }
 
+static int messages;
+static void count_message(int32_t level, const char *message, void *user_data) {
+  messages += (level == ARMS_LOG_ERROR || level == ARMS_LOG_INFO) && user_data == &messages &&
+              strncmp(message, "arms_router_open: ", 18) == 0;
+}
+
+static void test_metrics(const char *fixtures, const char *work) {
+  arms_log_set(count_message, &messages);
+  arms_router *router = opened(fixtures);
+  CHECK(messages == 1);
+  arms_router *absent = NULL;
+  EXPECT(ERROR_IO, arms_router_open(in(work, "absent.gguf"), NULL, &absent, &error));
+  CHECK(messages == 2);
+  arms_log_set(NULL, NULL);
+  EXPECT(ERROR_IO, arms_router_open(in(work, "absent.gguf"), NULL, &absent, &error));
+  CHECK(messages == 2);
+
+  arms_query query = text_query(QUESTION);
+  arms_decision decision;
+  memset(&decision, 0, sizeof decision);
+  decision.struct_size = sizeof decision;
+  for (int i = 0; i < 3; i++) EXPECT(OK, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, NULL, NULL, &decision, NULL, 0, &error));
+  query = text_query("\xff");
+  EXPECT(ERROR_INVALID_TEXT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  static arms_metrics metrics;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, &metrics, &error));
+  metrics.struct_size = sizeof metrics;
+  EXPECT(OK, arms_router_metrics(router, &metrics, &error));
+  CHECK(metrics.routes == 3 && metrics.scores == 0 && metrics.stage_count == ARMS_STAGE_HEAD + 1);
+  CHECK(metrics.errors[ARMS_ERROR_INVALID_ARGUMENT] == 1);
+  CHECK(metrics.errors[ARMS_ERROR_INVALID_TEXT] == 1);
+  CHECK(metrics.stages[ARMS_STAGE_ROUTE].count == 3 && metrics.stages[ARMS_STAGE_DECODE].count == 0);
+  uint64_t inside = 0;
+  for (uint32_t i = 0; i < ARMS_HISTOGRAM_BUCKETS; i++) {
+    inside += metrics.stages[ARMS_STAGE_TEXT].buckets[i];
+    CHECK(i == 0 || arms_histogram_bound(i) > arms_histogram_bound(i - 1));
+  }
+  CHECK(inside == metrics.stages[ARMS_STAGE_TEXT].count);
+  CHECK(arms_histogram_bound(0) == 1024);
+  CHECK(arms_histogram_bound(ARMS_HISTOGRAM_BUCKETS - 1) == UINT64_MAX);
+  CHECK(arms_histogram_bound(UINT32_MAX) == UINT64_MAX);
+  static arms_candidate_info list[8];
+  list[0].struct_size = sizeof list[0];
+  size_t count = 0;
+  EXPECT(OK, arms_candidates_list(router, list, 8, &count, NULL, &error));
+  for (size_t i = 0; i < count; i++)
+    CHECK(list[i].chosen == (strcmp(list[i].name, decision.name) == 0 ? 3 : 0));
+  arms_router_free(router);
+  EXPECT(ERROR_INVALID_HANDLE, arms_router_metrics(router, &metrics, &error));
+}
+
 static void test_candidates(arms_router *router) {
   size_t before = described(router).candidate_count, width = described(router).text_width, count = 0;
   uint64_t generation = 0;
@@ -530,6 +583,7 @@ int main(int argc, char **argv) {
   test_library();
   test_open(argv[1], argv[2]);
   test_reload(argv[1], argv[2]);
+  test_metrics(argv[1], argv[2]);
   arms_router *router = opened(argv[1]);
   test_describe(router);
   test_candidates(router);

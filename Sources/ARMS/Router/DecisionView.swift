@@ -27,10 +27,17 @@ package struct DecisionView {
   /// The generation of the candidates that were compared.
   package var generation: UInt64 { stages.first.snapshot.generation }
 
+  /// The counter of the best candidate.
+  var choice: ChoiceCounter { stage(of: ranking[0]).pool.choices[ranking[0].index] }
+
+  private func stage(of entry: Ranking.Entry) -> Stage {
+    entry.stage == 0 ? stages.first : stages.second ?? stages.first
+  }
+
   /// An entry of the ranked list, best first.
   package func ranked(_ rank: Int) -> RankedCandidate {
     let entry = ranking[rank]
-    let stage = entry.stage == 0 ? stages.first : stages.second ?? stages.first
+    let stage = stage(of: entry)
     return RankedCandidate(
       name: stage.pool.candidates[entry.index].name, router: entry.stage, confidence: entry.confidence,
       logit: entry.logit, utility: entry.utility)

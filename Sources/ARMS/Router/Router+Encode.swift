@@ -5,19 +5,21 @@ extension Router {
   public func encode(question: Query.Question) throws(ARMSError) -> EncodedQuestion {
     if case .encoded(let encoded) = question { return encoded }
     let (model, queries) = (snapshots.load().model, [Query(question)])
-    return EncodedQuestion(
-      try distinct(model.networks.map(\.text)).map { (encoder) throws(ARMSError) in
-        try engine.execute { (execution) throws(ARMSError) in
-          let encoded = try queries.withViews { (views) throws(ARMSError) in
-            try encoder.encode(views, on: execution)
+    return try counters.countingErrors { () throws(ARMSError) in
+      EncodedQuestion(
+        try distinct(model.networks.map(\.text)).map { (encoder) throws(ARMSError) in
+          try engine.execute { (execution) throws(ARMSError) in
+            let encoded = try queries.withViews { (views) throws(ARMSError) in
+              try encoder.encode(views, on: execution)
+            }
+            let embedding = Array(UnsafeBufferPointer(start: encoded.pooled, count: encoder.width))
+            guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the question's embedding") }
+            return EncodedQuestion.Encoding(
+              encoder: encoder, embedding: embedding, tokens: encoded.tokens[0],
+              totalTokens: encoded.totals[0])
           }
-          let embedding = Array(UnsafeBufferPointer(start: encoded.pooled, count: encoder.width))
-          guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the question's embedding") }
-          return EncodedQuestion.Encoding(
-            encoder: encoder, embedding: embedding, tokens: encoded.tokens[0],
-            totalTokens: encoded.totals[0])
-        }
-      })
+        })
+    }
   }
 
   /// Decodes, prepares and encodes an image once, to be routed with any number of times. Without an image encoder
@@ -26,22 +28,24 @@ extension Router {
   /// Throws `invalidImage`, `limitExceeded`, `io`, `notFinite`, `invalidArgument`, `outOfMemory`.
   public func encode(image: ImageInput) throws(ARMSError) -> EncodedImage {
     let (model, queries) = (snapshots.load().model, [Query(.text(""), images: [.input(image)])])
-    return EncodedImage(
-      try distinct(model.networks.compactMap(\.image)).map { (encoder) throws(ARMSError) in
-        try engine.execute { (execution) throws(ARMSError) in
-          let encoded = try queries.withViews { (views) throws(ARMSError) in
-            try encoder.encode(
-              views, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+    return try counters.countingErrors { () throws(ARMSError) in
+      EncodedImage(
+        try distinct(model.networks.compactMap(\.image)).map { (encoder) throws(ARMSError) in
+          try engine.execute { (execution) throws(ARMSError) in
+            let encoded = try queries.withViews { (views) throws(ARMSError) in
+              try encoder.encode(
+                views, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+            }
+            let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
+            guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }
+            return EncodedImage.Encoding(
+              encoder: encoder, embedding: embedding,
+              tokens: try encoded.tokens.map { (tokens) throws(ARMSError) in
+                try encoder.keep(tokens[0])
+              })
           }
-          let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
-          guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }
-          return EncodedImage.Encoding(
-            encoder: encoder, embedding: embedding,
-            tokens: try encoded.tokens.map { (tokens) throws(ARMSError) in
-              try encoder.keep(tokens[0])
-            })
-        }
-      })
+        })
+    }
   }
 
   /// The token ids of a text as the text encoder reads it, [CLS] and [SEP] included and truncated to its

@@ -30,9 +30,11 @@ struct QueryFusion {
     let encoded = EncodedQueries(
       questions: try encodeQuestions(network.text), images: try encodeImages(network))
     let (count, head) = (queries.count, network.head)
+    let start = Counters.now
     let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
     let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)
     try head.forward(encoded.input(for: network), gate: gate, out: vectors, on: execution)
+    execution.counters.add(.head, nanoseconds: Counters.now &- start)
     return (FusedQueries(gate: UnsafePointer(gate), vectors: UnsafePointer(vectors)), encoded.questions)
   }
 

@@ -12,10 +12,12 @@ extension Router {
   public func reload(
     from path: String, candidates: ReplacedCandidates = .fromReplacement
   ) throws(ARMSError) -> UInt64 {
-    try replace(candidates) { () throws(ARMSError) in
-      let snapshot = try RouterSnapshot(opening: path, copy: copiesFiles, on: engine)
-      try snapshot.answerQuery(limits, on: engine)
-      return snapshot
+    try counters.countingErrors { () throws(ARMSError) in
+      try replace(candidates) { () throws(ARMSError) in
+        let snapshot = try RouterSnapshot(opening: path, copy: copiesFiles, on: engine)
+        try snapshot.answerQuery(limits, on: engine)
+        return snapshot
+      }
     }
   }
 }

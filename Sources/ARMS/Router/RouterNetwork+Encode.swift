@@ -87,6 +87,7 @@ extension TextEncoder {
     let places = try arena.allocate(Int.self, count)
     var fresh = 0
     starts[0] = 0
+    let start = Counters.now
     for (place, query) in queries.enumerated() {
       if case .encoded(let question) = query.question {
         try collect(question, into: result, at: place)
@@ -101,8 +102,11 @@ extension TextEncoder {
       starts[fresh] = starts[fresh - 1] + tokens
     }
     guard fresh > 0 else { return result }
+    execution.counters.add(.tokenize, nanoseconds: Counters.now &- start)
     let pooled = try arena.allocate(Float.self, fresh * width)
-    try encode(ids, Sequences(starts: UnsafePointer(starts), count: fresh), out: pooled, on: execution)
+    try execution.counters.measure(.text) { () throws(ARMSError) in
+      try encode(ids, Sequences(starts: UnsafePointer(starts), count: fresh), out: pooled, on: execution)
+    }
     for index in 0..<fresh {
       (result.pooled + places[index] * width).update(from: pooled + index * width, count: width)
     }
@@ -207,11 +211,15 @@ extension ImageEncoder {
       let passTokens = wantTokens ? try arena.allocate(Float.self, count * tokenFloats) : nil
       for index in 0..<count {
         guard case .input(let input) = fresh[start + index].image.pointee else { continue }
-        try arena.scoped { () throws(ARMSError) in
-          try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+        try execution.counters.measure(.decode) { () throws(ARMSError) in
+          try arena.scoped { () throws(ARMSError) in
+            try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+          }
         }
       }
-      try encode(pixels, count: count, pooled: passPooled, tokens: passTokens, on: execution)
+      try execution.counters.measure(.image) { () throws(ARMSError) in
+        try encode(pixels, count: count, pooled: passPooled, tokens: passTokens, on: execution)
+      }
       for index in 0..<count {
         let place = fresh[start + index].place
         (pooled + place * width).update(from: passPooled + index * width, count: width)

@@ -20,6 +20,7 @@ from arms.decision import Decision, decision_of
 from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import BufferTooSmallError, InvalidArgumentError
 from arms.images import Image, Images, image_input
+from arms.metrics import RouterMetrics, metrics_of
 from arms.options import Fusion, Head, Output, Policy
 from arms.query import Question, fill
 
@@ -205,6 +206,13 @@ class Router(Handle):
             candidate_bytes=memory.candidate_bytes,
             scratch_bytes=memory.scratch_bytes,
         )
+
+    @property
+    def metrics(self) -> RouterMetrics:
+        """What the router has done, as of now; nobody who routes waits for it."""
+        metrics = _ffi.new(_ffi.Metrics)
+        call(library().arms_router_metrics, self._pointer(), ctypes.byref(metrics))
+        return metrics_of(metrics)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the router and its present candidates as a model file.
