@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from arms.data import BadRowError, BadRowKind, BadRows, DataError, Row, read_records
@@ -458,3 +461,61 @@ def test_refused_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing is written"):
         import_records("csv", [tmp_path / "t.csv"], tmp_path / "o.jsonl")
     assert not (tmp_path / "o.jsonl").exists()
+
+
+NAMES = ["t.csv", "t.tsv", "t.json", "t.jsonl", "t.xlsx", "t.csv.gz", "t.jsonl.zst"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 3) | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["question", "model", "index", "image", "label", "m_correct", "id"]),
+            inner,
+        )
+    ),
+    max_leaves=8,
+)
+CONTENTS = st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode())
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    kind=st.sampled_from(["m2", "vlmevalkit", "mmr-bench", "csv"]),
+    name=st.sampled_from(NAMES),
+    content=CONTENTS,
+)
+def test_any_bytes_are_imported_or_refused(
+    kind: str, name: str, content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("any") / name
+    path.write_bytes(content)
+    options = ImportOptions(constants={"model": "m", "benchmark": "b"})
+    with suppress(DataError):
+        list(import_rows(kind, [path], options, strict=False))
+
+
+WORDS = ["instance", "id", "input", "text", "references", "output", "tags", "result", "stats"]
+WORDS += ["completions", "output_mapping", "instance_id", "name", "count", "sum"]
+STATES = st.recursive(
+    st.none() | st.integers(0, 2) | st.text(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(WORDS),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(states=st.lists(STATES, max_size=3), stats=STATES)
+def test_any_run_is_imported_or_refused(
+    states: list[Any], stats: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("any") / "a:model=b"
+    write_run(folder, "b", states, stats)
+    with suppress(DataError):
+        list(import_rows("helm", [folder], strict=False))

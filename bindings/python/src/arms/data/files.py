@@ -5,10 +5,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 from arms.data.errors import DataError
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = str | Path | Iterable[str | Path]
 """A file, a folder, a glob pattern, or several of these."""
+
+DAMAGED = (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error)
+"""What the libraries raise, each in its own way, when compressed data are damaged."""
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _TEXT = (".jsonl", ".ndjson")
@@ -119,6 +123,23 @@ def _open_zstd(path: Path, mode: str) -> IO[bytes]:
     raw = path.open(mode)
     stream: Any = pa.CompressedInputStream if mode == "rb" else pa.CompressedOutputStream
     return cast("IO[bytes]", stream(raw, "zstd"))
+
+
+def raise_damaged(path: Path, error: Exception, place: str = "") -> NoReturn:
+    """Raise one of `DAMAGED` as an error that names the file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error
+        What was raised; it is raised again if it names the file already.
+    place
+        How far the file could be read: `` after line 7``.
+    """
+    if isinstance(error, DataError) or getattr(error, "filename", None):
+        raise error
+    raise DataError(f"{path}: cannot be read{place}: {error}") from error
 
 
 def import_pyarrow(purpose: str) -> pyarrow:

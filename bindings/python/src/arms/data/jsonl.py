@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
@@ -12,7 +10,7 @@ import msgspec
 from pydantic import ValidationError
 
 from arms.data.errors import BadRow, BadRowKind, DataError
-from arms.data.files import open_binary
+from arms.data.files import DAMAGED, open_binary, raise_damaged
 from arms.data.schema import QueryRow, schema_of
 
 BLOCK_BYTES = 1 << 22
@@ -53,11 +51,8 @@ def decode_file(
                 lines = block.count(b"\n") + (not block.endswith(b"\n"))
                 yield decoder.decode(block, first, lines)
                 first += lines
-    except (EOFError, OSError, ValueError, lzma.LZMAError, zlib.error) as error:
-        if isinstance(error, DataError) or getattr(error, "filename", None):
-            raise
-        # Each library says in its own way that compressed data are damaged.
-        raise DataError(f"{path}: cannot be read after line {first - 1}: {error}") from error
+    except DAMAGED as error:
+        raise_damaged(path, error, f" after line {first - 1}")
 
 
 def _blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from arms.data.errors import BadRow, BadRowKind, DataError
-from arms.data.files import COMPRESSIONS, open_binary
+from arms.data.files import COMPRESSIONS, DAMAGED, open_binary, raise_damaged
 
 Table: TypeAlias = Iterator[tuple[int, dict[str, Any]]]
 
@@ -39,6 +39,13 @@ def read_table(path: Path, bad: Callable[[BadRow], None]) -> Table:
     DataError
         If the file is no such table.
     """
+    try:
+        yield from _read(path, bad)
+    except DAMAGED as error:
+        raise_damaged(path, error)
+
+
+def _read(path: Path, bad: Callable[[BadRow], None]) -> Table:
     suffixes = path.suffixes
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
