@@ -74,11 +74,12 @@ class Bootstrap:
         """Groups that are drawn from."""
         self.replicates = replicates
         """How often is drawn."""
-        self._seed = seed
+        self.seed = seed
+        """Of the draws."""
 
     def _draws(self) -> Iterator[Floats]:
         """Yield ``[some, groups]``: how often each group was drawn, in pieces that fit memory."""
-        generator = np.random.default_rng(self._seed)
+        generator = np.random.default_rng(self.seed)
         share = np.full(self.group_count, 1 / self.group_count)
         step = max(1, _CHUNK // self.group_count)
         for start in range(0, self.replicates, step):
