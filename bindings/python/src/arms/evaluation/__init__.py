@@ -5,8 +5,8 @@
 >>> print(evaluation.verdict.sentence)  # doctest: +SKIP
 ARMS beats everything that it was compared with: ...
 
-All of it works on plain arrays and needs numpy alone, but for the logistic and MLP baselines and the
-plots: ``pip install 'arms[evaluation]'``.
+All of it works on plain arrays and needs numpy alone, but for the logistic and MLP baselines and
+the plots: ``pip install 'arms[evaluation]'``.
 """
 
 from arms.evaluation.bootstrap import Bootstrap, Estimate, Interval

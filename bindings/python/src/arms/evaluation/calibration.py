@@ -72,7 +72,9 @@ def calibration(
         return Calibration(Estimate(None, None), Estimate(None, None), _described(totals, None))
     with np.errstate(invalid="ignore", divide="ignore"):
         return Calibration(
-            Estimate(float(squares.sum() / counts.sum()), standard_error(brier[:, 0] / brier[:, 1])),
+            Estimate(
+                float(squares.sum() / counts.sum()), standard_error(brier[:, 0] / brier[:, 1])
+            ),
             Estimate(float(_distance(totals)), standard_error(_distance(replicates))),
             _described(totals, replicates),
         )
@@ -100,7 +102,8 @@ def _distance(sums: Floats) -> Floats:
     """Return the calibration error of ``[..., 3, bins]``."""
     # count * |mean label - mean confidence| is |sum of labels - sum of confidences|.
     gaps: Floats = np.abs(sums[..., 2, :] - sums[..., 1, :]).sum(axis=-1)
-    return gaps / sums[..., 0, :].sum(axis=-1)
+    counts: Floats = sums[..., 0, :].sum(axis=-1)
+    return np.asarray(gaps / counts)
 
 
 def _described(totals: Floats, replicates: Floats | None) -> list[ReliabilityBin]:

@@ -1,7 +1,7 @@
 """What accuracy costs: the curve over lambda, and numbers that sum it up.
 
-The definitions are those of MMR-Bench (nAUC, Ps, QNC) and RouterBench (AIQ), in the words that stand
-beside each function; costs are US dollars a query, linear, not logarithmic.
+The metrics are those of MMR-Bench (nAUC, Ps, QNC) and RouterBench (AIQ), defined by the words that
+stand beside each function. Costs are US dollars a query, linear, not logarithmic.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ def lambda_grid(outcomes: Outcomes, points: int = 97) -> Floats:
     return np.concatenate([[0.0], np.geomspace(1e-3, 1e3, points) / spread, [np.inf]])
 
 
-def cost_quality_curve(
-    outcomes: Outcomes, scores: Floats, lambdas: Floats | None = None
-) -> Curve:
+def cost_quality_curve(outcomes: Outcomes, scores: Floats, lambdas: Floats | None = None) -> Curve:
     """Trace a router from its best answers to the cheapest model.
 
     Parameters
@@ -121,9 +119,7 @@ def shared_range(curves: list[tuple[Floats, Floats]]) -> tuple[float, float] | N
     return (float(low), float(high)) if low < high else None
 
 
-def nauc(
-    cost: Floats, accuracy: Floats, between: tuple[float, float] | None = None
-) -> float:
+def nauc(cost: Floats, accuracy: Floats, between: tuple[float, float] | None = None) -> float:
     """Return the normalised area under the curve: the mean accuracy over a range of costs.
 
     The trapezoids under the Pareto points, over the width of the range.
@@ -152,7 +148,7 @@ def nauc(
     if ends[0] >= high:
         return 0.0
     grid = np.concatenate([ends[:1], x[inside], ends[1:]])
-    return float(np.trapezoid(np.interp(grid, x, y), grid) / (high - low))
+    return _trapezoid(np.interp(grid, x, y), grid) / (high - low)
 
 
 def peak(accuracy: Floats) -> float:
@@ -210,7 +206,12 @@ def aiq(cost: Floats, accuracy: Floats, largest_cost: float) -> float:
     if x[0] >= largest_cost:
         return 0.0
     grid = np.append(x[x < largest_cost], largest_cost)
-    return float(np.trapezoid(np.interp(grid, x, y), grid) / largest_cost)
+    return _trapezoid(np.interp(grid, x, y), grid) / largest_cost
+
+
+def _trapezoid(y: Floats, x: Floats) -> float:
+    # numpy's own has another name before numpy 2.
+    return float(((y[1:] + y[:-1]) * np.diff(x)).sum() / 2)
 
 
 def _upper_hull(x: Floats, y: Floats) -> tuple[Floats, Floats]:

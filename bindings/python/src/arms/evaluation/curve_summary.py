@@ -119,7 +119,7 @@ def curve_summaries(
 
 
 def _means(correct: Floats, spent: Floats, bootstrap: Bootstrap) -> tuple[Floats, Floats]:
-    """Return cost and accuracy, ``[1 + replicates, points]``: the sample's, then the replicates'."""
+    """Return cost and accuracy, ``[1 + replicates, points]``; the sample's own come first."""
     known = ~np.isnan(correct)
     columns = np.concatenate(
         [np.where(known, correct, 0), known.astype(np.float64), spent, np.ones_like(spent)], axis=1

@@ -14,7 +14,7 @@ from arms.evaluation.bootstrap import Bootstrap
 from arms.evaluation.cascade import ThetaPoint, theta_sweep
 from arms.evaluation.experts import ExpertLoad, expert_load
 from arms.evaluation.outcomes import Floats, Outcomes, checked_scores
-from arms.evaluation.references import mean_per_task, strongest_model
+from arms.evaluation.references import mean_per_task, single_choices
 from arms.evaluation.verdict import Verdict, judged
 from arms.evaluation.view import View, measured
 
@@ -148,13 +148,13 @@ def evaluate(
     tasks: dict[str, Floats] = {}
     if training is not None:
         tasks["mean per task"] = mean_per_task(training, outcomes)
-    strongest = strongest_model(outcomes if training is None else training)
+    singles = single_choices(outcomes if training is None else training)
 
     def view(queries: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> View:
         part = outcomes.select(queries)
         bootstrap = Bootstrap(part.groups, replicates=replicates, seed=seed)
         learned = {key: value[queries] for key, value in (rivals | tasks).items()}
-        return measured(part, (name, confidences[queries]), learned, strongest, bootstrap, bins)
+        return measured(part, (name, confidences[queries]), learned, singles, bootstrap, bins)
 
     whole = Bootstrap(outcomes.groups, replicates=replicates, seed=seed)
     sweep = None
@@ -176,7 +176,7 @@ def evaluate(
         ),
         view(np.ones(len(outcomes), np.bool_)),
         view(answerable) if answerable.any() else None,
-        judged(outcomes, (name, confidences), rivals | tasks, strongest, whole),
+        judged(outcomes, (name, confidences), rivals | tasks, singles.strongest, whole),
         None if gate is None else expert_load(np.asarray(gate, np.float64), outcomes.tasks),
         sweep,
         replicates,
@@ -208,8 +208,8 @@ def _notes(outcomes: Outcomes, training: Outcomes | None) -> list[str]:
         "run or another training set would change comes on top."
     ]
     if not outcomes.priced:
-        lacking = np.isnan(outcomes.costs).any(axis=0)
-        names = ", ".join(m for m, lacks in zip(outcomes.models, lacking, strict=True) if lacks)
+        lacking = np.flatnonzero(np.isnan(outcomes.costs).any(axis=0))
+        names = ", ".join(outcomes.models[column] for column in lacking)
         notes.append(f"The cost of {names} is unknown: nothing that needs costs was measured.")
     if not outcomes.known.all():
         notes.append(

@@ -42,7 +42,7 @@ class Outcomes:
     latencies
         Milliseconds, of the same shapes.
     ids, tasks, languages, benchmarks
-        ``[queries]``.
+        ``[queries]``; `None` where unknown, which becomes "".
     questions, images
         What was asked, for a router to score: ``[queries]`` texts, and whatever
         `arms.Router.score` takes as images.
@@ -93,8 +93,9 @@ class Outcomes:
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
-    def _texts(self, name: str, default: ArrayLike) -> Texts:
-        values = np.asarray(getattr(self, name) if len(getattr(self, name)) else default, np.str_)
+    def _texts(self, name: str, default: Iterable[str]) -> Texts:
+        given = getattr(self, name) if len(getattr(self, name)) else default
+        values = np.array(["" if value is None else str(value) for value in given], np.str_)
         if values.shape != (len(self.labels),):
             raise InvalidArgumentError(
                 f"{name} has shape {list(values.shape)} for {len(self.labels)} queries"
@@ -131,7 +132,7 @@ class Outcomes:
     @property
     def answerable(self) -> Booleans:
         """Which queries some model answers, ``[queries]``: those that the paper keeps."""
-        return np.any(self.labels == 1, axis=1)
+        return np.asarray(np.any(self.labels == 1, axis=1), np.bool_)
 
     @property
     def priced(self) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from arms.evaluation.outcomes import Floats, Outcomes
 from arms.evaluation.selection import Routed, routed
 
 __all__ = [
+    "SingleChoices",
     "cheapest_model",
     "mean_per_task",
     "model_accuracies",
     "oracle",
     "random_choice",
+    "single_choices",
     "single_model",
     "strongest_model",
 ]
@@ -68,6 +72,24 @@ def cheapest_model(outcomes: Outcomes) -> int | None:
         return None
     accuracy = np.nan_to_num(model_accuracies(outcomes), nan=-1.0)
     return int(np.lexsort((-accuracy, outcomes.costs.mean(axis=0)))[0])
+
+
+class SingleChoices(NamedTuple):
+    """The models to choose always, as columns.
+
+    Parameters
+    ----------
+    strongest, cheapest
+        As of `strongest_model` and `cheapest_model`.
+    """
+
+    strongest: int
+    cheapest: int | None
+
+
+def single_choices(outcomes: Outcomes) -> SingleChoices:
+    """Find the strongest and the cheapest model; in training data, to use them on others."""
+    return SingleChoices(strongest_model(outcomes), cheapest_model(outcomes))
 
 
 def mean_per_task(training: Outcomes, outcomes: Outcomes) -> Floats:

@@ -118,7 +118,9 @@ def lambda_for_cost(scores: Floats, costs: Floats, budget: float) -> float:
     prices = np.broadcast_to(costs, scores.shape)
 
     def spent(lambda_: float) -> float:
-        return float(np.take_along_axis(prices, choose(scores, prices, lambda_=lambda_)[:, None], 1).mean())
+        return float(
+            np.take_along_axis(prices, choose(scores, prices, lambda_=lambda_)[:, None], 1).mean()
+        )
 
     if spent(0.0) <= budget:
         return 0.0

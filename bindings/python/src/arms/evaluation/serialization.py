@@ -7,14 +7,12 @@ import math
 import types
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from arms.errors import InvalidArgumentError
 from arms.evaluation.evaluation import FORMAT, VERSION, Evaluation
 
 __all__ = ["from_json", "read_evaluation", "to_json"]
-
-_T = TypeVar("_T")
 
 
 def to_json(evaluation: Evaluation, *, indent: int | None = None) -> str:
@@ -56,7 +54,7 @@ def from_json(text: str, source: str = "the evaluation") -> Evaluation:
             f"{source}: version {content.get('version')} of the format, but this is version "
             f"{VERSION}: evaluate again"
         )
-    return _parsed(Evaluation, content, source)
+    return cast(Evaluation, _record(Evaluation, content, source))
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -65,11 +63,6 @@ def read_evaluation(path: Path) -> Evaluation:
         return from_json(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise InvalidArgumentError(f"{path}: not UTF-8: {error.reason}") from error
-
-
-def _parsed(kind: type[_T], content: Any, where: str) -> _T:
-    value: _T = _value(kind, content, where)
-    return value
 
 
 def _value(kind: Any, content: Any, where: str) -> Any:
@@ -88,8 +81,10 @@ def _value(kind: Any, content: Any, where: str) -> Any:
         return float(content)
     if origin is Literal and content in arguments:
         return content
-    if isinstance(kind, type) and isinstance(content, kind) and (
-        kind is bool or not isinstance(content, bool)
+    if (
+        isinstance(kind, type)
+        and isinstance(content, kind)
+        and (kind is bool or not isinstance(content, bool))
     ):
         return content
     raise InvalidArgumentError(f"{where}: {content!r:.40} is not of type {kind}")

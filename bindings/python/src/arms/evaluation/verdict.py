@@ -73,9 +73,7 @@ def _summed_up(name: str, comparisons: list[Comparison]) -> Verdict:
         return Verdict("worse", sentence, comparisons)
     if parts["undecided"]:
         beaten = f" It is better than {_and(parts['better'])}." if parts["better"] else ""
-        sentence = (
-            f"{name} is not shown to beat {_and(parts['undecided'])} on this data.{beaten}"
-        )
+        sentence = f"{name} is not shown to beat {_and(parts['undecided'])} on this data.{beaten}"
         return Verdict("undecided", sentence, comparisons)
     sentence = f"{name} beats everything that it was compared with: {_and(parts['better'])}."
     return Verdict("better", sentence, comparisons)

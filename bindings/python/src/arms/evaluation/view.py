@@ -16,7 +16,7 @@ from arms.evaluation.curve_summary import CurveSummary, curve_summaries
 from arms.evaluation.outcomes import Floats, Outcomes
 from arms.evaluation.paradox import paradox_matrix
 from arms.evaluation.rank_score import rank_score
-from arms.evaluation.references import cheapest_model, oracle, random_choice, single_model
+from arms.evaluation.references import SingleChoices, oracle, random_choice, single_model
 from arms.evaluation.selection import Routed, choose, routed
 
 __all__ = ["ModelResult", "RouterKind", "RouterResult", "View", "measured"]
@@ -118,7 +118,7 @@ def measured(
     outcomes: Outcomes,
     router: tuple[str, Floats],
     learned: Mapping[str, Floats],
-    strongest: int,
+    singles: SingleChoices,
     bootstrap: Bootstrap,
     bins: int,
 ) -> View:
@@ -132,8 +132,8 @@ def measured(
         The name and the confidences, ``[queries, models]``, of the evaluated router.
     learned
         Scores of the others by name, "mean per task" among them.
-    strongest
-        The column of the strongest model.
+    singles
+        The models to choose always.
     bootstrap
         Over the same queries.
     bins
@@ -141,10 +141,12 @@ def measured(
     """
     name, confidences = router
     scores = {name: confidences, **learned}
-    results = {key: routed(outcomes, choose(value, outcomes.costs)) for key, value in scores.items()}
+    results = {
+        key: routed(outcomes, choose(value, outcomes.costs)) for key, value in scores.items()
+    }
     kinds: dict[str, RouterKind] = dict.fromkeys(learned, "baseline")
     kinds[name] = "router"
-    references = _references(outcomes, strongest)
+    references = _references(outcomes, singles)
     rows = [_result(outcomes, bootstrap, key, value, kinds[key]) for key, value in results.items()]
     rows += [_result(outcomes, bootstrap, k, v, "reference") for k, v in references.items()]
     correct = {key: value.correct for key, value in (results | references).items()}
@@ -154,20 +156,23 @@ def measured(
         label_metrics(confidences, outcomes.labels, bootstrap),
         calibration(confidences, outcomes.labels, bootstrap, bins),
         rows,
-        [_model(outcomes, bootstrap, confidences, column) for column in range(len(outcomes.models))],
+        [
+            _model(outcomes, bootstrap, confidences, column)
+            for column in range(len(outcomes.models))
+        ],
         [[_defined(v) for v in row] for row in paradox_matrix(outcomes.labels).tolist()],
         curve_summaries(outcomes, scores, bootstrap),
         breakdowns(outcomes, correct, replicates=bootstrap.replicates, seed=bootstrap.seed),
     )
 
 
-def _references(outcomes: Outcomes, strongest: int) -> dict[str, Routed]:
+def _references(outcomes: Outcomes, singles: SingleChoices) -> dict[str, Routed]:
+    strongest, cheapest = singles
     references = {
         "oracle": oracle(outcomes),
         f"strongest ({outcomes.models[strongest]})": single_model(outcomes, strongest),
     }
-    cheapest = cheapest_model(outcomes)
-    if cheapest is not None:
+    if cheapest is not None and outcomes.priced:
         references[f"cheapest ({outcomes.models[cheapest]})"] = single_model(outcomes, cheapest)
     references["random"] = random_choice(outcomes)
     return references

@@ -6,7 +6,7 @@ import numpy as np
 
 from arms.errors import InvalidArgumentError
 from arms.evaluation.baselines.baseline import known_mean
-from arms.evaluation.outcomes import Floats
+from arms.evaluation.outcomes import Booleans, Floats
 
 __all__ = ["KNNRouter"]
 
@@ -67,9 +67,11 @@ class KNNRouter:
         edge = np.partition(cosines, size - k, axis=1)[:, size - k, None]
         nearer, level = cosines > edge, cosines == edge
         room = k - nearer.sum(axis=1, keepdims=True)
-        return (nearer | (level & (np.cumsum(level, axis=1) <= room))).astype(np.float64)
+        near: Booleans = nearer | (level & (np.cumsum(level, axis=1) <= room))
+        return near.astype(np.float64)
 
 
 def _unit(vectors: Floats) -> Floats:
     values = np.asarray(vectors, np.float64)
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    unit: Floats = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return unit
