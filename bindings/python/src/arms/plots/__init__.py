@@ -1,7 +1,7 @@
 """The paper's figures and what else shows a router at work: one function a plot.
 
-Each returns a `matplotlib.figure.Figure` of its own; `save` writes it as PNG, PDF or SVG. No display
-and no global state of matplotlib is touched. Needs ``pip install 'arms[evaluation]'``.
+Each returns a `matplotlib.figure.Figure` of its own; `save` writes it as PNG, PDF or SVG. No
+display and no global state of matplotlib is touched. Needs ``pip install 'arms[evaluation]'``.
 """
 
 from arms.plots.cost_quality_frontier import cost_quality_frontier

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from arms.evaluation.cost_quality import pareto_points
 from arms.evaluation.curve_summary import CurveSummary
@@ -42,7 +43,7 @@ def cost_quality_frontier(curves: Sequence[CurveSummary], models: Sequence[Model
         )
     known = [(m.name, 1000 * m.cost, 100 * m.em.value) for m in models if m.cost and m.em.value]
     if known:
-        names, costs, values = zip(*known, strict=True)
+        _, costs, values = zip(*known, strict=True)
         axes.plot(costs, values, "o", color="#333333", markersize=4, label="single model", zorder=4)
         best = set(zip(*pareto_points(np.array(costs), np.array(values)), strict=True))
         for name, x, y in known:
@@ -55,15 +56,19 @@ def cost_quality_frontier(curves: Sequence[CurveSummary], models: Sequence[Model
                     va="top",
                     fontsize=7.5,
                     annotation_clip=False,
+                    zorder=5,
+                    path_effects=[withStroke(linewidth=2.5, foreground="white")],
                 )
         if min(costs) > 0 and max(costs) > 4 * min(costs):
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.xaxis.set_minor_formatter(
-                lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else ""
-            )
+            axes.xaxis.set_minor_formatter(_two_and_five)
     axes.margins(x=0.12, y=0.08)
     axes.set_xlabel("cost (US dollars a thousand queries)")
     axes.set_ylabel("exact match (%)")
     drawn.legend(loc="outside right upper")
     return drawn
+
+
+def _two_and_five(value: float, _place: float) -> str:
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""

@@ -26,7 +26,7 @@ def em_bars(results: Mapping[str, Mapping[str, Estimate]], own: str | None = Non
         Which of them is the evaluated router.
     """
     names = list(dict.fromkeys(name for values in results.values() for name in values))
-    drawn, axes = figure(6.4, 0.8 + (0.16 + 0.2 * len(results)) * len(names))
+    drawn, axes = figure(6.4, 0.9 + (0.09 + 0.15 * len(results)) * len(names))
     height = 0.8 / len(results)
     for place, (label, values) in enumerate(results.items()):
         held = [(row, *_percent(values.get(name))) for row, name in enumerate(names)]

@@ -30,7 +30,7 @@ def paradox_matrix(models: Sequence[str], shares: ArrayLike) -> Figure:
     side = max(3.6, 0.5 * count)
     drawn, axes = figure(side + 2.4, side + 1.2)
     axes.grid(visible=False)
-    image = axes.imshow(np.ma.masked_invalid(values), cmap="cividis_r", vmin=0, vmax=100)
+    image = axes.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=100)
     names = [short(name) for name in models]
     axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(count), names)
@@ -39,10 +39,8 @@ def paradox_matrix(models: Sequence[str], shares: ArrayLike) -> Figure:
     for row, column in np.ndindex(values.shape):
         value = values[row, column]
         if np.isfinite(value):
-            colour = "white" if value > 55 else "black"
+            colour = "white" if value > 60 else "black"
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour)
-        else:
-            axes.text(column, row, "–", ha="center", va="center", color="#888888")
     axes.set_ylabel("wrong: this model")
     axes.set_xlabel("right: this model")
     drawn.colorbar(image, ax=axes, shrink=0.8, label="errors answered (%)")

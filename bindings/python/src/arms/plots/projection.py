@@ -98,7 +98,7 @@ def _scatter(
 ) -> None:
     axes.scatter(  # type: ignore[attr-defined]
         *points.T,
-        s=9,
+        s=14,
         color=colour,
         marker=marker,
         linewidths=0,

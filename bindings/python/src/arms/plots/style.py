@@ -7,7 +7,7 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, ParamSpec
+from typing import Any, Final, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -35,10 +35,10 @@ COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E0
 OWN: Final = "#D55E00"
 """The colour of the evaluated router, wherever it stands beside others."""
 
-MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS: Final = ("o", "^", "s", "D", "v", "P", "X", "*")
 HATCHES: Final = ("", "///", "...", "\\\\\\", "xxx", "++")
 
-_STYLE: Final = {
+_STYLE: Final[Any] = {
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,

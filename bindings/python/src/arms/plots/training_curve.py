@@ -22,7 +22,7 @@ def data_amount(shares: Sequence[float], metrics: Mapping[str, Sequence[float]])
     shares
         From 0 to 1.
     metrics
-        Values from 0 to 1 by name, one a share; the best of each is annotated.
+        Values from 0 to 1 by name, one a share; the best of each is marked, and told in the legend.
     """
     return metric_lines([100 * share for share in shares], metrics, "training data used (%)")
 
@@ -46,7 +46,7 @@ def epochs(numbers: Sequence[float], metrics: Mapping[str, Sequence[float]]) -> 
 def metric_lines(
     places: Sequence[float], metrics: Mapping[str, Sequence[float]], label: str
 ) -> Figure:
-    """Draw one line a metric, in percent, and annotate the best point of each."""
+    """Draw one line a metric, in percent, and mark the best point of each."""
     drawn, axes = figure(5.2, 3.6)
     for number, (name, values) in enumerate(metrics.items()):
         percent = 100 * np.asarray(values, np.float64)
@@ -55,19 +55,10 @@ def metric_lines(
         axes.plot(places, percent, marker=marker, markersize=5, color=colour, label=name)
         if np.isfinite(percent).any():
             best = int(np.nanargmax(percent))
-            axes.plot(places[best], percent[best], marker, markersize=9, color=colour)
-            axes.annotate(
-                f"{percent[best]:.1f}",
-                (places[best], percent[best]),
-                (0, -8),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                color=colour,
-                fontsize=8,
-            )
-    axes.margins(x=0.08, y=0.14)
+            axes.lines[-1].set_label(f"{name}, best {percent[best]:.1f}")
+            axes.plot(places[best], percent[best], marker, markersize=10, color=colour)
+    axes.margins(x=0.08, y=0.1)
     axes.set_xlabel(label)
     axes.set_ylabel("%")
-    drawn.legend(loc="outside upper center", ncols=min(5, len(metrics)))
+    drawn.legend(loc="outside upper center", ncols=min(3, len(metrics)))
     return drawn

@@ -74,7 +74,7 @@ def training_strategies(
             )
     upper.margins(y=0.14)
     upper.set_ylabel("exact match (%)")
-    upper.legend(loc="lower right", framealpha=0.9, frameon=True, edgecolor="none")
+    drawn.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=len(em))
     lower.set_ylabel("label metrics (%)")
     lower.set_xlabel("initial training data used (%)")
     lower.set_xticks(places, [f"{100 * share:g}" for share in shares])
