@@ -1,12 +1,12 @@
 /// Samples as the head reads them, in the memory of one pass.
 struct TrainingBatch {
   let input: HeadInput
-  let samples: [TrainingSample]
+  let samples: [EncodedSample]
   let places: ArraySlice<Int>
 
   /// Gathers the samples at `places`. Images are read where they are; `head` gives what stands for none.
   init(
-    _ samples: [TrainingSample], at places: ArraySlice<Int>, network: RouterNetwork, head: Head,
+    _ samples: [EncodedSample], at places: ArraySlice<Int>, network: RouterNetwork, head: Head,
     in arena: ScratchArena
   ) throws(ARMSError) {
     let count = places.count
@@ -59,7 +59,7 @@ struct TrainingBatch {
   }
 
   /// The outcomes of the batch with their row.
-  func forEachOutcome(_ body: (_ row: Int, _ outcome: Outcome) -> Void) {
+  func forEachOutcome(_ body: (_ row: Int, _ outcome: EncodedOutcome) -> Void) {
     for (row, place) in places.enumerated() {
       for outcome in samples[place].outcomes { body(row, outcome) }
     }
