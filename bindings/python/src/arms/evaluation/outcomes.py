@@ -176,6 +176,10 @@ class Outcomes:
         changes: dict[str, Any] = {name: getattr(self, name)[:, columns] for name in _BY_MODEL}
         return replace(self, models=wanted, **changes)
 
+    def replaced(self, *, costs: Floats, latencies: Floats) -> Outcomes:
+        """Return the same outcomes at other costs and latencies."""
+        return replace(self, costs=costs, latencies=latencies)
+
     @classmethod
     def of(cls, table: object) -> Outcomes:
         """Take the fields of any object that has those of this class, an `OutcomeTable` say.
