@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 
+from arms.errors import UnsupportedError
 from arms.evaluation.evaluation import Evaluation
 from arms.evaluation.report.sections import Section, sections
 
@@ -40,8 +41,13 @@ def html_report(evaluation: Evaluation) -> str:
     UnsupportedError
         If matplotlib is not installed.
     """
-    from arms.plots.evaluation_plots import evaluation_plots
-    from arms.plots.style import svg
+    try:
+        from arms.plots.evaluation_plots import evaluation_plots
+        from arms.plots.style import svg
+    except ImportError as error:
+        raise UnsupportedError(
+            "the HTML report needs matplotlib: pip install 'arms[evaluation]'"
+        ) from error
 
     data, verdict = evaluation.data, evaluation.verdict
     title = escape(f"Evaluation of {evaluation.router}")

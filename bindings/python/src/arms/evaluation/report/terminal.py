@@ -39,7 +39,10 @@ def terminal_report(evaluation: Evaluation) -> Group:
 
 def _table(section: Section) -> Table:
     table = Table(
-        title=Text(section.title), title_justify="left", title_style="bold", box=None,
+        title=Text(section.title),
+        title_justify="left",
+        title_style="bold",
+        box=None,
         pad_edge=False,
     )
     for place, column in enumerate(section.columns):
