@@ -12,9 +12,9 @@ from arms.data.checking import Report, Severity
 from samples import make_image, record, records, with_images
 
 
-def checked(folder: Path, rows: list[Record], **options: bool) -> Report:
+def checked(folder: Path, rows: list[Record], *, images: bool = True) -> Report:
     write_records(folder / "d.jsonl", rows)
-    return check(folder / "d.jsonl", **options)
+    return check(folder / "d.jsonl", images=images)
 
 
 def found(report: Report) -> dict[str, int]:

@@ -201,6 +201,15 @@ def test_an_absent_server_is_given_up(queries: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "c.jsonl").read_bytes()
 
 
+def test_a_model_that_only_fails_is_given_up(chat: ChatServer, tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text("\n".join(json.dumps({"id": str(n), "question": "?"}) for n in range(100)))
+    chat.fault = lambda *_: (400, {}, {"error": {"message": "no"}})
+    report = collect(path, tmp_path / "c.jsonl", config(chat, concurrency=3))
+    assert "20 failures in a row" in str(report.models["m"].stopped)
+    assert 20 <= report.models["m"].failed == len(chat.requests) < 23
+
+
 def test_slow_answers_time_out(chat: ChatServer, queries: Path, tmp_path: Path) -> None:
     chat.delay = 0.5
     report = collect(

@@ -129,7 +129,9 @@ def test_a_judge_decides(tmp_path: Path) -> None:
     )
     report = label(path, path, LabelOptions(judge=0.5))
     assert [row.label for row in read_records(path)] == [False, True, None]
-    assert report.models["small"] == {True: 1, False: 1}
-    for options in ({"judge": 0.0}, {"tolerance": 1.0}, {"tolerance": -1.0}):
-        with pytest.raises(DataError):
-            LabelOptions(**options)
+    assert (report.models["small"].right, report.models["small"].wrong) == (1, 1)
+    with pytest.raises(DataError, match="judge's threshold"):
+        LabelOptions(judge=0.0)
+    for tolerance in (1.0, -1.0):
+        with pytest.raises(DataError, match="tolerance is a share"):
+            LabelOptions(tolerance=tolerance)

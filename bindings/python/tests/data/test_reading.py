@@ -323,6 +323,8 @@ def test_a_failed_writer_leaves_nothing(tmp_path: Path) -> None:
         fail()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(DataError, match="there is no folder"):
+        RecordWriter(tmp_path / "absent" / "d.jsonl")
     with pytest.raises(DataError, match="name the output"):
         RecordWriter(tmp_path / "d.csv")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -138,7 +138,6 @@ def check(
     strict: bool = False,
     models: Collection[str] | None = None,
     images: bool = True,
-    progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Look for what is wrong with a data set and for what is odd.
 
@@ -152,8 +151,6 @@ def check(
         The models that rows may name; by default any.
     images
         Whether to open every image. Otherwise they are not even looked for.
-    progress
-        Told the number of rows read, now and then.
 
     Returns
     -------
@@ -171,8 +168,6 @@ def check(
     checker = _Checker()
     for batch in read_batches(source, strict=strict, models=models, report=reading):
         checker.add(batch)
-        if progress is not None:
-            progress(reading.rows)
     return checker.report(reading, images)
 
 

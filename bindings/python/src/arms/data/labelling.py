@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +47,14 @@ class LabelOptions:
 
 
 @dataclass(slots=True)
+class ModelLabels:
+    """Rows of one model that were marked."""
+
+    right: int = 0
+    wrong: int = 0
+
+
+@dataclass(slots=True)
 class LabelReport:
     """What became of the rows.
 
@@ -60,14 +67,14 @@ class LabelReport:
     unknown
         Rows that cannot be marked: no output, no answer, or no verdict of a judge.
     models
-        Right and wrong rows of each model.
+        Rows of each model that were marked.
     """
 
     right: int = 0
     wrong: int = 0
     kept: int = 0
     unknown: int = 0
-    models: dict[str, Counter[bool]] = field(default_factory=dict)
+    models: dict[str, ModelLabels] = field(default_factory=dict)
 
 
 def is_correct(
@@ -160,9 +167,9 @@ def _mark(row: Row, options: LabelOptions, result: LabelReport) -> None:
     if row.label is None:
         result.unknown += 1
         return
-    result.right += row.label
-    result.wrong += not row.label
-    result.models.setdefault(row.model, Counter())[row.label] += 1
+    for counts in (result, result.models.setdefault(row.model, ModelLabels())):
+        counts.right += row.label
+        counts.wrong += not row.label
 
 
 def _label(row: Row, options: LabelOptions) -> bool | None:

@@ -248,7 +248,6 @@ _TEXTS = (
 )
 _MATRICES = ("labels", "costs", "latencies")
 _BY_QUERY = (*_TEXTS, *_MATRICES)
-_NAN = float("nan")
 
 
 class _Builder:
@@ -262,31 +261,27 @@ class _Builder:
         self._places: list[NDArray[np.int64]] = []
         self._values: list[NDArray[np.float64]] = []
 
-    def add(self, rows: Iterable[Record | Row], folder: str) -> None:
+    def add(self, records: Iterable[Record | Row], folder: str) -> None:
         queries, models = self._queries, self._models
-        places: list[tuple[int, int]] = []
-        values: list[tuple[float, float, float]] = []
+        rows = list(records)
+        if self._open:
+            for name in dict.fromkeys(row.model for row in rows):
+                models.setdefault(name, len(models))
+        else:
+            rows = [row for row in rows if row.model in models]
         for row in rows:
-            column = models.get(row.model)
-            if column is None:
-                if not self._open:
-                    continue
-                column = models[row.model] = len(models)
-            query = queries.get(row.id)
-            if query is None:
-                query = queries[row.id] = len(queries)
+            if row.id not in queries:
+                queries[row.id] = len(queries)
                 self._texts.append(self._text(row, folder))
-            label, cost, latency = row.label, row.cost, row.latency
-            places.append((query, column))
-            values.append(
-                (
-                    _NAN if label is None else label,
-                    _NAN if cost is None else cost,
-                    _NAN if latency is None else latency,
-                )
-            )
-        self._places.append(np.array(places, np.int64).reshape(-1, 2))
-        self._values.append(np.array(values, np.float64).reshape(-1, 3))
+        # A column at a time takes half as long as a row at a time; numpy makes NaN of None.
+        places = ([queries[row.id] for row in rows], [models[row.model] for row in rows])
+        values = (
+            [row.label for row in rows],
+            [row.cost for row in rows],
+            [row.latency for row in rows],
+        )
+        self._places.append(np.array(places, np.int64).T)
+        self._values.append(np.array(values, np.float64).T)
 
     @staticmethod
     def _text(row: Record | Row, folder: str) -> tuple[Any, ...]:
@@ -315,7 +310,7 @@ class _Builder:
             # Not np.array(texts): of tuples that would make a matrix.
             columns[name] = np.fromiter(texts, np.object_, shape[0])
         for number, name in enumerate(_MATRICES):
-            matrix = np.full(shape, _NAN, np.float32 if name == "labels" else np.float64)
+            matrix = np.full(shape, np.nan, np.float32 if name == "labels" else np.float64)
             matrix.flat[cells] = values[:, number]
             columns[name] = matrix
         return columns

@@ -45,6 +45,8 @@ class RecordWriter:
                 f"{path}: name the output .jsonl (with {', '.join(COMPRESSIONS)} to compress it) "
                 "or .parquet"
             )
+        if not self._path.parent.is_dir():
+            raise DataError(f"{path}: there is no folder {self._path.parent}")
         # Beside its place, so that the last step is one rename.
         self._partial = self._path.with_name(f".{os.getpid()}.{self._path.name}")
         self._sink: _LineSink | _ParquetSink
@@ -69,10 +71,13 @@ class RecordWriter:
 
     def close(self) -> None:
         """Finish the file and put it in its place."""
-        self._sink.close()
-        with self._partial.open("rb") as file:
-            os.fsync(file.fileno())
-        self._partial.replace(self._path)
+        try:
+            self._sink.close()
+            with self._partial.open("rb") as file:
+                os.fsync(file.fileno())
+            self._partial.replace(self._path)
+        finally:
+            self._partial.unlink(missing_ok=True)
 
     def abort(self) -> None:
         """Leave the file's place as it was."""

@@ -7,10 +7,10 @@ from importlib.util import find_spec
 import typer
 
 from arms import UnsupportedError
-from arms.cli.data import build, check, collect, importing, label
+from arms.cli.data import build, check, collect, importing, label, schema
 
 group = typer.Typer(no_args_is_help=True)
-for command in (collect, label, build, check, importing):
+for command in (collect, label, build, check, importing, schema):
     command.register(group)
 
 

@@ -40,6 +40,14 @@ def collect_data(
         Path,
         typer.Option("--output", "-o", help="The .jsonl file to append to.", show_default=False),
     ],
+    candidates: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the models' profiles, mean costs and median latencies here, for "
+            "`arms candidates add --from`.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Ask models behind OpenAI-compatible endpoints every query that the output lacks.
@@ -64,12 +72,12 @@ def collect_data(
           requests_per_minute: 500
 
     Further fields of a model: timeout, retries, max_tokens, temperature,
-    extra. Fields of the file: instruction and choice_instruction, which are
-    added to open questions and to those with options, so that outputs are
-    plain answers.
+    extra; and of its profile: parameters, architecture, language_model,
+    vision_model, profile, max_images. Fields of the file: instruction and
+    choice_instruction, which are added to open questions and to those with
+    options, so that outputs are plain answers.
     """
-    from arms.data.collecting import collect, read_config
-    from arms.data.collecting.run import count_queries
+    from arms.data.collecting import collect, count_queries, read_config, write_candidates
 
     wanted = read_config(config)
     try:
@@ -78,6 +86,8 @@ def collect_data(
     except KeyboardInterrupt:
         print("arms: stopped; run it again to go on", file=sys.stderr)
         raise typer.Exit(130) from None
+    if candidates is not None:
+        write_candidates(candidates, wanted, output)
     if json:
         print_json(asdict(report) | {"output": str(output), "complete": report.is_complete})
     else:
@@ -145,7 +155,7 @@ def _tell(report: CollectReport) -> None:
             file=sys.stderr,
         )
     for name, model in report.models.items():
-        for reason, count in model.reasons.most_common(5):
+        for reason, count in sorted(model.reasons.items(), key=lambda one: -one[1])[:5]:
             print(f"arms: {name}: {count:,} failed: {reason}", file=sys.stderr)
         if model.stopped:
             print(f"arms: {name}: given up: {model.stopped}", file=sys.stderr)

@@ -52,11 +52,7 @@ def label_data(
     report = label(data, output, options, strict=not lenient, report=reading)
     tell_reading(reading)
     if json:
-        models = {
-            name: {"right": count[True], "wrong": count[False]}
-            for name, count in report.models.items()
-        }
-        print_json(asdict(report) | {"models": models, "output": str(output)})
+        print_json(asdict(report) | {"output": str(output)})
     else:
         console().print(_table(report))
         print(
@@ -71,8 +67,8 @@ def _table(report: LabelReport) -> Table:
     for column in ("right", "wrong", "share right"):
         table.add_column(column, justify="right")
     for name, count in report.models.items():
-        share = count[True] / count.total()
-        table.add_row(Text(name), f"{count[True]:,}", f"{count[False]:,}", f"{share:.1%}")
+        share = count.right / (count.right + count.wrong)
+        table.add_row(Text(name), f"{count.right:,}", f"{count.wrong:,}", f"{share:.1%}")
     return table
 
 

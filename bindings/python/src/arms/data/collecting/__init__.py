@@ -4,10 +4,11 @@
 >>> collect("queries.jsonl", "collected.jsonl", read_config("models.yaml"))  # doctest: +SKIP
 """
 
+from arms.data.collecting.candidates import describe_candidates, write_candidates
 from arms.data.collecting.config import CollectConfig, ModelConfig, read_config
 from arms.data.collecting.journal import Journal
 from arms.data.collecting.prompt import prompt_of
-from arms.data.collecting.run import CollectReport, ModelReport, collect
+from arms.data.collecting.run import CollectReport, ModelReport, collect, count_queries
 
 __all__ = [
     "CollectConfig",
@@ -16,6 +17,9 @@ __all__ = [
     "ModelConfig",
     "ModelReport",
     "collect",
+    "count_queries",
+    "describe_candidates",
     "prompt_of",
     "read_config",
+    "write_candidates",
 ]

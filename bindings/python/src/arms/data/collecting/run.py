@@ -49,7 +49,7 @@ class ModelReport:
     failed: int = 0
     retried: int = 0
     cost: float = 0.0
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, int] = field(default_factory=dict)
     stopped: str | None = None
 
 
@@ -154,6 +154,7 @@ class _Collection:
         self._journal = journal
         self._report = report
         self._progress = progress
+        self._in_a_row: Counter[str] = Counter()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as models:
@@ -197,7 +198,6 @@ class _Collection:
         report: ModelReport,
     ) -> None:
         """Ask what waits, until there is no more; once the model is given up, only let it pass."""
-        failures = 0
         while (item := await waiting.get()) is not None:
             if report.stopped:
                 continue
@@ -207,13 +207,13 @@ class _Collection:
             except EndpointError as error:
                 report.stopped = str(error)
             except (AskError, DataError) as error:
-                failures += 1
+                self._in_a_row[model.name] += 1
                 report.failed += 1
-                report.reasons[str(error)] += 1
-                if failures >= FAILURES_IN_A_ROW:
-                    report.stopped = f"{failures} failures in a row, the last: {error}"
+                report.reasons[str(error)] = report.reasons.get(str(error), 0) + 1
+                if self._in_a_row[model.name] >= FAILURES_IN_A_ROW:
+                    report.stopped = f"{FAILURES_IN_A_ROW} failures in a row, the last: {error}"
             else:
-                failures = 0
+                self._in_a_row[model.name] = 0
                 self._keep(model, query, folder, reply)
                 report.done += 1
                 report.cost += reply.cost or 0.0

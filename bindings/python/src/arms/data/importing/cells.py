@@ -53,7 +53,8 @@ def _typed(name: str, value: Any) -> Any:
         number = as_number(value)
         return value if number is None else number
     if name in ("image", "answer") and isinstance(value, (list, tuple)):
-        return [as_text(one) for one in value]
+        texts = [as_text(one) for one in value]
+        return texts if len(texts) > 1 else texts[0] if texts else None
     return as_text(value)
 
 
