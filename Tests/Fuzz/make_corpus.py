@@ -55,7 +55,9 @@ def models() -> None:
     """Add the headers of models."""
     for number, name in enumerate(MODELS):
         raw = (FIXTURES / "models" / f"{name}.gguf").read_bytes()
-        padded = [-(-len(tensor.data) // ALIGNMENT) * ALIGNMENT for tensor in Model.read(raw).tensors.values()]
+        padded = [
+            -(-len(tensor.data) // ALIGNMENT) * ALIGNMENT for tensor in Model.read(raw).tensors.values()
+        ]
         start = len(raw) - sum(padded)
         write("model", name, struct.pack("<BH", number, start // ALIGNMENT) + raw[:start])
     write("model", "every_type", bytes(3) + (FIXTURES / "every_type.gguf").read_bytes())
@@ -94,8 +96,45 @@ def queries() -> None:
     write("route", "utility", options + b"\1" + struct.pack("<H", len(TEXTS[0])) + TEXTS[0].encode())
 
 
+# The bytes that ExportsTarget.swift draws: a sound struct, a handle of a fixture's router, a number below a limit.
+SOUND: Final = b"\1\1"
+NUMBER: Final = struct.Struct("<H").pack
+ROUTER: Final = b"\1" + NUMBER(0)
+
+
+def _text(text: bytes) -> bytes:
+    """Return a text that is given with its length."""
+    return bytes([len(text)]) + text + b"\1" + NUMBER(len(text))
+
+
+def _route(query: bytes) -> bytes:
+    """Return a call of ``arms_route`` with default options."""
+    options = SOUND + bytes(80) + b"\1\1\0"
+    return b"\x13" + SOUND + bytes(72) + query + options + SOUND + NUMBER(0) + ROUTER
+
+
+def exports() -> None:
+    """Add lists of calls."""
+    question = TEXTS[0].encode()
+    tokens = NUMBER(4) + b"".join(b"\1" + NUMBER(token) for token in (2, 9, 11, 3))
+    image = (FIXTURES / "images" / "png_size_1x9.png").read_bytes()
+    given = SOUND + bytes(48) + NUMBER(len(image)) + image + b"\1\0\0"
+    handle = b"\1" + NUMBER(1)
+    candidate = b"\0" + b"\1" + NUMBER(3) + bytes(1)
+    write("exports", "route_text", _route(b"\0" + _text(question) + b"\0"))
+    write("exports", "route_tokens", _route(b"\3" + tokens + b"\0"))
+    encode_question = b"\x0c\0" + _text(question) + ROUTER
+    write("exports", "route_question", encode_question + _route(b"\5" + handle + b"\0"))
+    encode_image = b"\x0c\1" + ROUTER + given
+    write("exports", "route_image", encode_image + b"\x0e\1" + b"\0\0" + handle + b"\1")
+    write("exports", "add", b"\4" + handle + NUMBER(1) + NUMBER(0) + SOUND + bytes(112) + candidate)
+    write("exports", "tokenize", b"\x10" + _text(question) + b"\1\0" + ROUTER + b"\1\1")
+    write("exports", "prepare", b"\x11\1\0" + ROUTER + given + b"\1")
+
+
 if __name__ == "__main__":
     models()
     images()
     texts()
     queries()
+    exports()
