@@ -82,6 +82,12 @@ if built "$work/allocations" "$here/allocations.c" -L"$work" -larms -Wl,-rpath,"
 else
   failed=$((failed + 1))
 fi
+if built "$work/faults" "$here/faults.c" -L"$work" -larms -Wl,-rpath,"$work" -ldl; then
+  mkdir "$work/faults.d"
+  count "faults" "$work/faults" "$root/Tests/Fixtures" "$work/faults.d"
+else
+  failed=$((failed + 1))
+fi
 count "packaging" sh "$here/packaging.sh" "$library"
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
