@@ -5,8 +5,8 @@
 #
 #   address     the whole native test suite under AddressSanitizer, leaks included; its kernels and routes
 #               again with each instruction set that this CPU has
-#   thread      the tests of everything that threads share, under ThreadSanitizer
-#   thread-all  the whole native test suite under ThreadSanitizer; not among the parts that run by default
+#   thread      the tests of what threads share, without those of forks, under ThreadSanitizer
+#   thread-all  the whole native test suite, without forks; not among the parts that run by default
 #   undefined   the tests of the C targets under UndefinedBehaviorSanitizer, with each instruction set
 #   valgrind    the C example under memcheck, with the release library
 set -eu
@@ -26,14 +26,13 @@ TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:suppressions=$root/Test
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export SWIFT_BACKTRACE ASAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS
 
-# checked SANITIZER NAME ARGUMENTS...: builds the tests with a sanitizer and runs them.
+# checked FOLDER NAME ARGUMENTS...: builds the tests in a folder of their own, so that no sanitizer undoes what
+# was built for another, and runs them.
 checked() {
-  sanitizer=$1 name=$2
+  folder=$1 name=$2
   shift 2
   began=$(date +%s)
-  # The compiled tests of each sanitizer lie in a folder of their own: one must not undo the other's.
-  ARMS_INSTRUMENTED=1 swift test --scratch-path ".build/$sanitizer" --sanitize="$sanitizer" --disable-xctest \
-    "$@" > "$work/log" 2>&1 || { cat "$work/log"; echo "$name: FAILED" >&2; exit 1; }
+  ARMS_INSTRUMENTED=1 swift test --scratch-path ".build/$folder" --disable-xctest "$@" > "$work/log" 2>&1 || { cat "$work/log"; echo "$name: FAILED" >&2; exit 1; }
   echo "$name: $(sed -n 's/.*Test run with \(.*\) passed.*/\1/p' "$work/log") passed" \
     "($(($(date +%s) - began)) s)"
 }
@@ -48,23 +47,30 @@ sets() {
 }
 
 address() {
-  checked address "address, whole suite"
+  checked address "address, whole suite" --sanitize=address
   for set in $(sets); do
-    ARMS_ISA=$set checked address "address, $set" --skip-build --filter CKernelsTests --filter FixtureTests
+    ARMS_ISA=$set checked address "address, $set" --sanitize=address --skip-build \
+      --filter CKernelsTests --filter FixtureTests
   done
 }
 
+# ThreadSanitizer does not follow into a child that is forked off many threads, and may hang there: the tests of
+# forks, which the other sanitizers run, are left out.
 thread() {
-  checked thread "threads, what they share" --filter ConcurrencyTests --filter ThreadPoolTests \
-    --filter SnapshotCellTests --filter ScratchTests --filter CandidateTests --filter ScoreTests
+  checked thread "threads, what they share" --sanitize=thread --skip Fork --filter ConcurrencyTests \
+    --filter ThreadPoolTests --filter SnapshotCellTests --filter ScratchTests
 }
 
-thread_all() { checked thread "threads, whole suite"; }
+thread_all() { checked thread "threads, whole suite" --sanitize=thread --skip Fork; }
 
+# Swift's compiler has no such sanitizer on Linux, so the C code alone is checked, and its runtime named.
 undefined() {
+  clang=$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang
+  runtime=$("$clang" -print-resource-dir)/lib/linux/libclang_rt.ubsan_standalone-$(uname -m).a
   for set in $(sets); do
-    ARMS_ISA=$set checked undefined "undefined behaviour, $set" -Xcc -fno-sanitize-recover=all \
-      --filter CKernelsTests --filter ResamplingTests --filter ImageFileTests
+    ARMS_ISA=$set checked undefined "undefined behaviour, $set" -Xcc -fsanitize=undefined \
+      -Xcc -fno-sanitize-recover=all -Xlinker "$runtime" \
+      --filter CKernelsTests --filter ResamplingTests --filter ImageFileTests --filter FixtureTests
   done
 }
 
