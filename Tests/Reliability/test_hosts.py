@@ -52,13 +52,13 @@ def _change(number: int) -> float:
 
 @pytest.fixture(params=MODELS, ids=lambda path: path.stem)
 def model(request: pytest.FixtureRequest) -> str:
-    """A model file, int8 or float."""
+    """Name a model file, int8 or float."""
     return str(request.param)
 
 
 @pytest.fixture
 def expected(model: str) -> float:
-    """What a process of its own answers."""
+    """Answer as a process of its own does."""
     with arms.Router(model) as router:
         return router.route(None, QUESTION).confidence
 
