@@ -1,4 +1,4 @@
-"""Put ``libarms.so`` into the wheel, and tag the wheel with the platform it was built for."""
+"""Put ``libarms.so`` and the default model into the wheel, and tag it with the platform."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
+# The default router, its card, and the notice of the text encoder that is in it.
+MODEL_FILES = ("default.gguf", "README.md", "NOTICE")
+
+
 class PackageLibrary(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
     """The build hook of the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the library; an editable install finds the checkout's own build instead.
+        """Add library and model; an editable install finds the checkout's own instead.
 
         Raises
         ------
         FileNotFoundError
-            If the library was not built.
+            If the library was not built, or the checkout lacks the model.
         """
         if version == "editable":
             return
         library = self._library()
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["force_include"][str(library)] = "arms/lib/libarms.so"
+        for name in MODEL_FILES:
+            build_data["force_include"][str(self._model_file(name))] = f"arms/models/{name}"
         build_data["pure_python"] = False
         # Any Python 3 loads it through ctypes: the wheel depends on the platform alone.
         build_data["tag"] = f"py3-none-{platform}"
@@ -40,3 +46,9 @@ class PackageLibrary(BuildHookInterface):  # type: ignore[type-arg, unused-ignor
                 "or set ARMS_LIBRARY to the library's path"
             )
         return library
+
+    def _model_file(self, name: str) -> Path:
+        file = Path(self.root).parents[1] / "examples" / "models" / name
+        if not file.is_file():
+            raise FileNotFoundError(f"{file} does not exist: the wheel needs it")
+        return file

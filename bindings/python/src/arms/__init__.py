@@ -1,13 +1,15 @@
 """Choose, per request, which vision-language model will answer correctly.
 
 >>> import arms
->>> router = arms.Router("router.gguf")  # doctest: +SKIP
+>>> router = arms.Router()  # doctest: +SKIP
 >>> router.route("chart.png", "Which year had the highest sales?").name  # doctest: +SKIP
-'qwen2-vl-7b'
+'claude-3.5-sonnet'
 
-The work is done in-process by ``libarms.so``, which is loaded at its first use.
+``arms.Router()`` opens the model that comes with the package, `default_model`; give it the path of
+another to open that. The work is done in-process by ``libarms.so``, which is loaded at its first use.
 """
 
+from arms._default_model import default_model
 from arms._library import abi_version, kernel_isa
 from arms._library import version as library_version
 from arms.candidates import Candidate, CandidateInfo, Candidates
@@ -87,6 +89,7 @@ __all__ = [
     "TextError",
     "UnsupportedError",
     "abi_version",
+    "default_model",
     "kernel_isa",
     "library_version",
     "log_to",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arms import _ffi
+from arms._default_model import default_model
 from arms._handle import Handle
 from arms._library import call, library
 from arms._marshal import c_path, c_strings, floats, unsigned, utf8
@@ -83,6 +84,11 @@ class RouterInfo:
     candidate_count: int
     generation: int
 
+    @property
+    def sees_images(self) -> bool:
+        """Whether images decide with the question; else they are ignored."""
+        return self.image_size > 0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RouterMemory:
@@ -115,7 +121,7 @@ class Router(Handle):
     Parameters
     ----------
     path
-        The model file.
+        The model file; `None` for the one that comes with the package, `arms.default_model`.
     threads
         Threads that a call may use, the caller's included; 0 for the cores of this process.
     copy
@@ -145,7 +151,7 @@ class Router(Handle):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         *,
         threads: int = 0,
         copy: bool = False,
@@ -160,10 +166,11 @@ class Router(Handle):
             max_image_pixels=_limit(max_image_pixels, "max_image_pixels"),
         )
         address = ctypes.c_void_p()
-        encoded = c_path(path, "the model's path")
+        chosen = default_model() if path is None else path
+        encoded = c_path(chosen, "the model's path")
         call(library().arms_router_open, encoded, ctypes.byref(options), ctypes.byref(address))
         super().__init__(address.value or 0, "arms_router_free")
-        self.path = os.fspath(path)
+        self.path = os.fspath(chosen)
         """The path that the weights were read from last."""
         self._candidates = Candidates(self)
 

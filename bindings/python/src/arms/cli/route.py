@@ -27,19 +27,14 @@ def register(app: typer.Typer) -> None:
 
 
 def route(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="The model file.", show_default=False)
-    ],
-    image: Annotated[
-        str,
+    words: Annotated[
+        list[str],
         typer.Argument(
-            metavar="IMAGE",
-            help="A JPEG or PNG file, [bold]-[/bold] for standard input, or [bold]none[/bold].",
+            metavar="[MODEL] IMAGE QUESTION",
+            help="The model file, by default the one that comes with the package; a JPEG or PNG "
+            "file, [bold]-[/bold] for standard input, or [bold]none[/bold]; what is asked.",
             show_default=False,
         ),
-    ],
-    question: Annotated[
-        str, typer.Argument(metavar="QUESTION", help="What is asked.", show_default=False)
     ],
     more_images: Annotated[
         list[str] | None,
@@ -133,14 +128,16 @@ def route(
 
     The candidates are listed best first: a chain of fallbacks.
 
-      arms route router.gguf chart.png "Which year had the highest sales?"
+      arms route chart.png "Which year had the highest sales?"
 
       arms route router.gguf none "What is the capital of Peru?" --policy utility --lambda 50
     """
+    model, image, question = _arguments(words)
+    images = read_images([image, *(more_images or [])])
     with Router(model, threads=threads) as router:
         other = None if second is None else Router(second, threads=threads)
         decision = router.route(
-            read_images([image, *(more_images or [])]),
+            images,
             question,
             policy=policy,
             theta=theta,
@@ -154,14 +151,33 @@ def route(
             exact=exact,
             top=top,
         )
+        used = len(images) if router.info.sees_images else 0
         infos = {(info.router, info.name): info for info in router.candidates.list()}
         if other is not None:
             infos |= {(1, info.name): info for info in other.candidates.list()}
             other.close()
     if json:
-        print_json(_record(decision, infos))
+        print_json(_record(decision, infos) | {"images_used": used})
     else:
         _show(decision, infos, policy)
+        if used < len(images):
+            console().print(
+                "This model has no image encoder: it decided by the question alone, and did not "
+                "look at the image.",
+                style="yellow",
+            )
+
+
+def _arguments(words: list[str]) -> tuple[str | None, str, str]:
+    """Return the model, `None` for the default one, the image and the question."""
+    match words:
+        case [model, image, question]:
+            return model, image, question
+        case [image, question] if not image.endswith(".gguf"):
+            return None, image, question
+        case [_, _, _, unexpected, *_]:
+            raise typer.BadParameter(f"unexpected {unexpected!r}: quote a question of many words")
+    raise typer.BadParameter("missing QUESTION: expected [MODEL] IMAGE QUESTION")
 
 
 def _record(decision: Decision, infos: _Infos) -> dict[str, Any]:
