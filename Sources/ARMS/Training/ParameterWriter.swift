@@ -1,7 +1,7 @@
 /// Adds trained parameters to a file that is being written, in the type that it has there. Keeps what the
 /// writer points to.
 struct ParameterWriter {
-  private var buffers: [AlignedBuffer] = []
+  private(set) var buffers: [AlignedBuffer] = []
 
   /// Adds `parameter` with the given values, `[count]`, which must stay until the file is written.
   ///
