@@ -29,13 +29,14 @@ extension Router {
     public let threads: Int
     /// Candidates, disabled ones included.
     public let candidates: Int
-    /// Grows with every change of the candidates.
+    /// Grows with every change of the candidates or weights.
     public let generation: UInt64
   }
 
   /// Describes the router; for a cascade the widths are the first router's.
   public var description: Description {
-    let (network, snapshot) = (networks[0], snapshots.load())
+    let snapshot = snapshots.load()
+    let (network, networks) = (snapshot.model.networks[0], snapshot.model.networks)
     return Description(
       fusion: network.head.fusion, head: network.head.classifier.kind, experts: network.head.gate.experts,
       textWidth: network.text.width, imageWidth: network.image.width, patchWidth: network.image.patchWidth,
@@ -60,14 +61,16 @@ extension Router {
   /// The memory that the router holds now.
   public var memory: Memory {
     var seen: Set<ObjectIdentifier> = []
+    let snapshot = snapshots.load()
+    let file = snapshot.model.file
     var weights = file.file.isMapped ? 0 : file.file.bytes.count
-    for network in networks {
+    for network in snapshot.model.networks {
       weights += network.head.privateBytes
       if seen.insert(ObjectIdentifier(network.text)).inserted { weights += network.text.privateBytes }
       if seen.insert(ObjectIdentifier(network.image)).inserted { weights += network.image.privateBytes }
     }
     return Memory(
       mapped: file.file.isMapped ? file.file.bytes.count : 0, weights: weights,
-      candidates: snapshots.load().pools.reduce(0) { $0 + $1.byteCount }, scratch: engine.scratch.byteCount)
+      candidates: snapshot.pools.reduce(0) { $0 + $1.byteCount }, scratch: engine.scratch.byteCount)
   }
 }

@@ -6,16 +6,21 @@ struct FusedQueries {
   let vectors: UnsafePointer<Float>
 }
 
-/// Runs the networks of a router over the same queries, encoding them once where encoders are shared.
+/// Runs the networks of a model over the same queries, encoding them once where encoders are shared.
 struct QueryFusion {
-  let router: Router
+  let model: RouterModel
+  let limits: ImageLimits
   let queries: UnsafeBufferPointer<QueryView>
   let execution: Execution
   private var questions: (encoder: TextEncoder, encoded: EncodedQuestions)?
   private var images: (encoder: ImageEncoder, encoded: EncodedImages)?
 
-  init(_ queries: UnsafeBufferPointer<QueryView>, router: Router, on execution: Execution) {
-    self.router = router
+  init(
+    _ queries: UnsafeBufferPointer<QueryView>, model: RouterModel, limits: ImageLimits,
+    on execution: Execution
+  ) {
+    self.model = model
+    self.limits = limits
     self.queries = queries
     self.execution = execution
   }
@@ -46,7 +51,7 @@ struct QueryFusion {
     }
     if let images, images.encoder === network.image { return images.encoded }
     let encoded = try network.image.encode(
-      queries, wantTokens: router.readsTokens(of: network.image), limits: router.limits, on: execution)
+      queries, wantTokens: model.readsTokens(of: network.image), limits: limits, on: execution)
     images = (network.image, encoded)
     return encoded
   }

@@ -12,9 +12,10 @@ extension Router {
   /// Matrix products and attention; what the engine leaves out because nobody reads it is counted. Throws
   /// `invalidModel`.
   package func multiplyAdds(tokens: Int) throws(ARMSError) -> MultiplyAdds {
-    let text = try TransformerConfiguration(file, prefix: "arms.text")
-    let vision = try TransformerConfiguration(file, prefix: "arms.vision")
-    let image = networks[0].image
+    let model = snapshots.load().model
+    let text = try TransformerConfiguration(model.file, prefix: "arms.text")
+    let vision = try TransformerConfiguration(model.file, prefix: "arms.vision")
+    let image = model.networks[0].image
     let patches = (image.tokenCount - 1) * 3 * image.patchSize * image.patchSize * image.patchWidth
     return MultiplyAdds(
       text: text.multiplyAdds(rows: tokens),

@@ -62,22 +62,23 @@ extension Router {
   }
 
   private func score(
-    _ queries: UnsafeBufferPointer<QueryView>, _ snapshot: CandidateSnapshot, _ columns: Columns?,
+    _ queries: UnsafeBufferPointer<QueryView>, _ snapshot: RouterSnapshot, _ columns: Columns?,
     into target: ScoreMatrix, on execution: Execution
   ) throws(ARMSError) {
-    var fusion = QueryFusion(queries, router: self, on: execution)
+    var fusion = QueryFusion(queries, model: snapshot.model, limits: limits, on: execution)
     var firstColumn = 0
     for (number, pool) in snapshot.pools.enumerated() {
       let isWanted = columns?.contains { $0.pool == number } ?? (pool.count > 0)
       guard isWanted else { continue }
-      let (fused, _) = try fusion.fuse(networks[number])
+      let network = snapshot.model.networks[number]
+      let (fused, _) = try fusion.fuse(network)
       let scratch = columns == nil ? nil : try execution.arena.allocate(Float.self, pool.count)
       for row in 0..<queries.count {
         let line = target.scores + row * target.columns
         // Without a choice of columns a pool's candidates follow one another in the line.
         let out = scratch ?? line + firstColumn
         try pool.score(
-          fused.vectors + row * pool.keyWidth, classifier: networks[number].head.classifier,
+          fused.vectors + row * pool.keyWidth, classifier: network.head.classifier,
           output: target.output, out: out, on: execution)
         guard let columns else { continue }
         for (column, place) in columns.enumerated() where place.pool == number {
@@ -97,9 +98,9 @@ private struct ScoreMatrix {
 }
 
 /// The candidates that are scored, if not all.
-private typealias Columns = UnsafeBufferPointer<CandidateSnapshot.Place>
+private typealias Columns = UnsafeBufferPointer<RouterSnapshot.Place>
 
-extension CandidateSnapshot {
+extension RouterSnapshot {
   /// The places of the named candidates, or of the enabled ones; nil if these are all. Throws `notFound`.
   fileprivate func columns(
     _ names: UnsafeBufferPointer<NameBytes>?, in arena: ScratchArena

@@ -32,14 +32,16 @@ final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
     }
   }
 
-  /// Replaces the value by what `change` makes of it. Writers wait for one another; if `change` throws, the
-  /// value stays.
-  func update<E: Error>(_ change: (Value) throws(E) -> Value) throws(E) {
+  /// Replaces the value by what `change` makes of it, and returns that. Writers wait for one another, however long
+  /// `change` takes; if it throws, the value stays.
+  @discardableResult
+  func update<E: Error>(_ change: (Value) throws(E) -> Value) throws(E) -> Value {
     try writer.withLock { (_) throws(E) in
       let next = try change(load())
       let old = reference.exchange(Self.retainedBits(of: next), ordering: .sequentiallyConsistent)
       while present(readers.load(ordering: .sequentiallyConsistent)) { sched_yield() }
       Self.object(of: old)?.release()
+      return next
     }
   }
 

@@ -66,7 +66,7 @@ import Testing
       }
     }
     let reference = try DoubleHead(trainer)
-    func check(_ gradient: Float, _ change: (inout [TrainingSample], Float) throws -> Void) rethrows {
+    func check(_ gradient: Float, _ change: (inout [EncodedSample], Float) throws -> Void) rethrows {
       // A float's step: the reference takes its inputs as floats.
       let step: Float = 0x1p-10
       var (above, below) = (samples, samples)
@@ -141,7 +141,7 @@ import Testing
   }
 }
 
-extension [TrainingSample] {
+extension [EncodedSample] {
   /// The places of all samples.
   var places: ArraySlice<Int> { Array<Int>(indices)[...] }
 }
