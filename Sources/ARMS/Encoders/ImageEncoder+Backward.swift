@@ -53,8 +53,8 @@ extension ImageEncoder {
   }
 
   /// The class token and the patches of prepared images, `[count, 3, imageSize, imageSize]`, to `kept.input`.
-  private func embed(
-    _ pixels: [UnsafePointer<Float>], keeping kept: Kept, on execution: Execution
+  private func embedKeeping(
+    _ pixels: [UnsafePointer<Float>], _ kept: Kept, on execution: Execution
   ) {
     let patchCount = grid * grid
     for (image, pixels) in pixels.enumerated() {
@@ -77,7 +77,7 @@ extension ImageEncoder {
     _ pixels: [UnsafePointer<Float>], keeping kept: Kept, pooled: UnsafeMutablePointer<Float>,
     tokens: UnsafeMutablePointer<Float>, on execution: Execution
   ) throws(ARMSError) {
-    if kept.layers.includesEmbeddings { embed(pixels, keeping: kept, on: execution) }
+    if kept.layers.includesEmbeddings { embedKeeping(pixels, kept, on: execution) }
     let trained = blocks[kept.layers.firstBlock...]
     for (number, block) in trained.enumerated() {
       let next = number + 1 < trained.count ? kept.blocks[number + 1].input : kept.out

@@ -87,3 +87,24 @@ extension ImageEncoder {
     return buffer
   }
 }
+
+extension Trainer {
+  /// As ``train(_:validation:checkpoint:progress:)``, of queries that are encoded already. Both encoders are frozen.
+  @discardableResult
+  package func train(
+    _ samples: [EncodedSample], validation: [EncodedSample] = [],
+    progress: (TrainingProgress) -> Bool = { _ in true }
+  ) throws(ARMSError) -> [TrainingMetrics] {
+    try train(
+      try trainingSet(samples), validation: validation.isEmpty ? nil : try trainingSet(validation),
+      progress: progress)
+  }
+
+  /// The samples as queries. Throws `unsupported` if an encoder is trained.
+  func trainingSet(_ samples: [EncodedSample]) throws(ARMSError) -> TrainingSet {
+    guard options.scope == .head else {
+      throw ARMSError(.unsupported, "samples that are encoded already train the head only")
+    }
+    return try TrainingSet(samples, network: network, candidates: pool.count)
+  }
+}

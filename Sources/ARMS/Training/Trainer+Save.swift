@@ -10,47 +10,68 @@ extension Trainer {
   ///
   /// Throws `notFinite`, `unsupported`, `invalidModel`, `io`, `outOfMemory`.
   public func save(to path: String, type: WeightType? = nil) throws(ARMSError) {
-    let trained = try TrainedModel(self, type: type)
+    let trained = try TrainedModel(self, type: type, copying: false)
     var writer = trained.writer
-    for (number, pool) in trained.pools.enumerated() { pool.write(to: &writer, number: number) }
+    for (number, pool) in trained.snapshot.pools.enumerated() { pool.write(to: &writer, number: number) }
     // The writer holds pointers into all of these.
     try withExtendedLifetime((trained, self)) { () throws(ARMSError) in try writer.write(to: path) }
   }
+
+  /// Makes what was trained the router's weights, in one step: calls in flight finish on the old ones.
+  ///
+  /// The router's present candidates stay, with what was learned of them; one that was added since the trainer was made
+  /// is embedded by the new encoder. Training can go on, and be committed again. Returns the router's new generation.
+  /// Memory for the trained weights is taken anew.
+  ///
+  /// Throws `invalidArgument` if another commit or replacement came before this one, or a candidate that was added
+  /// cannot be kept; `notFinite`, `unsupported`, `invalidModel`, `outOfMemory`. The router is then as it was.
+  @discardableResult
+  public func commit() throws(ARMSError) -> UInt64 {
+    let trained = try TrainedModel(self, type: nil, copying: true)
+    let generation = try router.replace(.present) { () throws(ARMSError) in
+      guard router.snapshots.load().model === present else {
+        throw ARMSError(
+          .invalidArgument,
+          "the router's weights were replaced after this trainer was made; make a new trainer to train those")
+      }
+      return trained.snapshot
+    }
+    present = trained.snapshot.model
+    return generation
+  }
 }
 
-/// A router after training: its file in memory, the networks on it, and the candidates.
+/// A router after training.
 struct TrainedModel {
   /// Everything but the candidates.
   let writer: GGUFWriter
-  let networks: [RouterNetwork]
-  let pools: [CandidatePool]
-  private let tensors: ParameterWriter
+  let snapshot: RouterSnapshot
 
-  init(_ trainer: Trainer, type: WeightType?) throws(ARMSError) {
-    let (router, parameters) = (trainer.router, trainer.parameters)
+  /// With `copying` it shares no memory with the trainer, which may train on.
+  init(_ trainer: Trainer, type: WeightType?, copying: Bool) throws(ARMSError) {
+    let (file, parameters) = (trainer.base.model.file, trainer.parameters)
     var replaced: Set<String> = []
     for entry in parameters.entries {
       let name = entry.parameter.name
       replaced.formUnion([name, "\(name).scale", "\(name).colsum", "\(name).smooth"])
     }
     var writer = GGUFWriter()
-    router.file.copyAll(into: &writer) { name in
+    file.copyAll(into: &writer) { name in
       !replaced.contains(name) && !Router.candidatePrefixes.contains { name.hasPrefix($0) }
     }
-    var tensors = ParameterWriter()
+    var tensors = ParameterWriter(copying: copying)
     // The last two are the candidates', which their pool writes.
     for entry in parameters.entries.dropLast(2) {
-      let stored = router.file.tensor(entry.parameter.name).map { WeightType($0.type) } ?? .f32
+      let stored = file.tensor(entry.parameter.name).map { WeightType($0.type) } ?? .f32
       try tensors.add(entry.parameter, parameters.values + entry.offset, as: type ?? stored, to: &writer)
     }
     for (key, hash) in try trainer.encoderHashes() { writer.set(key, .string(hash)) }
     writer.set("arms.training.record", .string(try trainer.record().text))
-    let model = try writer.modelFile(router.file.path, owners: [parameters] + tensors.buffers)
-    let networks = try RouterNetwork.all(of: model)
-    pools = try trainer.trainedPools(networks[trainer.number])
-    self.networks = networks
+    let model = try RouterModel(
+      try writer.modelFile(file.path, owners: copying ? tensors.buffers : [parameters] + tensors.buffers))
+    let pools = try trainer.trainedPools(model.networks[trainer.number])
+    snapshot = RouterSnapshot(generation: 1, model: model, pools: pools)
     self.writer = writer
-    self.tensors = tensors
   }
 }
 
@@ -62,12 +83,12 @@ extension Trainer {
       parameters[parameter.name].map { UnsafePointer(parameters.values + $0.offset) }
     }
     if text.layers != nil {
-      var hash = EncoderHash(router.file, key: text.names.key, sections: ["text.", "tokenizer."])
+      var hash = EncoderHash(base.model.file, key: text.names.key, sections: ["text.", "tokenizer."])
       try hash.update(network.text.parameters, prefix: text.names.tensor, values: values)
       hashes.append(("\(text.names.key)text.hash", hash.hexDigest()))
     }
     if image.layers != nil {
-      var hash = EncoderHash(router.file, key: image.names.key, sections: ["vision."])
+      var hash = EncoderHash(base.model.file, key: image.names.key, sections: ["vision."])
       try hash.update(network.image.parameters, prefix: image.names.tensor, values: values)
       hashes.append(("\(image.names.key)vision.hash", hash.hexDigest()))
     }
@@ -91,7 +112,7 @@ extension Trainer {
       try network.embed(learned.enumerated().map { ($0.offset, $0.element.profile) }, into: target, on: engine)
       for index in learned.indices { learned[index].encoderHash = network.text.hash }
     }
-    var pools = router.snapshots.load().pools
+    var pools = base.pools
     pools[number] = try CandidatePool(
       learned, embeddings: target, deltas: candidates.deltas, classifier: network.head.classifier, on: engine)
     return pools

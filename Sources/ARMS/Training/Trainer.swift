@@ -8,11 +8,13 @@
 /// Method: paper, sections 4.2 and 5.1.4; AdamW after Loshchilov and Hutter, arXiv 1711.05101.
 public final class Trainer {
   let router: Router
+  /// The router's weights and candidates when the trainer was made.
+  let base: RouterSnapshot
   let options: TrainingOptions
   /// Whose networks: 0 the first router's, 1 the second's of a cascade.
   let number: Int
   let network: RouterNetwork
-  /// The candidates when the trainer was made.
+  /// Its candidates in ``base``.
   let pool: CandidatePool
   /// Of its own: routing goes on beside it, and what training allocates goes with it.
   let engine: Engine
@@ -32,6 +34,12 @@ public final class Trainer {
   var run: TrainingRun?
   /// Whether ``run`` was read from a checkpoint, and goes on with the next call of ``train(_:validation:checkpoint:progress:)``.
   var isResumed = false
+  /// Names the router and its candidates as the trainer found them.
+  private(set) lazy var baseHash = base.fingerprint()
+  /// The weights that the router has as far as this trainer knows.
+  var present: RouterModel
+  /// The last data set that was read, and how large it was.
+  private var lastSet: (data: DataSet, queries: Int, outcomes: Int, set: TrainingSet)?
   /// What the candidates are embedded to, `[candidates, d_t]`.
   private let embeddings: AlignedBuffer
 
@@ -44,16 +52,17 @@ public final class Trainer {
     _ router: Router, number: Int = 0, options: TrainingOptions = TrainingOptions()
   ) throws(ARMSError) {
     try options.validate()
-    guard router.networks.indices.contains(number) else {
-      throw ARMSError(.invalidArgument, "router is \(number); this file holds \(router.networks.count)")
+    let base = router.snapshots.load()
+    guard base.pools.indices.contains(number) else {
+      throw ARMSError(.invalidArgument, "router is \(number); this file holds \(base.pools.count)")
     }
     try BLAS.load()
-    let network = router.networks[number]
-    let pool = router.snapshots.load().pools[number]
+    let network = base.model.networks[number]
+    let pool = base.pools[number]
     guard pool.count > 0 else {
       throw ARMSError(.noCandidates, "the router has no candidate to train on; add one")
     }
-    let plan = try TrainingPlan(router, number: number, pool: pool, scope: options.scope)
+    let plan = try TrainingPlan(base, number: number, limits: router.limits, scope: options.scope)
     let parameters = try plan.parameters()
     let embeddings = try AlignedBuffer(
       Float.self, count: pool.count * network.text.width, purpose: "\(pool.count) profiles")
@@ -67,8 +76,10 @@ public final class Trainer {
       parameters, options: AdamW.Options(weightDecay: options.weightDecay, clip: options.clip))
     engine = Engine(threads: options.threads > 0 ? options.threads : router.engine.pool.threads)
     self.embeddings = embeddings
+    present = base.model
     self.parameters = parameters
     self.router = router
+    self.base = base
     self.options = options
     self.number = number
     self.network = network
@@ -96,14 +107,23 @@ public final class Trainer {
 
   /// The queries of a data set as this trainer reads them.
   func trainingSet(_ data: DataSet, hashed: Bool = false) throws(ARMSError) -> TrainingSet {
+    let samples = data.samples
+    let outcomes = samples.reduce(0) { $0 + $1.outcomes.count }
+    // A data set only grows.
+    if let last = lastSet, last.data === data, last.queries == samples.count, last.outcomes == outcomes,
+      !hashed || !last.set.hash.isEmpty
+    {
+      return last.set
+    }
     var places: [String: Int] = [:]
     for (place, candidate) in pool.candidates.enumerated() { places[candidate.name] = place }
     // Without names a cache could take one encoder's for another's.
     let isNamed = text.featureName != nil && image.featureName != nil
     let cache = isNamed ? data.features : FeatureCache()
     cache.forget(except: [text.featureName, image.featureName].compactMap { $0 })
-    return try TrainingSet(
-      data.samples, network: network, places: places, cache: cache, hashed: hashed)
+    let set = try TrainingSet(samples, network: network, places: places, cache: cache, hashed: hashed)
+    lastSet = (data, samples.count, outcomes, set)
+    return set
   }
 }
 

@@ -1,21 +1,25 @@
 /// Which parameters of a router are trained, and where the others come from.
 struct TrainingPlan {
-  let router: Router
+  let file: ModelFile
   let number: Int
   let network: RouterNetwork
   let pool: CandidatePool
+  let limits: ImageLimits
   let textLayers: TrainedLayers?
   let imageLayers: TrainedLayers?
 
   /// Throws `invalidArgument` or `unsupported`, see ``Trainer/init(_:number:options:)``.
-  init(_ router: Router, number: Int, pool: CandidatePool, scope: TrainingScope) throws(ARMSError) {
-    self.router = router
+  init(
+    _ base: RouterSnapshot, number: Int, limits: ImageLimits, scope: TrainingScope
+  ) throws(ARMSError) {
+    file = base.model.file
     self.number = number
-    self.pool = pool
-    network = router.networks[number]
+    self.limits = limits
+    pool = base.pools[number]
+    network = base.model.networks[number]
     textLayers = try TrainedLayers(last: scope.textLayers, of: network.text.blocks.count, "text")
     imageLayers = try TrainedLayers(last: scope.imageLayers, of: network.image.blocks.count, "image")
-    let others = router.networks.enumerated().filter { $0.offset != number }.map(\.element)
+    let others = base.model.networks.enumerated().filter { $0.offset != number }.map(\.element)
     for (name, isTrained, isShared) in [
       ("text", textLayers != nil, others.contains { [network] in $0.text === network.text }),
       ("image", imageLayers != nil, others.contains { [network] in $0.image === network.image }),
@@ -39,7 +43,7 @@ struct TrainingPlan {
   var headNames: (key: String, tensor: String) { number == 0 ? ("arms.", "") : ("arms.second.", "second.") }
 
   private func encoderNames(_ key: String) -> (key: String, tensor: String) {
-    number == 1 && router.file.has("arms.second.\(key).block_count") ? headNames : ("arms.", "")
+    number == 1 && file.has("arms.second.\(key).block_count") ? headNames : ("arms.", "")
   }
 
   var deltaName: String { headNames.tensor + "candidate.delta" }
@@ -68,7 +72,7 @@ struct TrainingPlan {
 
   /// The layers: on `parameters` where they are trained, on the file where not.
   func layers(on parameters: ParameterSet) throws(ARMSError) -> (TrainedText, TrainedImage, Head) {
-    let file = ModelFile(router.file, replacing: parameters.tensors)
+    let file = ModelFile(self.file, replacing: parameters.tensors)
     let (textNames, imageNames) = (encoderNames("text"), encoderNames("vision"))
     let text =
       textLayers == nil
@@ -78,7 +82,7 @@ struct TrainingPlan {
       ? network.image : try ImageEncoder(file, key: imageNames.key, prefix: imageNames.tensor)
     let head = try Head(file, key: headNames.key, prefix: headNames.tensor, text: text, image: image)
     let wantsTokens = head.fusion == .patches
-    func type(_ name: String) -> TensorType? { router.file.tensor(name)?.type }
+    func type(_ name: String) -> TensorType? { self.file.tensor(name)?.type }
     let textName = network.text.featureName(
       below: textLayers, type: type(textNames.tensor + "t.blk.0.attn_q.weight"))
     let imageName = network.image.featureName(
@@ -87,7 +91,7 @@ struct TrainingPlan {
       TrainedText(encoder: text, layers: textLayers, featureName: textName, names: textNames),
       TrainedImage(
         encoder: image, layers: imageLayers, featureName: imageName, names: imageNames,
-        wantsTokens: wantsTokens, limits: router.limits),
+        wantsTokens: wantsTokens, limits: limits),
       head
     )
   }
