@@ -31,7 +31,7 @@ def main() -> int:
     """Kill and resume; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="processes that are killed")
-    parser.add_argument("--epochs", type=int, default=60, help="epochs of six steps each")
+    parser.add_argument("--epochs", type=int, default=400, help="epochs of six steps each")
     parser.add_argument("--seed", type=int, default=0, help="decides when processes are killed")
     parser.add_argument(
         "--program", type=Path, default=ROOT / ".build/release/train-run", help="what is killed"
@@ -58,7 +58,7 @@ def main() -> int:
             limit = None
             if kills < options.kills:
                 # Some die before they have begun, most amid steps, some amid a write.
-                limit = moments.uniform(0.0, 3.0 * duration / options.kills)
+                limit = moments.uniform(0.0, 1.6 * duration / options.kills)
             try:
                 output, _ = process.communicate(timeout=limit)
             except subprocess.TimeoutExpired:

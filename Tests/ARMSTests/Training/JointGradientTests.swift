@@ -90,8 +90,11 @@ private struct DoubleRouter {
     var reference = try DoubleRouter(
       trainer, Array(set.queries[..<3]), pixels: [[], [1], [2, 3]])
     #expect(abs(loss - reference.loss()) <= 1e-5)
-    for entry in trainer.parameters.entries {
+    let turn = try #require(Self.models.firstIndex(of: model))
+    for (number, entry) in trainer.parameters.entries.enumerated() {
       let name = entry.parameter.name
+      // The reference is slow: each model has its turn with a part of the encoders' parameters.
+      if name.hasPrefix("t.") || name.hasPrefix("v."), number % 3 != turn % 3 { continue }
       let gradient = try trainer.gradient(name)
       let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
       // Where there is most to see.

@@ -128,11 +128,12 @@ import Testing
     let router = try Router(path: try model.write(to: directory))
     try router.add([Candidate(name: "second", profile: "Another one.", router: 1)])
     let data = DataSet()
-    try data.append((0..<4).map { number in
-      Sample(
-        question: "question \(number)", images: try (0..<number % 2).map { try .init(copying: image($0)) },
-        outcomes: [Outcome(candidate: "second", label: Float(number % 2))])
-    })
+    try data.append(
+      (0..<4).map { number in
+        Sample(
+          question: "question \(number)", images: try (0..<number % 2).map { try .init(copying: image($0)) },
+          outcomes: [Outcome(candidate: "second", label: Float(number % 2))])
+      })
     let trainer = try Trainer(router, number: 1, options: TrainingData.options(.all))
     let before = try router.score(data.samples.map(Self.query))
     try trainer.train(data)

@@ -43,10 +43,10 @@ do {
   let trainer = try Trainer(router, options: options)
   if access(checkpoint, F_OK) == 0 { try trainer.resume(from: checkpoint) }
   print("ready")
-  fflush(stdout)
+  fflush(nil)
   try trainer.train(data, checkpoint: Checkpointing(path: checkpoint, interval: 1)) { progress in
     print("step \(progress.step)")
-    fflush(stdout)
+    fflush(nil)
     return true
   }
   try trainer.save(to: output)
