@@ -48,6 +48,7 @@ type CandidateInfo struct {
 	MaxImages   int      // images it takes at most; 0: any number, -1: none
 	Router      int      // 0: in the first router's pool, 1: in the second's
 	Disabled    bool
+	Chosen      uint64 // routes that chose it, since it was added or the router opened
 }
 
 // Add adds candidates, all or none, as one new generation. Calls in flight finish on the old one.
@@ -236,6 +237,7 @@ func candidateInfo(info *C.arms_candidate_info) CandidateInfo {
 		MaxImages:   int(info.max_images),
 		Router:      int(info.router),
 		Disabled:    info.flags&C.ARMS_CANDIDATE_DISABLED != 0,
+		Chosen:      uint64(info.chosen),
 	}
 	if info.flags&C.ARMS_CANDIDATE_HAS_COST != 0 {
 		result.Cost = Known(float64(info.cost))

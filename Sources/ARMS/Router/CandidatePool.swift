@@ -3,6 +3,8 @@ final class CandidatePool: @unchecked Sendable {
   // Immutable after the initialiser; the buffers are its own. That is why @unchecked holds.
   let candidates: [Candidate]
   let numbers: CandidateNumbers
+  /// How often each was chosen.
+  let choices: [ChoiceCounter]
   /// `d_t`
   let embeddingWidth: Int
   /// `r`
@@ -20,9 +22,12 @@ final class CandidatePool: @unchecked Sendable {
   var keys: UnsafeMutablePointer<Float> { keyBuffer.pointer(to: Float.self) }
   var byteCount: Int { embeddingBuffer.byteCount + deltaBuffer.byteCount + keyBuffer.byteCount }
 
-  private init(_ candidates: [Candidate], embeddingWidth: Int, keyWidth: Int) throws(ARMSError) {
+  private init(
+    _ candidates: [Candidate], choices: [ChoiceCounter], embeddingWidth: Int, keyWidth: Int
+  ) throws(ARMSError) {
     let count = candidates.count
     self.candidates = candidates
+    self.choices = choices
     numbers = try CandidateNumbers(candidates)
     self.embeddingWidth = embeddingWidth
     self.keyWidth = keyWidth
@@ -39,7 +44,9 @@ final class CandidatePool: @unchecked Sendable {
     classifier: Classifier, on engine: Engine
   ) throws(ARMSError) {
     let width = classifier.candidate.inputs
-    try self.init(candidates, embeddingWidth: width, keyWidth: classifier.sharedWidth)
+    try self.init(
+      candidates, choices: candidates.map { _ in ChoiceCounter() }, embeddingWidth: width,
+      keyWidth: classifier.sharedWidth)
     self.embeddings.update(from: embeddings, count: count * width)
     if let deltas { self.deltas.update(from: deltas, count: count * width) }
     // In pieces, so that the scratch memory for a hundred thousand stays small.
@@ -71,7 +78,8 @@ final class CandidatePool: @unchecked Sendable {
   /// These candidates and, behind them, those of `other`.
   func appending(_ other: CandidatePool) throws(ARMSError) -> CandidatePool {
     let pool = try CandidatePool(
-      candidates + other.candidates, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
+      candidates + other.candidates, choices: choices + other.choices, embeddingWidth: embeddingWidth,
+      keyWidth: keyWidth)
     for (source, offset) in [(self, 0), (other, count)] {
       (pool.embeddings + offset * embeddingWidth).update(
         from: source.embeddings, count: source.count * embeddingWidth)
@@ -85,7 +93,8 @@ final class CandidatePool: @unchecked Sendable {
   /// The candidates at `indices`, in that order.
   func keeping(_ indices: [Int]) throws(ARMSError) -> CandidatePool {
     let pool = try CandidatePool(
-      indices.map { candidates[$0] }, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
+      indices.map { candidates[$0] }, choices: indices.map { choices[$0] }, embeddingWidth: embeddingWidth,
+      keyWidth: keyWidth)
     for (to, from) in indices.enumerated() {
       (pool.embeddings + to * embeddingWidth).update(
         from: embeddings + from * embeddingWidth, count: embeddingWidth)
@@ -97,11 +106,19 @@ final class CandidatePool: @unchecked Sendable {
 
   /// The same embeddings and keys under changed candidates.
   func replacing(_ changed: [Candidate]) throws(ARMSError) -> CandidatePool {
-    try CandidatePool(self, changed)
+    try CandidatePool(self, changed, choices)
   }
 
-  private init(_ pool: CandidatePool, _ candidates: [Candidate]) throws(ARMSError) {
+  /// The same candidates with other counters.
+  func counting(_ choices: [ChoiceCounter]) throws(ARMSError) -> CandidatePool {
+    try CandidatePool(self, candidates, choices)
+  }
+
+  private init(
+    _ pool: CandidatePool, _ candidates: [Candidate], _ choices: [ChoiceCounter]
+  ) throws(ARMSError) {
     self.candidates = candidates
+    self.choices = choices
     numbers = try CandidateNumbers(candidates)
     embeddingWidth = pool.embeddingWidth
     keyWidth = pool.keyWidth

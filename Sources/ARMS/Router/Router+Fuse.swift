@@ -30,9 +30,11 @@ struct QueryFusion {
     let encoded = EncodedQueries(
       questions: try encodeQuestions(network.text), images: try encodeImages(network))
     let (count, head) = (queries.count, network.head)
+    let start = Counters.now
     let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
     let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)
     try head.forward(encoded.input(for: network), gate: gate, out: vectors, on: execution)
+    execution.counters.add(.head, nanoseconds: Counters.now &- start)
     return (FusedQueries(gate: UnsafePointer(gate), vectors: UnsafePointer(vectors)), encoded.questions)
   }
 
@@ -49,10 +51,13 @@ struct QueryFusion {
         .limitExceeded,
         "the query has \(query.images.count) images; this router takes \(network.head.maxImages) at most")
     }
-    if let images, images.encoder === network.image { return images.encoded }
-    let encoded = try network.image.encode(
-      queries, wantTokens: model.readsTokens(of: network.image), limits: limits, on: execution)
-    images = (network.image, encoded)
+    guard let encoder = network.image else {
+      return try EncodedImages(ignoring: queries.count, width: network.head.imageWidth, in: execution.arena)
+    }
+    if let images, images.encoder === encoder { return images.encoded }
+    let encoded = try encoder.encode(
+      queries, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+    images = (encoder, encoded)
     return encoded
   }
 }

@@ -46,7 +46,7 @@ extension RouterNetwork {
   fileprivate func encoders(sharedWith other: RouterNetwork) -> SharedEncoders {
     SharedEncoders(
       text: !text.hash.isEmpty && text.identity == other.text.identity,
-      image: !image.hash.isEmpty && image.identity == other.image.identity)
+      image: image.map { !$0.hash.isEmpty && $0.identity == other.image?.identity } ?? false)
   }
 }
 

@@ -2,7 +2,7 @@
 package struct MultiplyAdds: Sendable, Equatable {
   /// The whole text encoder, all tokens of its last block included.
   package let text: Int
-  /// The whole image encoder, for one image.
+  /// The whole image encoder, for one image; 0 if there is none.
   package let image: Int
 }
 
@@ -14,8 +14,10 @@ extension Router {
   package func multiplyAdds(tokens: Int) throws(ARMSError) -> MultiplyAdds {
     let model = snapshots.load().model
     let text = try TransformerConfiguration(model.file, prefix: "arms.text")
+    guard let image = model.networks[0].image else {
+      return MultiplyAdds(text: text.multiplyAdds(rows: tokens), image: 0)
+    }
     let vision = try TransformerConfiguration(model.file, prefix: "arms.vision")
-    let image = model.networks[0].image
     let patches = (image.tokenCount - 1) * 3 * image.patchSize * image.patchSize * image.patchWidth
     return MultiplyAdds(
       text: text.multiplyAdds(rows: tokens),

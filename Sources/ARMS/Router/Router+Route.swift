@@ -7,12 +7,14 @@ extension Router {
   /// Throws `noCandidates`, `missingValue`, `notFound` for a name that is allowed but not there, what the
   /// encodings throw, and `invalidArgument`.
   public func route(_ query: Query, _ options: RouteOptions = RouteOptions()) throws(ARMSError) -> Decision {
-    try [query].withViews { (views) throws(ARMSError) in
-      try engine.execute { (execution) throws(ARMSError) in
-        let allowed = try options.allowed.map { (names) throws(ARMSError) in
-          try execution.arena.names(names)
+    try measuringRoute { () throws(ARMSError) in
+      try [query].withViews { (views) throws(ARMSError) in
+        try engine.execute { (execution) throws(ARMSError) in
+          let allowed = try options.allowed.map { (names) throws(ARMSError) in
+            try execution.arena.names(names)
+          }
+          return Decision(try route(views, options, allowed: allowed, on: execution))
         }
-        return Decision(try route(views, options, allowed: allowed, on: execution))
       }
     }
   }
@@ -22,6 +24,23 @@ extension Router {
   /// The names to choose from are `allowed`, nil for all, in place of the options' own. The decision is valid
   /// until `execution` ends. Throws as ``route(_:_:)``.
   package func route(
+    _ queries: UnsafeBufferPointer<QueryView>, _ options: RouteOptions,
+    allowed: UnsafeBufferPointer<NameBytes>?, on execution: Execution
+  ) throws(ARMSError) -> DecisionView {
+    let decision = try decide(queries, options, allowed: allowed, on: execution)
+    count(decision)
+    return decision
+  }
+
+  private func count(_ decision: DecisionView) {
+    counters.add(.routes)
+    if decision.isChosen { decision.choice.add() } else { counters.add(.abstentions) }
+    if !decision.secondGate.isEmpty { counters.add(.secondRouter) }
+    if decision.tokens.read < decision.tokens.total { counters.add(.truncatedQuestions) }
+    if decision.ignoredImages { counters.add(.ignoredImages) }
+  }
+
+  private func decide(
     _ queries: UnsafeBufferPointer<QueryView>, _ options: RouteOptions,
     allowed: UnsafeBufferPointer<NameBytes>?, on execution: Execution
   ) throws(ARMSError) -> DecisionView {

@@ -17,10 +17,12 @@ extension Router {
     _ queries: [Query], candidates names: [String]? = nil, output: ScoreOutput = .confidence,
     into body: (_ columns: Int) throws(ARMSError) -> UnsafeMutablePointer<Float>?
   ) throws(ARMSError) -> UInt64 {
-    try queries.withViews { (views) throws(ARMSError) in
-      try engine.execute { (execution) throws(ARMSError) in
-        let names = try names.map { (names) throws(ARMSError) in try execution.arena.names(names) }
-        return try score(views, candidates: names, output: output, on: execution, into: body)
+    try counters.countingErrors { () throws(ARMSError) in
+      try queries.withViews { (views) throws(ARMSError) in
+        try engine.execute { (execution) throws(ARMSError) in
+          let names = try names.map { (names) throws(ARMSError) in try execution.arena.names(names) }
+          return try score(views, candidates: names, output: output, on: execution, into: body)
+        }
       }
     }
   }
@@ -58,6 +60,8 @@ extension Router {
     }
     target.update(from: scores, count: count)
     extendLifetime(buffer)
+    counters.add(.scores)
+    counters.add(.scoredQueries, queries.count)
     return snapshot.generation
   }
 

@@ -52,10 +52,11 @@ extension TrainingSet {
           "it has \(sample.images.count) images; the router takes \(network.head.maxImages) at most")
       }
       for image in sample.images where images[ObjectIdentifier(image)] == nil {
-        guard let encoding = image.encoding(of: network.image),
+        guard let encoder = network.image else { break }
+        guard let encoding = image.encoding(of: encoder),
           network.head.fusion != .patches || encoding.tokens != nil
         else { throw fail(.invalidArgument, "an image was encoded by another image encoder") }
-        images[ObjectIdentifier(image)] = try network.image.features(encoding)
+        images[ObjectIdentifier(image)] = try encoder.features(encoding)
       }
       guard !sample.outcomes.isEmpty,
         sample.outcomes.allSatisfy({ (0..<candidates).contains($0.candidate) })

@@ -83,9 +83,15 @@ extension Trainer {
   func encodeImages(
     of queries: [TrainingQuery], cache: FeatureCache, on execution: Execution
   ) throws(ARMSError) -> ImagePass {
-    let (arena, encoder) = (execution.arena, image.encoder)
+    let arena = execution.arena
+    guard let image else {
+      let starts = try Sequences(lengths: queries.map { _ in 0 }, in: arena).starts
+      return ImagePass(
+        starts: starts, pooled: [], tokens: nil, trainedTokens: nil, kept: nil, owners: [])
+    }
+    let encoder = image.encoder
     let starts = try Sequences(lengths: queries.map(\.images.count), in: arena).starts
-    let features = try imageFeatures(of: queries, cache: cache)
+    let features = try features(of: queries, image, cache: cache)
     let count = features.count
     let tokens = try arena.allocate(UnsafePointer<Float>.self, image.wantsTokens ? count : 0)
     let sources = features.map { UnsafePointer($0.pointer(to: Float.self)) }
@@ -117,8 +123,8 @@ extension Trainer {
   }
 
   /// What is kept of each image, one query after the other. What is not kept yet is decoded, on all threads.
-  private func imageFeatures(
-    of queries: [TrainingQuery], cache: FeatureCache
+  private func features(
+    of queries: [TrainingQuery], _ image: TrainedImage, cache: FeatureCache
   ) throws(ARMSError) -> [AlignedBuffer] {
     var found: [AlignedBuffer?] = []
     var missing: [MissingImage] = []

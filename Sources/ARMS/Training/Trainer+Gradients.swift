@@ -60,8 +60,8 @@ extension Trainer {
     if pass.texts.kept != nil {
       wanted.question = try arena.allocate(Float.self, queries.count * head.questionWidth)
     }
-    let tokenFloats = pass.images.count * image.encoder.tokenCount * image.encoder.patchWidth
-    if pass.images.kept != nil {
+    if let encoder = image?.encoder, pass.images.kept != nil {
+      let tokenFloats = pass.images.count * encoder.tokenCount * encoder.patchWidth
       wanted.image = try arena.allocate(Float.self, queries.count * head.imageWidth)
       wanted.tokens = try arena.allocate(Float.self, tokenFloats)
       wanted.tokens?.update(repeating: 0, count: tokenFloats)
@@ -76,9 +76,9 @@ extension Trainer {
       written.text = true
     }
     if let kept = pass.images.kept, let pooled = wanted.image, let tokens = wanted.tokens,
-      let values = pass.images.trainedTokens
+      let values = pass.images.trainedTokens, let encoder = image?.encoder
     {
-      try image.encoder.backward(
+      try encoder.backward(
         kept: kept, tokens: values, pooledGradient: try spread(pooled, pass.images, in: arena),
         tokenGradient: tokens, into: Gradients(of: parameters, accumulates: written.image), on: execution)
       written.image = true
@@ -107,7 +107,7 @@ extension Trainer {
     for entry in parameters.entries {
       let name = entry.parameter.name
       let isText = text.layers != nil && name.hasPrefix(text.names.tensor + "t.")
-      let isImage = image.layers != nil && name.hasPrefix(image.names.tensor + "v.")
+      let isImage = image?.layers != nil && name.hasPrefix((image?.names.tensor ?? "") + "v.")
       if isText && !written.text || isImage && !written.image {
         (parameters.gradients + entry.offset).update(repeating: 0, count: entry.parameter.count)
       }
@@ -142,7 +142,8 @@ extension Trainer {
       }, cache: cache, on: execution)
     let images = try encodeImages(of: queries, cache: cache, on: execution)
     let batch = try TrainingBatch(
-      queries, texts: texts, images: images, encoder: image.encoder, head: head, in: execution.arena)
+      queries, texts: texts, images: images, tokensPerImage: image?.encoder.tokenCount ?? 0, head: head,
+      in: execution.arena)
     let kept = try Head.Kept(head, batch.input, candidates: candidates, in: execution.arena)
     try head.forward(batch.input, candidates: candidates, keeping: kept, on: execution)
     return ForwardPass(texts: texts, images: images, batch: batch, kept: kept)

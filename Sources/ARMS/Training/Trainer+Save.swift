@@ -87,9 +87,9 @@ extension Trainer {
       try hash.update(network.text.parameters, prefix: text.names.tensor, values: values)
       hashes.append(("\(text.names.key)text.hash", hash.hexDigest()))
     }
-    if image.layers != nil {
+    if let image, let encoder = network.image, image.layers != nil {
       var hash = EncoderHash(base.model.file, key: image.names.key, sections: ["vision."])
-      try hash.update(network.image.parameters, prefix: image.names.tensor, values: values)
+      try hash.update(encoder.parameters, prefix: image.names.tensor, values: values)
       hashes.append(("\(image.names.key)vision.hash", hash.hexDigest()))
     }
     return hashes
@@ -136,8 +136,8 @@ extension Trainer {
     return JSON([
       "kind": JSON("training"), "library": JSON("arms 0.1.0"), "router": JSON(number),
       "text": layers(text.layers, of: network.text.blocks.count),
-      "image": layers(image.layers, of: network.image.blocks.count),
-      "base_text": JSON(network.text.hash), "base_vision": JSON(network.image.hash),
+      "image": layers(image?.layers, of: network.image?.blocks.count ?? 0),
+      "base_text": JSON(network.text.hash), "base_vision": JSON(network.image?.hash ?? ""),
       "candidates": JSON(pool.candidates.map { JSON($0.name) }),
       "seed": JSON(options.seed), "epochs": JSON(options.epochs), "batch_size": JSON(options.batchSize),
       "micro_batch_size": JSON(options.queriesPerPass), "learning_rate": JSON(options.learningRate.peak),

@@ -20,7 +20,8 @@ public final class Trainer {
   let engine: Engine
   let parameters: ParameterSet
   let text: TrainedText
-  let image: TrainedImage
+  /// nil: the router looks at no image.
+  let image: TrainedImage?
   /// The layers on the parameters.
   let head: Head
   let candidates: CandidateWeights
@@ -118,9 +119,9 @@ public final class Trainer {
     var places: [String: Int] = [:]
     for (place, candidate) in pool.candidates.enumerated() { places[candidate.name] = place }
     // Without names a cache could take one encoder's for another's.
-    let isNamed = text.featureName != nil && image.featureName != nil
+    let isNamed = text.featureName != nil && (image == nil || image?.featureName != nil)
     let cache = isNamed ? data.features : FeatureCache()
-    cache.forget(except: [text.featureName, image.featureName].compactMap { $0 })
+    cache.forget(except: [text.featureName, image?.featureName].compactMap { $0 })
     let set = try TrainingSet(samples, network: network, places: places, cache: cache, hashed: hashed)
     lastSet = (data, samples.count, outcomes, set)
     return set

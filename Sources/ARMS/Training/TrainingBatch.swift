@@ -5,7 +5,7 @@ struct TrainingBatch {
 
   /// Joins encoded questions and images; `head` gives what stands for no image.
   init(
-    _ queries: [TrainingQuery], texts: TextPass, images: ImagePass, encoder: ImageEncoder, head: Head,
+    _ queries: [TrainingQuery], texts: TextPass, images: ImagePass, tokensPerImage: Int, head: Head,
     in arena: ScratchArena
   ) throws(ARMSError) {
     let width = head.imageWidth
@@ -17,7 +17,7 @@ struct TrainingBatch {
     }
     input = HeadInput(
       count: queries.count, question: texts.pooled, image: pooled, imageStarts: images.starts,
-      imageTokens: images.tokens, tokensPerImage: encoder.tokenCount, noImageTokens: head.noImageTokens)
+      imageTokens: images.tokens, tokensPerImage: tokensPerImage, noImageTokens: head.noImageTokens)
     self.queries = queries
   }
 

@@ -18,7 +18,11 @@ struct TrainingPlan {
     pool = base.pools[number]
     network = base.model.networks[number]
     textLayers = try TrainedLayers(last: scope.textLayers, of: network.text.blocks.count, "text")
-    imageLayers = try TrainedLayers(last: scope.imageLayers, of: network.image.blocks.count, "image")
+    imageLayers = try TrainedLayers(last: scope.imageLayers, of: network.image?.blocks.count ?? 0, "image")
+    guard imageLayers == nil || network.image != nil else {
+      throw ARMSError(
+        .invalidArgument, "this router has no image encoder to train; train the head or the text encoder")
+    }
     let others = base.model.networks.enumerated().filter { $0.offset != number }.map(\.element)
     for (name, isTrained, isShared) in [
       ("text", textLayers != nil, others.contains { [network] in $0.text === network.text }),
@@ -58,7 +62,7 @@ struct TrainingPlan {
     }
     let encoders =
       trained(network.text.parameters, textLayers, "t", prefix: encoderNames("text").tensor)
-      + trained(network.image.parameters, imageLayers, "v", prefix: encoderNames("vision").tensor)
+      + trained(network.image?.parameters ?? [], imageLayers, "v", prefix: encoderNames("vision").tensor)
     let betas = pool.candidates.map(\.beta)
     return try betas.withUnsafeBufferPointer { (betas) throws(ARMSError) in
       let first = betas.baseAddress ?? UnsafePointer(pool.deltas)
@@ -73,7 +77,7 @@ struct TrainingPlan {
   }
 
   /// The layers: on `parameters` where they are trained, on the file where not.
-  func layers(on parameters: ParameterSet) throws(ARMSError) -> (TrainedText, TrainedImage, Head) {
+  func layers(on parameters: ParameterSet) throws(ARMSError) -> (TrainedText, TrainedImage?, Head) {
     let file = ModelFile(self.file, replacing: parameters.tensors)
     let (textNames, imageNames) = (encoderNames("text"), encoderNames("vision"))
     let text =
@@ -87,13 +91,15 @@ struct TrainingPlan {
     func type(_ name: String) -> TensorType? { self.file.tensor(name)?.type }
     let textName = network.text.featureName(
       below: textLayers, type: type(textNames.tensor + "t.blk.0.attn_q.weight"))
-    let imageName = network.image.featureName(
+    let imageName = network.image?.featureName(
       below: imageLayers, type: type(imageNames.tensor + "v.blk.0.attn_q.weight"), tokens: wantsTokens)
     return (
       TrainedText(encoder: text, layers: textLayers, featureName: textName, names: textNames),
-      TrainedImage(
-        encoder: image, layers: imageLayers, featureName: imageName, names: imageNames,
-        wantsTokens: wantsTokens, limits: limits),
+      image.map {
+        TrainedImage(
+          encoder: $0, layers: imageLayers, featureName: imageName, names: imageNames,
+          wantsTokens: wantsTokens, limits: limits)
+      },
       head
     )
   }

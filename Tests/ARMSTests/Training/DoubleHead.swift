@@ -95,8 +95,8 @@ struct DoubleHead {
     sample.images.map { image in
       let encoding = image.encodings[0]
       guard let buffer = encoding.tokens else { return (encoding.embedding.map(Double.init), []) }
-      let (width, values) = (encoding.encoder.patchWidth, buffer.pointer(to: Float.self))
-      let tokens = (0..<encoding.encoder.tokenCount).map { token in
+      let (width, values) = (encoding.patchWidth, buffer.pointer(to: Float.self))
+      let tokens = (0..<encoding.tokenCount).map { token in
         (0..<width).map { Double(values[token * width + $0]) }
       }
       return (encoding.embedding.map(Double.init), tokens)

@@ -71,7 +71,7 @@ private func loss(_ values: [Double], from start: Int = 0) -> Double {
   @Test(arguments: models) func imageAgreesWithCentralDifferences(_ model: String) throws {
     let fixture = ModelFixture.named(model)
     let trainer = try Self.trainer(model, .image)
-    let encoder = trainer.image.encoder
+    let encoder = try trainer.imageEncoder()
     let (pooledCount, tokenFloats) = (2 * encoder.width, 2 * encoder.tokenCount * encoder.patchWidth)
     try trainer.imageGradients([0, 1]) { values, gradients in
       for image in 0..<2 {
@@ -141,7 +141,7 @@ extension Trainer {
   ) throws {
     let images = try numbers.map { TrainingQuery.Image.source(try .init(copying: ARMSTests.image($0))) }
     let query = TrainingQuery(number: 0, question: .tokens([]), images: images, outcomes: [])
-    let encoder = image.encoder
+    let encoder = try imageEncoder()
     try engine.execute { (execution) throws(ARMSError) in
       let pass = try encodeImages(of: [query], cache: FeatureCache(), on: execution)
       let pooled = try execution.arena.allocate(Float.self, pass.count * encoder.width)

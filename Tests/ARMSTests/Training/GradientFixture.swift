@@ -64,7 +64,8 @@ extension ModelFixture {
     let tokens = try AlignedBuffer(Float.self, count: values.count, purpose: "tokens")
     tokens.pointer(to: Float.self).update(from: values, count: values.count)
     return EncodedImage([
-      .init(encoder: router.networks[0].image, embedding: images[number].embedding, tokens: tokens)
+      .init(
+        encoder: try #require(router.networks[0].image), embedding: images[number].embedding, tokens: tokens)
     ])
   }
 }
@@ -101,12 +102,13 @@ extension Trainer {
     _ samples: [EncodedSample]
   ) throws -> (question: [Float], image: [Float], tokens: [Float]) {
     let set = try trainingSet(samples)
+    let encoder = try imageEncoder()
     var result: (question: [Float], image: [Float], tokens: [Float]) = ([], [], [])
     let total = loss.totalWeight(set.queries, at: set.places)
     for pass in set.places.passes(of: options.queriesPerPass) {
       try engine.execute { (execution) throws(ARMSError) in
         let made = try forward(pass.map { set.queries[$0] }, cache: set.cache, on: execution)
-        let tokenFloats = made.images.count * image.encoder.tokenCount * image.encoder.patchWidth
+        let tokenFloats = made.images.count * encoder.tokenCount * encoder.patchWidth
         func room(_ count: Int) throws(ARMSError) -> UnsafeMutablePointer<Float> {
           try execution.arena.allocate(Float.self, count)
         }

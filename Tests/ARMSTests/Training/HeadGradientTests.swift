@@ -51,7 +51,7 @@ import Testing
     options.microBatchSize = microBatchSize
     let trainer = try Trainer(router, options: options)
     let samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
-    let (text, image) = (trainer.network.text, trainer.network.image)
+    let (text, image) = (trainer.network.text, try #require(trainer.network.image))
     let (question, pooled, tokens) = try trainer.inputGradients(samples)
     let reference = try DoubleHead(trainer)
     func check(_ gradient: Float, _ change: (inout [EncodedSample], Float) throws -> Void) rethrows {

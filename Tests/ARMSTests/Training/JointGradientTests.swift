@@ -8,6 +8,7 @@ private struct DoubleRouter {
   private var image: DoubleEncoder
   private var head: DoubleHead
   private let trainer: Trainer
+  private let imageEncoder: ImageEncoder
   private let queries: [TrainingQuery]
   private let pixels: [[Int]]
   /// What the encoders make of questions, profiles and images: computed again only if their weights change.
@@ -18,9 +19,10 @@ private struct DoubleRouter {
   /// `pixels` are the numbers of each query's images.
   init(_ trainer: Trainer, _ queries: [TrainingQuery], pixels: [[Int]]) throws {
     text = DoubleEncoder(trainer.parameters, prefix: "t", blocks: trainer.text.encoder.blocks)
-    image = DoubleEncoder(trainer.parameters, prefix: "v", blocks: trainer.image.encoder.blocks)
+    image = DoubleEncoder(trainer.parameters, prefix: "v", blocks: try trainer.imageEncoder().blocks)
     head = try DoubleHead(trainer)
     self.trainer = trainer
+    imageEncoder = try trainer.imageEncoder()
     self.queries = queries
     self.pixels = pixels
     encodeTexts()
@@ -36,7 +38,7 @@ private struct DoubleRouter {
 
   private mutating func encodeImages() {
     images = pixels.map { numbers in
-      numbers.map { image.encode(ModelFixture.pixels($0)[...], trainer.image.encoder) }
+      numbers.map { image.encode(ModelFixture.pixels($0)[...], imageEncoder) }
     }
   }
 

@@ -60,7 +60,7 @@ import Testing
     let saved = try Router(path: path)
     let new = saved.networks[0]
     #expect((new.text.hash == old.text.hash) == (scope.textLayers == 0))
-    #expect((new.image.hash == old.image.hash) == (scope.imageLayers == 0))
+    #expect((new.image?.hash == old.image?.hash) == (scope.imageLayers == 0))
     for candidate in saved.candidates {
       #expect(candidate.encoderHash == new.text.hash)
       let encoded = try saved.encode(question: .text(try saved.profile(ofCandidate: candidate.name)))

@@ -60,6 +60,9 @@ enum TrainingData {
 }
 
 extension Trainer {
+  /// The image encoder, which every fixture has.
+  func imageEncoder() throws -> ImageEncoder { try #require(image?.encoder) }
+
   /// A digest of all bits of the parameters.
   var bits: [UInt32] { values.map(\.bitPattern) }
 }
