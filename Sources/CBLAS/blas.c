@@ -52,7 +52,9 @@ static void after_fork_in_child(void) {
 static void *open_library(void) {
   const char *named = getenv("ARMS_OPENBLAS");
   if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
-  static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libscipy_openblas.so"};
+  /* The first is that of PyPI's scipy-openblas32, which a wheel of the Python package depends on and looks for beside
+   * itself; elsewhere it is hardly in the search path. */
+  static const char *const names[] = {"libscipy_openblas.so", "libopenblas.so.0", "libopenblas.so"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (library) return library;

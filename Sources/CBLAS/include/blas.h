@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Loads OpenBLAS once: the library that the environment variable ARMS_OPENBLAS names, else
- * libopenblas.so.0, libopenblas.so, libscipy_openblas.so. Returns NULL when it is there, else one line
+ * libscipy_openblas.so, libopenblas.so.0, libopenblas.so. Returns NULL when it is there, else one line
  * of text in static storage that says what was tried. Thread safe. */
 const char *blas_load(void);
 
