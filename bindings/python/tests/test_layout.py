@@ -28,6 +28,8 @@ STRUCTS: dict[str, type[Structure]] = {
     "arms_decision": _ffi.Decision,
     "arms_ranked": _ffi.Ranked,
     "arms_score_options": _ffi.ScoreOptions,
+    "arms_outcome": _ffi.Outcome,
+    "arms_sample": _ffi.Sample,
 }
 SCALARS = {
     "void": None,
@@ -123,6 +125,7 @@ def test_enumerations_are_those_of_the_header() -> None:
         "arms_image_format": constants("IMAGE_", without="EXACT"),
         "arms_image_flag": constants("IMAGE_EXACT"),
         "arms_decision_flag": constants("DECISION_"),
+        "arms_outcome_flag": constants("OUTCOME_"),
     }
     assert enums_of_header() == declared
 

@@ -11,6 +11,7 @@ The work is done in-process by ``libarms.so``, which is loaded at its first use.
 from arms._library import abi_version, kernel_isa
 from arms._library import version as library_version
 from arms.candidates import Candidate, CandidateInfo, Candidates
+from arms.dataset import DataSet, Label, Outcome, Sample
 from arms.decision import Decision, RankedCandidate
 from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import (
@@ -51,6 +52,7 @@ __all__ = [
     "CandidateInfo",
     "CandidateNotFoundError",
     "Candidates",
+    "DataSet",
     "Decision",
     "EncodedImage",
     "EncodedQuestion",
@@ -64,12 +66,14 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidHandleError",
     "InvalidModelError",
+    "Label",
     "LibraryError",
     "LimitExceededError",
     "MissingValueError",
     "NoCandidatesError",
     "NotFiniteError",
     "OutOfMemoryError",
+    "Outcome",
     "Output",
     "Policy",
     "Query",
@@ -78,6 +82,7 @@ __all__ = [
     "Router",
     "RouterInfo",
     "RouterMemory",
+    "Sample",
     "Status",
     "TextError",
     "UnsupportedError",

@@ -33,6 +33,7 @@ IMAGE_EXACT = 1
 DECISION_ABSTAINED = 1
 DECISION_QUESTION_TRUNCATED = 2
 DECISION_SECOND_ROUTER = 4
+OUTCOME_HAS_COST = 1
 
 U32 = Annotated[int, ctypes.c_uint32]
 I32 = Annotated[int, ctypes.c_int32]
@@ -231,6 +232,31 @@ class ScoreOptions(Structure):
     name_count: Size
 
 
+@_laid_out
+class Outcome(Structure):
+    """``arms_outcome``."""
+
+    struct_size: U32
+    flags: U32
+    candidate: Text
+    label: I32
+    weight: F32
+    cost: F64
+
+
+@_laid_out
+class Sample(Structure):
+    """``arms_sample``."""
+
+    struct_size: U32
+    image_count: U32
+    text: Text
+    text_length: Size
+    images: Address
+    outcomes: Address
+    outcome_count: Size
+
+
 def new(struct: type[StructType], **fields: Any) -> StructType:
     """Make a struct that is zero but for its size and the fields given."""
     return struct(struct_size=ctypes.sizeof(struct), **fields)
@@ -331,6 +357,10 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
             _Error,
         ],
     ),
+    "arms_dataset_create": (_Status, [POINTER(_Handle), _Error]),
+    "arms_dataset_free": (None, [_Handle]),
+    "arms_dataset_add": (_Status, [_Handle, POINTER(Sample), _Count, _Error]),
+    "arms_dataset_count": (_Status, [_Handle, _Counted, _Counted, _Error]),
 }
 """Every function of the header: its result type and the types of its arguments."""
 

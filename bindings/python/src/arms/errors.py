@@ -107,7 +107,7 @@ class CandidateNotFoundError(ArmsError, KeyError):
 
 
 class CandidateExistsError(ArmsError, ValueError):
-    """A candidate of that name exists already."""
+    """A candidate, or its outcome for a query, exists already."""
 
     code = Status.ALREADY_EXISTS
 
