@@ -10,7 +10,7 @@ extension Router {
   /// a candidate is in both, `io`.
   public func join(_ second: Router, to path: String, theta: Float? = nil) throws(ARMSError) {
     let (ours, theirs) = (snapshots.load(), second.snapshots.load())
-    for (name, router) in [("first", self), ("second", second)] where router.networks.count != 1 {
+    for (name, snapshot) in [("first", ours), ("second", theirs)] where snapshot.model.networks.count != 1 {
       throw ARMSError(
         .invalidArgument, "the \(name) router is a cascade of two already; join single routers")
     }
@@ -22,11 +22,11 @@ extension Router {
         .alreadyExists, "candidate \(quoted(name)) is in both routers; remove it from one of them")
     }
     var writer = GGUFWriter()
-    file.copyAll(into: &writer) { name in
+    ours.model.file.copyAll(into: &writer) { name in
       !Self.candidatePrefixes.contains { name.hasPrefix($0) }
     }
-    let shared = networks[0].encoders(sharedWith: second.networks[0])
-    second.file.copyAll(into: &writer) { secondName(of: $0, sharing: shared) }
+    let shared = ours.model.networks[0].encoders(sharedWith: theirs.model.networks[0])
+    theirs.model.file.copyAll(into: &writer) { secondName(of: $0, sharing: shared) }
     if let theta { writer.set("arms.cascade.theta", .float32(theta)) }
     ours.pools[0].write(to: &writer, number: 0)
     theirs.pools[0].write(to: &writer, number: 1)

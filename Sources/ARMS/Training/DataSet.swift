@@ -9,6 +9,8 @@ public final class DataSet: @unchecked Sendable {
   // The contents are touched under the lock only; that is why @unchecked holds.
   private let lock = ForkSafeLock()
   private var contents = Contents()
+  /// What frozen encoders made of the samples.
+  let features = FeatureCache()
 
   /// Makes an empty data set.
   public init() {}

@@ -50,8 +50,8 @@ import Testing
 
   @Test func keepsTheta() throws {
     let (first, second) = (try paper.emptyRouter(), try paper.emptyRouter())
-    #expect(try joined(first, second).defaultTheta == 0.5)
-    #expect(try joined(first, second, theta: 0.75).defaultTheta == 0.75)
+    #expect(try joined(first, second).snapshots.load().model.defaultTheta == 0.5)
+    #expect(try joined(first, second, theta: 0.75).snapshots.load().model.defaultTheta == 0.75)
   }
 
   @Test func refusesWhatMakesNoCascade() throws {
