@@ -17,6 +17,7 @@ from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import (
     ArmsError,
     BufferTooSmallError,
+    BusyError,
     CancelledError,
     CandidateExistsError,
     CandidateNotFoundError,
@@ -37,15 +38,17 @@ from arms.errors import (
     UnsupportedError,
 )
 from arms.images import Image, Images
-from arms.options import Fusion, Head, Output, Policy
+from arms.options import Fusion, Head, Output, Policy, Schedule, WeightType
 from arms.query import Query, Question
 from arms.router import Router, RouterInfo, RouterMemory
+from arms.trainer import Metrics, Progress, Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArmsError",
     "BufferTooSmallError",
+    "BusyError",
     "CancelledError",
     "Candidate",
     "CandidateExistsError",
@@ -69,6 +72,7 @@ __all__ = [
     "Label",
     "LibraryError",
     "LimitExceededError",
+    "Metrics",
     "MissingValueError",
     "NoCandidatesError",
     "NotFiniteError",
@@ -76,6 +80,7 @@ __all__ = [
     "Outcome",
     "Output",
     "Policy",
+    "Progress",
     "Query",
     "Question",
     "RankedCandidate",
@@ -83,9 +88,12 @@ __all__ = [
     "RouterInfo",
     "RouterMemory",
     "Sample",
+    "Schedule",
     "Status",
     "TextError",
+    "Trainer",
     "UnsupportedError",
+    "WeightType",
     "abi_version",
     "kernel_isa",
     "library_version",
