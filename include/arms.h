@@ -520,6 +520,18 @@ arms_status arms_dataset_add(arms_dataset *dataset, const arms_sample *samples, 
 arms_status arms_dataset_count(const arms_dataset *dataset, size_t *count, size_t *outcome_count,
                                arms_error **error);
 
+typedef struct arms_dataset_bytes {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t sample_bytes;  /* copies of questions, images and outcomes */
+  uint64_t cache_bytes;   /* what frozen layers made of them, and prepared images; see
+                           * arms_trainer_options */
+} arms_dataset_bytes;
+
+/* Says what memory a data set holds, in bytes. Errors: INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_dataset_memory(const arms_dataset *dataset, arms_dataset_bytes *memory,
+                                arms_error **error);
+
 /* ------------------------------------------------------------------------------------------------
  * Training: trainers
  * --------------------------------------------------------------------------------------------- */

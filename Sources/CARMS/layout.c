@@ -171,6 +171,12 @@ OFFSET(arms_sample, images, 24);
 OFFSET(arms_sample, outcomes, 32);
 OFFSET(arms_sample, outcome_count, 40);
 
+SIZE(arms_dataset_bytes, 24);
+OFFSET(arms_dataset_bytes, struct_size, 0);
+OFFSET(arms_dataset_bytes, reserved, 4);
+OFFSET(arms_dataset_bytes, sample_bytes, 8);
+OFFSET(arms_dataset_bytes, cache_bytes, 16);
+
 SIZE(arms_trainer_options, 88);
 OFFSET(arms_trainer_options, struct_size, 0);
 OFFSET(arms_trainer_options, flags, 4);

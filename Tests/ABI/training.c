@@ -76,6 +76,14 @@ static void test_dataset(const char *fixtures) {
   EXPECT(OK, arms_dataset_add(dataset, good, 1, &error));
   CHECK(queries_of(dataset, &outcomes) == 6 && outcomes == 8);
 
+  arms_dataset_bytes memory;
+  memset(&memory, 0, sizeof memory);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_dataset_memory(dataset, &memory, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_dataset_memory(dataset, NULL, &error));
+  memory.struct_size = sizeof memory;
+  EXPECT(OK, arms_dataset_memory(dataset, &memory, &error));
+  CHECK(memory.sample_bytes > 2 * sizeof pixels && memory.cache_bytes == 0);
+
   /* Each is added behind a sample that is right. */
 #define REFUSED(want, change)                                                 \
   do {                                                                        \
@@ -128,6 +136,7 @@ static void test_dataset(const char *fixtures) {
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     EXPECT(ERROR_INVALID_HANDLE, arms_dataset_add(others[i], good, 1, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_dataset_count(others[i], &count, NULL, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_dataset_memory(others[i], &memory, &error));
   }
   arms_router_free(router);
 }

@@ -89,6 +89,23 @@ func (d *DataSet) Count() (queries, outcomes int, err error) {
 	return int(count), int(outcomeCount), err
 }
 
+// DataSetMemory says what memory a data set holds, in bytes.
+type DataSetMemory struct {
+	Samples uint64 // copies of questions, images and outcomes
+	Cache   uint64 // what frozen layers made of them, and prepared images, for the next epoch
+}
+
+// Memory says what memory the data set holds.
+//
+// Errors: [ErrInvalidHandle].
+func (d *DataSet) Memory() (DataSetMemory, error) {
+	defer runtime.KeepAlive(d)
+	memory := C.arms_dataset_bytes{struct_size: C.sizeof_arms_dataset_bytes}
+	var cause *C.arms_error
+	err := check(C.arms_dataset_memory(d.handle, &memory, &cause), &cause)
+	return DataSetMemory{uint64(memory.sample_bytes), uint64(memory.cache_bytes)}, err
+}
+
 func (a *arguments) sample(slot *C.arms_sample, sample *Sample) {
 	slot.struct_size = C.sizeof_arms_sample
 	slot.text = a.text(sample.Question)

@@ -57,6 +57,10 @@ func TestRowsOfOneQueryAreJoined(t *testing.T) {
 		t.Fatal(err)
 	}
 	counts(t, data, 3, 5)
+	memory, err := data.Memory()
+	if err != nil || memory.Samples < uint64(len(file)) || memory.Cache != 0 {
+		t.Errorf("%+v, %v", memory, err)
+	}
 }
 
 func TestImpossibleSamplesAreRefused(t *testing.T) {
@@ -95,6 +99,8 @@ func TestImpossibleSamplesAreRefused(t *testing.T) {
 	data.Close()
 	wants(t, data.Add(good), arms.ErrInvalidHandle)
 	_, _, err := data.Count()
+	wants(t, err, arms.ErrInvalidHandle)
+	_, err = data.Memory()
 	wants(t, err, arms.ErrInvalidHandle)
 }
 

@@ -30,6 +30,7 @@ STRUCTS: dict[str, type[Structure]] = {
     "arms_score_options": _ffi.ScoreOptions,
     "arms_outcome": _ffi.Outcome,
     "arms_sample": _ffi.Sample,
+    "arms_dataset_bytes": _ffi.DataSetBytes,
     "arms_trainer_options": _ffi.TrainerOptions,
     "arms_metrics": _ffi.Metrics,
     "arms_progress": _ffi.Progress,

@@ -72,6 +72,16 @@ def test_the_same_seed_gives_the_same_bits(router: arms.Router, data: arms.DataS
     assert not np.array_equal(first.parameters, other.parameters)
 
 
+def test_the_memory_of_what_is_cached_is_told(router: arms.Router) -> None:
+    data = arms.DataSet([(None, "question", {"small": 1})])
+    empty = data.memory
+    assert empty.sample_bytes >= len("question")
+    assert empty.cache_bytes == 0
+    arms.Trainer(router).run(data)
+    assert data.memory.sample_bytes == empty.sample_bytes
+    assert data.memory.cache_bytes >= 4 * router.info.text_width
+
+
 def test_what_a_callback_raises_ends_the_run(router: arms.Router, data: arms.DataSet) -> None:
     trainer = trainer_of(router)
     steps: list[int] = []

@@ -11,7 +11,7 @@ The work is done in-process by ``libarms.so``, which is loaded at its first use.
 from arms._library import abi_version, kernel_isa
 from arms._library import version as library_version
 from arms.candidates import Candidate, CandidateInfo, Candidates
-from arms.dataset import DataSet, Label, Outcome, Sample
+from arms.dataset import DataSet, DataSetMemory, Label, Outcome, Sample
 from arms.decision import Decision, RankedCandidate
 from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import (
@@ -56,6 +56,7 @@ __all__ = [
     "CandidateNotFoundError",
     "Candidates",
     "DataSet",
+    "DataSetMemory",
     "Decision",
     "EncodedImage",
     "EncodedQuestion",

@@ -266,6 +266,16 @@ class Sample(Structure):
 
 
 @_laid_out
+class DataSetBytes(Structure):
+    """``arms_dataset_bytes``."""
+
+    struct_size: U32
+    reserved: U32
+    sample_bytes: U64
+    cache_bytes: U64
+
+
+@_laid_out
 class TrainerOptions(Structure):
     """``arms_trainer_options``."""
 
@@ -443,6 +453,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "arms_dataset_free": (None, [_Handle]),
     "arms_dataset_add": (_Status, [_Handle, POINTER(Sample), _Count, _Error]),
     "arms_dataset_count": (_Status, [_Handle, _Counted, _Counted, _Error]),
+    "arms_dataset_memory": (_Status, [_Handle, POINTER(DataSetBytes), _Error]),
     "arms_trainer_create": (
         _Status,
         [_Handle, POINTER(TrainerOptions), POINTER(_Handle), _Error],

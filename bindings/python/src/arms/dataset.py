@@ -18,7 +18,7 @@ from arms.encoded import EncodedImage
 from arms.errors import InvalidArgumentError
 from arms.images import Images, flattened, image_inputs
 
-__all__ = ["DataSet", "Label", "Outcome", "Sample"]
+__all__ = ["DataSet", "DataSetMemory", "Label", "Outcome", "Sample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,22 @@ class Sample(NamedTuple):
     image: Images
     question: str
     outcomes: Mapping[str, Label]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSetMemory:
+    """The memory that a data set holds, in bytes.
+
+    Parameters
+    ----------
+    sample_bytes
+        Copies of questions, images and outcomes.
+    cache_bytes
+        What frozen layers made of them, and prepared images, for the next epoch.
+    """
+
+    sample_bytes: int
+    cache_bytes: int
 
 
 SampleLike: TypeAlias = "Sample | tuple[Images, str, Mapping[str, Label]]"
@@ -213,6 +229,13 @@ class DataSet(Handle):
     def outcome_count(self) -> int:
         """Outcomes of all queries."""
         return self._counts()[1]
+
+    @property
+    def memory(self) -> DataSetMemory:
+        """The memory that the data set holds, as of now."""
+        memory = _ffi.new(_ffi.DataSetBytes)
+        call(library().arms_dataset_memory, self._pointer(), ctypes.byref(memory))
+        return DataSetMemory(sample_bytes=memory.sample_bytes, cache_bytes=memory.cache_bytes)
 
     def _counts(self) -> tuple[int, int]:
         count, outcomes = ctypes.c_size_t(), ctypes.c_size_t()
