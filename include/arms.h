@@ -65,7 +65,7 @@ enum arms_status_code {
   ARMS_ERROR_INVALID_ARGUMENT = 1,  /* an argument is missing, out of range, or contradicts another */
   ARMS_ERROR_INVALID_HANDLE = 2,    /* a handle was freed, never existed, or is of another type */
   ARMS_ERROR_NOT_FOUND = 3,         /* a named candidate does not exist */
-  ARMS_ERROR_ALREADY_EXISTS = 4,    /* a candidate of that name exists already */
+  ARMS_ERROR_ALREADY_EXISTS = 4,    /* a candidate or outcome that is to be added is there already */
   ARMS_ERROR_IO = 5,                /* a file cannot be opened, read or written */
   ARMS_ERROR_INVALID_MODEL = 6,     /* a model file is not one, is damaged, or contradicts itself */
   ARMS_ERROR_INVALID_IMAGE = 7,     /* an image cannot be decoded */
@@ -462,6 +462,61 @@ typedef struct arms_score_options {
 arms_status arms_score(const arms_router *router, const arms_query *queries, size_t query_count,
                        const arms_score_options *options, float *scores, size_t capacity,
                        size_t *columns, uint64_t *generation, arms_error **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * Training: data sets
+ * --------------------------------------------------------------------------------------------- */
+
+/* Samples to train on and to evaluate with: queries, and which candidates answered them correctly. It
+ * only grows, holds copies of what it is given, and belongs to no router. */
+typedef struct arms_dataset arms_dataset;
+
+enum arms_outcome_flag {
+  ARMS_OUTCOME_HAS_COST = 1 /* `cost` is known */
+};
+
+/* What a candidate's answer to a query was worth. */
+typedef struct arms_outcome {
+  uint32_t struct_size;
+  uint32_t flags;         /* of arms_outcome_flag */
+  const char *candidate;  /* its name; 1 to ARMS_NAME_CAPACITY - 1 bytes */
+  int32_t label;          /* 1: it answered correctly, 0: it did not */
+  float weight;           /* how much it counts, above 0; 0: 1 */
+  double cost;            /* US dollars that the answer cost, when ARMS_OUTCOME_HAS_COST */
+} arms_outcome;
+
+/* A query and the outcomes that are known of it: a gateway's log knows only the candidate that it
+ * called, a benchmark all of them. */
+typedef struct arms_sample {
+  uint32_t struct_size;
+  uint32_t image_count;
+  const char *text;               /* the question in UTF-8 */
+  size_t text_length;             /* bytes, or ARMS_NUL_TERMINATED */
+  const arms_image_input *images; /* [image_count] */
+  const arms_outcome *outcomes;   /* [outcome_count], each candidate at most once */
+  size_t outcome_count;           /* 1 or more */
+} arms_sample;
+
+/* Makes an empty data set. Errors: INVALID_ARGUMENT. */
+arms_status arms_dataset_create(arms_dataset **dataset, arms_error **error);
+
+/* Frees a data set. Calls that read it on other threads finish undisturbed. */
+void arms_dataset_free(arms_dataset *dataset);
+
+/* Adds `count` samples, all or none. `samples[0].struct_size` is the stride. Samples of one query,
+ * which are those with the same bytes of the question and the same images given in the same way, are
+ * joined: a log may be added row by row. Texts and the data of images are copied, an image that many
+ * samples share once; of an image given as a path the path is copied, and the file read when the
+ * image is encoded.
+ * Errors: ALREADY_EXISTS (a second outcome of a candidate for one query), NOT_FINITE, INVALID_TEXT,
+ * INVALID_IMAGE, LIMIT_EXCEEDED, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_dataset_add(arms_dataset *dataset, const arms_sample *samples, size_t count,
+                             arms_error **error);
+
+/* Counts queries, samples of one query once, and their outcomes (`outcome_count` may be NULL).
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_dataset_count(const arms_dataset *dataset, size_t *count, size_t *outcome_count,
+                               arms_error **error);
 
 #ifdef __cplusplus
 }

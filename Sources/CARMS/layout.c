@@ -152,6 +152,23 @@ OFFSET(arms_score_options, output, 4);
 OFFSET(arms_score_options, names, 8);
 OFFSET(arms_score_options, name_count, 16);
 
+SIZE(arms_outcome, 32);
+OFFSET(arms_outcome, struct_size, 0);
+OFFSET(arms_outcome, flags, 4);
+OFFSET(arms_outcome, candidate, 8);
+OFFSET(arms_outcome, label, 16);
+OFFSET(arms_outcome, weight, 20);
+OFFSET(arms_outcome, cost, 24);
+
+SIZE(arms_sample, 48);
+OFFSET(arms_sample, struct_size, 0);
+OFFSET(arms_sample, image_count, 4);
+OFFSET(arms_sample, text, 8);
+OFFSET(arms_sample, text_length, 16);
+OFFSET(arms_sample, images, 24);
+OFFSET(arms_sample, outcomes, 32);
+OFFSET(arms_sample, outcome_count, 40);
+
 VALUE(ARMS_OK, 0);
 VALUE(ARMS_ERROR_INVALID_ARGUMENT, 1);
 VALUE(ARMS_ERROR_INVALID_HANDLE, 2);
@@ -203,3 +220,5 @@ VALUE(ARMS_DECISION_SECOND_ROUTER, 4);
 
 VALUE(ARMS_SCORE_CONFIDENCE, 0);
 VALUE(ARMS_SCORE_LOGIT, 1);
+
+VALUE(ARMS_OUTCOME_HAS_COST, 1);

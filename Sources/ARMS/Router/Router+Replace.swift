@@ -27,7 +27,9 @@ extension Router {
     try replace(candidates) { () throws(ARMSError) in other.snapshots.load() }
   }
 
-  private func replace(
+  /// As ``replace(with:candidates:)``, by a snapshot that is taken when it is this change's turn.
+  @discardableResult
+  func replace(
     _ candidates: ReplacedCandidates, by replacement: () throws(ARMSError) -> RouterSnapshot
   ) throws(ARMSError) -> UInt64 {
     try snapshots.update { (snapshot) throws(ARMSError) in

@@ -9,6 +9,8 @@ public final class DataSet: @unchecked Sendable {
   // The contents are touched under the lock only; that is why @unchecked holds.
   private let lock = ForkSafeLock()
   private var contents = Contents()
+  /// What frozen encoders made of the samples.
+  let features = FeatureCache()
 
   /// Makes an empty data set.
   public init() {}
@@ -33,10 +35,15 @@ public final class DataSet: @unchecked Sendable {
   }
 
   /// Queries: samples of one query count once.
-  public var count: Int { withContents { $0?.samples.count ?? 0 } }
+  public var count: Int { counts.queries }
 
   /// Outcomes of all queries.
-  public var outcomeCount: Int { withContents { $0?.outcomeCount ?? 0 } }
+  public var outcomeCount: Int { counts.outcomes }
+
+  /// Both counts, of one moment.
+  package var counts: (queries: Int, outcomes: Int) {
+    withContents { ($0?.samples.count ?? 0, $0?.outcomeCount ?? 0) }
+  }
 
   /// The samples, joined, in the order in which their queries first came. A later one may add outcomes to a
   /// sample, but moves none.

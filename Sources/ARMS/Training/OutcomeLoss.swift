@@ -9,11 +9,11 @@ struct OutcomeLoss {
   /// Both labels alike.
   static let unbalanced = OutcomeLoss(classWeights: (1, 1))
 
-  /// Weights with which both labels count as much over all of `samples`; as they are if there is only one.
-  static func balanced(over samples: [EncodedSample]) -> OutcomeLoss {
+  /// Weights with which both labels count as much over all of `queries`; as they are if there is only one.
+  static func balanced(over queries: [TrainingQuery]) -> OutcomeLoss {
     var (negative, positive) = (0.0, 0.0)
-    for sample in samples {
-      for outcome in sample.outcomes {
+    for query in queries {
+      for outcome in query.outcomes {
         if outcome.label == 1 {
           positive += Double(outcome.weight)
         } else {
@@ -31,9 +31,9 @@ struct OutcomeLoss {
     outcome.weight * (outcome.label == 1 ? classWeights.positive : classWeights.negative)
   }
 
-  /// The weights of the samples at `places` together.
-  func totalWeight(_ samples: [EncodedSample], at places: some Sequence<Int>) -> Double {
-    places.reduce(0) { total, place in samples[place].outcomes.reduce(total) { $0 + Double(weight(of: $1)) } }
+  /// The weights of the queries at `places` together.
+  func totalWeight(_ queries: [TrainingQuery], at places: some Sequence<Int>) -> Double {
+    places.reduce(0) { total, place in queries[place].outcomes.reduce(total) { $0 + Double(weight(of: $1)) } }
   }
 
   /// The loss of one outcome, not yet weighted.

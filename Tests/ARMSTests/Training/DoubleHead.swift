@@ -10,7 +10,7 @@ struct DoubleHead {
   private let profiles: [Double]
   private let candidates: Int
 
-  init(_ trainer: HeadTrainer) throws {
+  init(_ trainer: Trainer) throws {
     head = trainer.head
     candidates = trainer.candidates.count
     for entry in trainer.parameters.entries {
