@@ -37,9 +37,9 @@
 //
 // # Memory
 //
-// [Router], [EncodedQuestion] and [EncodedImage] hold memory that the garbage collector does not see.
-// Close frees it at once; without Close a finalizer does, at some time. A value that is used after
-// Close answers with [ErrInvalidHandle].
+// [Router], [EncodedQuestion], [EncodedImage] and [DataSet] hold memory that the garbage collector does
+// not see. Close frees it at once; without Close a finalizer does, at some time. A value that is used
+// after Close answers with [ErrInvalidHandle].
 //
 // # Errors
 //

@@ -43,7 +43,7 @@ var (
 	ErrInvalidHandle error = sentinel(StatusInvalidHandle)
 	// ErrNotFound: a named candidate does not exist.
 	ErrNotFound error = sentinel(StatusNotFound)
-	// ErrAlreadyExists: a candidate of that name exists already.
+	// ErrAlreadyExists: a candidate, or its outcome for a query, exists already.
 	ErrAlreadyExists error = sentinel(StatusAlreadyExists)
 	// ErrIO: a file cannot be opened, read or written.
 	ErrIO error = sentinel(StatusIO)

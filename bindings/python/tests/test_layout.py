@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arms import Fusion, Head, Output, Policy, Status, _ffi
+from arms import Fusion, Head, Output, Policy, Schedule, Status, WeightType, _ffi
 from conftest import REPOSITORY
 
 HEADER = REPOSITORY / "include" / "arms.h"
@@ -28,16 +28,35 @@ STRUCTS: dict[str, type[Structure]] = {
     "arms_decision": _ffi.Decision,
     "arms_ranked": _ffi.Ranked,
     "arms_score_options": _ffi.ScoreOptions,
+    "arms_outcome": _ffi.Outcome,
+    "arms_sample": _ffi.Sample,
+    "arms_trainer_options": _ffi.TrainerOptions,
+    "arms_metrics": _ffi.Metrics,
+    "arms_progress": _ffi.Progress,
+    "arms_run_options": _ffi.RunOptions,
+    "arms_tensor_range": _ffi.TensorRange,
+}
+CONSTANTS = {
+    f"ARMS_{name}": getattr(_ffi, name)
+    for name in (
+        "ABI_VERSION",
+        "NAME_CAPACITY",
+        "EXPERT_CAPACITY",
+        "TENSOR_NAME_CAPACITY",
+        "ALL_LAYERS",
+    )
 }
 SCALARS = {
     "void": None,
     "char": ctypes.c_char,
     "float": ctypes.c_float,
+    "double": ctypes.c_double,
     "int32_t": ctypes.c_int32,
     "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
     "size_t": ctypes.c_size_t,
     "arms_status": ctypes.c_int32,
+    "arms_progress_callback": _ffi.ProgressCallback,
 }
 
 
@@ -76,7 +95,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
             lines.append(
                 f'printf("{struct}.{field}:size %zu\\n", sizeof((({struct} *)0)->{field}));'
             )
-    for constant in ("ARMS_ABI_VERSION", "ARMS_NAME_CAPACITY", "ARMS_EXPERT_CAPACITY"):
+    for constant in CONSTANTS:
         lines.append(f'printf("{constant} %zu\\n", (size_t){constant});')
     source = folder / "layout.c"
     body = "\n".join(lines)
@@ -103,9 +122,7 @@ def test_structs_have_the_layout_of_the_header(name: str, layout: dict[str, int]
 
 
 def test_constants_are_those_of_the_header(layout: dict[str, int]) -> None:
-    assert layout["ARMS_ABI_VERSION"] == _ffi.ABI_VERSION
-    assert layout["ARMS_NAME_CAPACITY"] == _ffi.NAME_CAPACITY
-    assert layout["ARMS_EXPERT_CAPACITY"] == _ffi.EXPERT_CAPACITY
+    assert {name: layout[name] for name in CONSTANTS} == CONSTANTS
 
 
 def test_enumerations_are_those_of_the_header() -> None:
@@ -123,6 +140,10 @@ def test_enumerations_are_those_of_the_header() -> None:
         "arms_image_format": constants("IMAGE_", without="EXACT"),
         "arms_image_flag": constants("IMAGE_EXACT"),
         "arms_decision_flag": constants("DECISION_"),
+        "arms_outcome_flag": constants("OUTCOME_"),
+        "arms_trainer_flag": constants("TRAINER_"),
+        "arms_schedule": {f"ARMS_SCHEDULE_{member.name}": member.number for member in Schedule},
+        "arms_weight_type": {f"ARMS_WEIGHT_{member.name}": member.number for member in WeightType},
     }
     assert enums_of_header() == declared
 
