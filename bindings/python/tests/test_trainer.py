@@ -256,6 +256,12 @@ def test_arrays_keep_the_memory(router: arms.Router, data: arms.DataSet) -> None
     np.testing.assert_array_equal(half, kept)
 
 
+def test_a_run_outlives_its_trainer(router: arms.Router, data: arms.DataSet) -> None:
+    trainer = trainer_of(router)
+    metrics = trainer.run(data, data, progress=lambda _progress: trainer.close())
+    assert len(metrics) == 8
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -258,10 +258,14 @@ class Trainer(Handle):
         pointer = self._pointer()
         with _reporting(progress) as report, Interrupts() as interrupts:
             raised: list[BaseException] = []
+            validations: list[Metrics] = []
 
             def after_step(step: Any, _user_data: Any) -> int:
                 try:
-                    report(_progress(step.contents))
+                    made = _progress(step.contents)
+                    if made.validation is not None:
+                        validations.append(made.validation)
+                    report(made)
                 except BaseException as error:  # noqa: BLE001 - raised again below
                     raised.append(error)
                 return int(bool(raised) or interrupts.pending is not None)
@@ -283,7 +287,8 @@ class Trainer(Handle):
                 raise
         if interrupts.pending is not None:
             raise interrupts.pending
-        return self.metrics
+        # One that was closed meanwhile has finished its run, but answers no more.
+        return validations if self.closed else self.metrics
 
     @property
     def metrics(self) -> list[Metrics]:
