@@ -50,7 +50,8 @@ extension Trainer {
       guard found == own else {
         let detail = key.hasSuffix("options") ? ": \(quoted(found)), here \(quoted(own))" : ""
         throw ARMSError(
-          .invalidArgument, "\(printable(path)): is a checkpoint of \(what)\(detail); begin anew, or give the same")
+          .invalidArgument,
+          "\(printable(path)): is a checkpoint of \(what)\(detail); begin anew, or give the same")
       }
     }
     let step = try file.count("arms.checkpoint.optimizer_step")
@@ -93,7 +94,8 @@ extension ModelFile {
     guard step <= steps else { throw invalid("is at step \(step) of \(steps)") }
     let values = try float64Array("arms.checkpoint.metrics")
     guard values.count % 5 == 0, values.allSatisfy({ $0.isFinite && abs($0) < 1e15 }) else {
-      throw invalid("key \"arms.checkpoint.metrics\" has \(values.count) numbers; five finite ones an epoch are wanted")
+      throw invalid(
+        "key \"arms.checkpoint.metrics\" has \(values.count) numbers; five finite ones an epoch are wanted")
     }
     var metrics: [TrainingMetrics] = []
     for place in stride(from: 0, to: values.count, by: 5) {

@@ -150,7 +150,8 @@ extension Trainer {
     }
     guard !missing.isEmpty else { return found.compactMap { $0 } }
     let preparation = PrepareImages(
-      images: missing, preprocessor: image.encoder.preprocessor, limits: image.limits, scratch: engine.scratch)
+      images: missing, preprocessor: image.encoder.preprocessor, limits: image.limits, scratch: engine.scratch
+    )
     engine.pool.run(preparation, count: missing.count)
     var made: [AlignedBuffer] = []
     for one in missing {

@@ -175,7 +175,9 @@ extension Trainer {
     let deltas = Gradients(of: parameters, accumulates: true).of(candidates.deltas)
     for pass in places[...].passes(of: options.queriesPerPass) {
       try engine.execute { (execution) throws(ARMSError) in
-        guard let kept = try encode(pass.map(profile), cache: profileCache, on: execution).kept else { return }
+        guard let kept = try encode(pass.map(profile), cache: profileCache, on: execution).kept else {
+          return
+        }
         let gradient = try execution.arena.allocate(Float.self, pass.count * width)
         for (row, place) in pass.enumerated() {
           (gradient + row * width).update(from: deltas + place * width, count: width)

@@ -104,12 +104,14 @@ extension Trainer {
       throw ARMSError(.notFinite, "a candidate's beta is not a finite number; the training went wrong")
     }
     let width = network.text.width
-    let embeddings = try AlignedBuffer(Float.self, count: pool.count * width, purpose: "\(pool.count) profiles")
+    let embeddings = try AlignedBuffer(
+      Float.self, count: pool.count * width, purpose: "\(pool.count) profiles")
     let target = embeddings.pointer(to: Float.self)
     if text.layers == nil {
       target.update(from: pool.embeddings, count: pool.count * width)
     } else {
-      try network.embed(learned.enumerated().map { ($0.offset, $0.element.profile) }, into: target, on: engine)
+      try network.embed(
+        learned.enumerated().map { ($0.offset, $0.element.profile) }, into: target, on: engine)
       for index in learned.indices { learned[index].encoderHash = network.text.hash }
     }
     var pools = base.pools

@@ -51,7 +51,8 @@ struct TrainingPlan {
 
   /// Copies of everything that is trained: text encoder, image encoder, head, candidates.
   func parameters() throws(ARMSError) -> ParameterSet {
-    func trained(_ all: [Parameter], _ layers: TrainedLayers?, _ tower: String, prefix: String) -> [Parameter] {
+    func trained(_ all: [Parameter], _ layers: TrainedLayers?, _ tower: String, prefix: String) -> [Parameter]
+    {
       guard let layers else { return [] }
       return all.filter { layers.contain(String($0.name.dropFirst(prefix.count)), tower: tower) }
     }
@@ -64,7 +65,8 @@ struct TrainingPlan {
       return try ParameterSet(
         encoders + network.head.parameters + [
           Parameter(
-            name: deltaName, shape: [pool.count, network.text.width], source: .float(pool.deltas), decays: true),
+            name: deltaName, shape: [pool.count, network.text.width], source: .float(pool.deltas),
+            decays: true),
           Parameter(name: betaName, shape: [pool.count], source: .float(first)),
         ])
     }

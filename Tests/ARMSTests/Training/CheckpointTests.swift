@@ -84,7 +84,9 @@ import Testing
     func refusal(_ trainer: Trainer, _ text: String, _ body: (Trainer) throws -> Void) {
       let before = trainer.bits
       let error = failure { try body(trainer) }
-      #expect(error?.code == .invalidArgument && error?.message.contains(text) == true, "\(String(describing: error))")
+      #expect(
+        error?.code == .invalidArgument && error?.message.contains(text) == true,
+        "\(String(describing: error))")
       #expect(trainer.bits == before)
     }
     for change: (inout TrainingOptions) -> Void in [
@@ -143,7 +145,9 @@ import Testing
       let error = failure { try fresh.resume(from: damaged) }
       #expect(error?.code == .invalidModel && error?.message.contains("moments.second") == true)
     }
-    #expect(failure { try victim.resume(from: ModelFixture.named("bert-patches-paper.gguf").path) }?.code == .unsupported)
+    #expect(
+      failure { try victim.resume(from: ModelFixture.named("bert-patches-paper.gguf").path) }?.code
+        == .unsupported)
     #expect(failure { try Router(path: path) }?.code == .unsupported)
   }
 
@@ -156,7 +160,8 @@ import Testing
     #expect(error?.code == .io)
     #expect(failure { try trainer.saveCheckpoint(to: directory.path) }?.code == .io)
     #expect(
-      failure { try trainer.train(data, checkpoint: Checkpointing(path: path, interval: 0)) }?.code == .invalidArgument)
+      failure { try trainer.train(data, checkpoint: Checkpointing(path: path, interval: 0)) }?.code
+        == .invalidArgument)
     // A read-only folder stops root as little as anyone else may be stopped by a mode alone; a file in the way does.
     let steps = trainer.optimizer.step
     #expect(

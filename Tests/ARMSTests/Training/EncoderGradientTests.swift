@@ -21,7 +21,8 @@ private func loss(_ values: [Double], from start: Int = 0) -> Double {
 
   /// Places of every parameter at which the gradient is checked.
   static func forEachPlace(
-    _ parameters: ParameterSet, prefix: String = "", _ body: (_ name: String, _ place: Int, _ gradient: Float) throws -> Void
+    _ parameters: ParameterSet, prefix: String = "",
+    _ body: (_ name: String, _ place: Int, _ gradient: Float) throws -> Void
   ) rethrows {
     var random = SplitMix64(seed: 2)
     for entry in parameters.entries where entry.parameter.name.hasPrefix(prefix) {
@@ -144,7 +145,8 @@ extension Trainer {
     try engine.execute { (execution) throws(ARMSError) in
       let pass = try encodeImages(of: [query], cache: FeatureCache(), on: execution)
       let pooled = try execution.arena.allocate(Float.self, pass.count * encoder.width)
-      let tokens = try execution.arena.allocate(Float.self, pass.count * encoder.tokenCount * encoder.patchWidth)
+      let tokens = try execution.arena.allocate(
+        Float.self, pass.count * encoder.tokenCount * encoder.patchWidth)
       guard let kept = pass.kept, let values = pass.trainedTokens else { return }
       body((pass.pooled[0], UnsafePointer(values)), (pooled, tokens))
       try encoder.backward(

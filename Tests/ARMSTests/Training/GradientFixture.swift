@@ -92,7 +92,9 @@ extension Trainer {
     return try computeGradients(set, at: set.places)
   }
 
-  func evaluate(_ samples: [EncodedSample]) throws -> TrainingMetrics { try evaluate(try trainingSet(samples)) }
+  func evaluate(_ samples: [EncodedSample]) throws -> TrainingMetrics {
+    try evaluate(try trainingSet(samples))
+  }
 
   /// The gradients of what the head reads, pass by pass: questions, `g`, and tokens if the fusion reads them.
   func inputGradients(

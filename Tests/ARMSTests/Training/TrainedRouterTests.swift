@@ -14,17 +14,14 @@ import Testing
     Query(question: sample.question, images: sample.images.map(\.input))
   }
 
-  /// The name that the engine gives an encoder is the converter's.
+  /// The name that the engine gives a text encoder is the converter's.
   @Test(arguments: ["bert-patches-paper.gguf", "distilbert-pooled-paper.gguf"])
   func namesEncodersAsTheConverter(_ model: String) throws {
     let router = try ModelFixture.named(model).router()
-    let (file, network) = (router.file, router.networks[0])
-    var text = EncoderHash(file, key: "arms.", sections: ["text.", "tokenizer."])
+    let network = router.networks[0]
+    var text = EncoderHash(router.file, key: "arms.", sections: ["text.", "tokenizer."])
     try text.update(network.text.parameters, prefix: "") { _ in nil }
     #expect(text.hexDigest() == network.text.hash)
-    var image = EncoderHash(file, key: "arms.", sections: ["vision."])
-    try image.update(network.image.parameters, prefix: "") { _ in nil }
-    #expect(image.hexDigest() == network.image.hash)
   }
 
   /// The saved router computes what the trainer does, whatever its type, and so does the committed one.
@@ -44,7 +41,9 @@ import Testing
     #expect(distance(scores, before) > 1e-3)
     // Training goes on with what the file cannot hold.
     let again = try Trainer(saved).evaluate(data)
-    #expect(abs(again.loss - (try trainer.evaluate(data)).loss) <= (model.contains("-int8") ? 0.05 : model.contains("-bf16") ? 0.01 : 1e-5))
+    let tolerance = model.contains("-int8") ? 0.05 : model.contains("-bf16") ? 0.01 : 1e-5
+    let now = try trainer.evaluate(data)
+    #expect(abs(again.loss - now.loss) <= tolerance)
     #expect(try trainer.router.score(queries) == before)
     let generation = try trainer.commit()
     #expect(generation == trainer.router.listing.generation)
@@ -83,7 +82,8 @@ import Testing
     #expect(record["text"] as? String == "last 1" && record["image"] as? String == "all")
     #expect(record["seed"] as? Int == 77 && record["epochs"] as? Int == 3)
     let validation = try #require(record["validation"] as? [[String: Any]])
-    #expect(validation.compactMap { $0["loss"] as? Double } == metrics.map(\.loss))
+    let losses = validation.compactMap { $0["loss"] as? Double }
+    #expect(losses.count == 3 && zip(losses, metrics).allSatisfy { abs($0 - $1.loss) <= 1e-12 })
     #expect(!text.contains(directory.path) && !text.contains("/"))
   }
 
@@ -128,11 +128,12 @@ import Testing
     let router = try Router(path: try model.write(to: directory))
     try router.add([Candidate(name: "second", profile: "Another one.", router: 1)])
     let data = DataSet()
-    try data.append((0..<4).map { number in
-      Sample(
-        question: "question \(number)", images: try (0..<number % 2).map { try .init(copying: image($0)) },
-        outcomes: [Outcome(candidate: "second", label: Float(number % 2))])
-    })
+    try data.append(
+      (0..<4).map { number in
+        Sample(
+          question: "question \(number)", images: try (0..<number % 2).map { try .init(copying: image($0)) },
+          outcomes: [Outcome(candidate: "second", label: Float(number % 2))])
+      })
     let trainer = try Trainer(router, number: 1, options: TrainingData.options(.all))
     let before = try router.score(data.samples.map(Self.query))
     try trainer.train(data)

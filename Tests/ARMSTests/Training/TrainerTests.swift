@@ -140,7 +140,10 @@ import Testing
     let image = try Sample.Image(copying: ARMSTests.image(0))
     let known = Outcome(candidate: name, label: 1)
     for (sample, code, text) in [
-      (Sample(question: "a", outcomes: [Outcome(candidate: "nobody", label: 1)]), ARMSError.Code.notFound, "nobody"),
+      (
+        Sample(question: "a", outcomes: [Outcome(candidate: "nobody", label: 1)]), ARMSError.Code.notFound,
+        "nobody"
+      ),
       (
         Sample(question: "b", images: Array(repeating: image, count: 5), outcomes: [known]), .limitExceeded,
         "samples[6]"
