@@ -829,6 +829,77 @@ typedef struct arms_tensor_range {
 arms_status arms_trainer_layout(const arms_trainer *trainer, arms_tensor_range *ranges,
                                 size_t capacity, size_t *count, arms_error **error);
 
+/* ------------------------------------------------------------------------------------------------
+ * Training: new candidates in a live router
+ * --------------------------------------------------------------------------------------------- */
+
+/* Fits the calibration of all candidates, T_j and b_j, to outcomes that no training has seen. Each one's is
+ * drawn towards that of all candidates of its router together as if these were `strength` outcomes (0: 16);
+ * one without outcomes takes the common one. Goes live as one new generation, which `generation` (may be
+ * NULL) receives.
+ * Errors: NOT_FOUND (an outcome of an unknown candidate), CANCELLED (the router's weights were replaced
+ * meanwhile), those of the encodings, INVALID_ARGUMENT (no samples), INVALID_HANDLE. The router is then as
+ * it was. */
+arms_status arms_router_calibrate(arms_router *router, const arms_dataset *dataset, double strength,
+                                  uint64_t *generation, arms_error **error);
+
+/* Learns the named candidates' own weights, delta_j and beta_j, from few outcomes: 8 to some 1,000.
+ * Everything that they share with others stays. The profile and the mean offset of the other candidates
+ * count as much as `strength` outcomes (0: 8). What was learned of them before is forgotten. Goes live as
+ * one new generation, which `generation` (may be NULL) receives.
+ * Errors: as arms_router_calibrate(), and INVALID_ARGUMENT for a candidate without outcomes. */
+arms_status arms_candidates_fit(arms_router *router, const char *const *names, size_t count,
+                                const arms_dataset *dataset, double strength, uint64_t *generation,
+                                arms_error **error);
+
+typedef struct arms_extension_options {
+  uint32_t struct_size;
+  uint32_t reserved;                      /* 0 */
+  const arms_trainer_options *training;   /* NULL: the defaults */
+  const arms_dataset *replayed;           /* outcomes of old candidates to train on as well; NULL: none */
+  const arms_dataset *held_out;           /* outcomes of old candidates that no training has seen, which
+                                           * tell what is forgotten; NULL: nothing is checked */
+  const arms_dataset *validation;         /* measured after every epoch; NULL: nothing is */
+  double replay_share;                    /* of replayed queries among those of the run, below 1; they are
+                                           * drawn by the seed. 0: none, or a half when `replayed` is given */
+  double distillation;                    /* what an old candidate's former confidence counts, of an
+                                           * outcome, where none is known; 0: nothing */
+  double tolerance;                       /* by how much exact match and accuracy of the old candidates may
+                                           * fall on `held_out`; 0: 0.01, below 0: not at all */
+} arms_extension_options;
+
+typedef struct arms_extension_report {
+  uint32_t struct_size;
+  int32_t accepted;            /* 1: the new weights went live; 0: the old ones stay */
+  uint64_t generation;         /* of the router */
+  uint64_t held_out_count;     /* held-out queries with an outcome of an old candidate */
+  double loss_before;          /* the old candidates on these, with the old weights */
+  double accuracy_before;
+  double exact_match_before;
+  double loss_after;           /* and with the new ones */
+  double accuracy_after;
+  double exact_match_after;
+} arms_extension_report;
+
+/* Incremental training (Eq. 7): goes on with the training of a router on outcomes of new candidates, which
+ * were added before and are routed to by their profiles alone meanwhile. `options` and `callback` may be
+ * NULL; `report` may be NULL. The new weights go live in one step if the old candidates do as well on the
+ * held-out data as the tolerance asks. Otherwise, and on an error, the router is as it was.
+ * Errors: those of arms_trainer_create(), arms_trainer_run() and arms_trainer_commit(), and NOT_FOUND for a
+ * name that is no candidate of this router. */
+arms_status arms_router_extend(arms_router *router, const char *const *names, size_t count,
+                               const arms_dataset *dataset, const arms_extension_options *options,
+                               arms_progress_callback callback, void *user_data,
+                               arms_extension_report *report, arms_error **error);
+
+/* Writes two routers as one model file, a cascade (Algorithm 1): `first` has the candidates that are asked
+ * first, `second` the others. Encoders that both share, by their hashes, are written once. `theta` becomes
+ * the file's default; 0: that of `first`. The file at `path` is replaced in one step, or left as it is.
+ * Errors: ALREADY_EXISTS (a candidate of both), IO, INVALID_ARGUMENT (one of them is a cascade already),
+ * INVALID_HANDLE. */
+arms_status arms_router_join(const arms_router *first, const arms_router *second, const char *path,
+                             float theta, arms_error **error);
+
 #ifdef __cplusplus
 }
 #endif

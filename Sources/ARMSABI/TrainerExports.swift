@@ -131,17 +131,18 @@ func trainer(_ handle: OpaquePointer?) throws(ARMSError) -> HostTrainer {
   try object(handle, .trainer, as: HostTrainer.self, "trainer")
 }
 
-private func trainerOptions(
-  _ pointer: UnsafePointer<arms_trainer_options>?
+/// The options of a trainer, and whose router it is for.
+func trainerOptions(
+  _ pointer: UnsafePointer<arms_trainer_options>?, _ label: String = "options"
 ) throws(ARMSError) -> (number: Int, options: TrainingOptions) {
   var result = TrainingOptions()
   guard let pointer else { return (0, result) }
-  let options = try read(pointer, empty: arms_trainer_options(), "options")
+  let options = try read(pointer, empty: arms_trainer_options(), label)
   let balance = UInt32(ARMS_TRAINER_BALANCE_CLASSES.rawValue)
   guard options.flags & ~balance == 0 else {
     throw ARMSError(
       .invalidArgument,
-      "options.flags is \(options.flags); only ARMS_TRAINER_BALANCE_CLASSES (\(balance)) is known")
+      "\(label).flags is \(options.flags); only ARMS_TRAINER_BALANCE_CLASSES (\(balance)) is known")
   }
   result.scope = TrainingScope(
     textLayers: layers(options.text_layers), imageLayers: layers(options.image_layers))
@@ -153,7 +154,7 @@ private func trainerOptions(
   case ARMS_SCHEDULE_COSINE: result.learningRate.shape = .cosine
   default:
     throw ARMSError(
-      .invalidArgument, "options.schedule is \(options.schedule); 0 or 1 is wanted, see arms_schedule")
+      .invalidArgument, "\(label).schedule is \(options.schedule); 0 or 1 is wanted, see arms_schedule")
   }
   result.learningRate.warmup = Int(options.warmup_steps)
   if options.learning_rate != 0 { result.learningRate.peak = options.learning_rate }
@@ -196,7 +197,7 @@ private func weightType(_ type: UInt32) throws(ARMSError) -> WeightType? {
 }
 
 /// Calls the host's callback; false if it cancels.
-private func report(
+func report(
   _ progress: TrainingProgress, to callback: arms_progress_callback, _ userData: UnsafeMutableRawPointer?
 ) -> Bool {
   var result = arms_progress()

@@ -204,6 +204,29 @@ OFFSET(arms_dataset_bytes, reserved, 4);
 OFFSET(arms_dataset_bytes, sample_bytes, 8);
 OFFSET(arms_dataset_bytes, cache_bytes, 16);
 
+SIZE(arms_extension_options, 64);
+OFFSET(arms_extension_options, struct_size, 0);
+OFFSET(arms_extension_options, reserved, 4);
+OFFSET(arms_extension_options, training, 8);
+OFFSET(arms_extension_options, replayed, 16);
+OFFSET(arms_extension_options, held_out, 24);
+OFFSET(arms_extension_options, validation, 32);
+OFFSET(arms_extension_options, replay_share, 40);
+OFFSET(arms_extension_options, distillation, 48);
+OFFSET(arms_extension_options, tolerance, 56);
+
+SIZE(arms_extension_report, 72);
+OFFSET(arms_extension_report, struct_size, 0);
+OFFSET(arms_extension_report, accepted, 4);
+OFFSET(arms_extension_report, generation, 8);
+OFFSET(arms_extension_report, held_out_count, 16);
+OFFSET(arms_extension_report, loss_before, 24);
+OFFSET(arms_extension_report, accuracy_before, 32);
+OFFSET(arms_extension_report, exact_match_before, 40);
+OFFSET(arms_extension_report, loss_after, 48);
+OFFSET(arms_extension_report, accuracy_after, 56);
+OFFSET(arms_extension_report, exact_match_after, 64);
+
 SIZE(arms_trainer_options, 88);
 OFFSET(arms_trainer_options, struct_size, 0);
 OFFSET(arms_trainer_options, flags, 4);

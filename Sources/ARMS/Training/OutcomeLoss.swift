@@ -14,11 +14,8 @@ struct OutcomeLoss {
     var (negative, positive) = (0.0, 0.0)
     for query in queries {
       for outcome in query.outcomes {
-        if outcome.label == 1 {
-          positive += Double(outcome.weight)
-        } else {
-          negative += Double(outcome.weight)
-        }
+        positive += Double(outcome.weight * outcome.label)
+        negative += Double(outcome.weight * (1 - outcome.label))
       }
     }
     guard negative > 0, positive > 0 else { return .unbalanced }
@@ -26,9 +23,9 @@ struct OutcomeLoss {
     return OutcomeLoss(classWeights: (Float(half / negative), Float(half / positive)))
   }
 
-  /// The weight of an outcome.
+  /// The weight of an outcome. A label between 0 and 1 counts as a share of each.
   func weight(of outcome: EncodedOutcome) -> Float {
-    outcome.weight * (outcome.label == 1 ? classWeights.positive : classWeights.negative)
+    outcome.weight * (outcome.label * classWeights.positive + (1 - outcome.label) * classWeights.negative)
   }
 
   /// The weights of the queries at `places` together.
