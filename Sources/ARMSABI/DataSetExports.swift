@@ -45,6 +45,21 @@ public func arms_dataset_count(
   }
 }
 
+/// Says what memory a data set holds. Documented in `arms.h`.
+@_cdecl("arms_dataset_memory") @implementation
+public func arms_dataset_memory(
+  _ dataset: OpaquePointer?, _ memory: UnsafeMutablePointer<arms_dataset_bytes>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let held = try ARMSABI.dataset(dataset, "dataset").memory
+    var result = arms_dataset_bytes()
+    result.sample_bytes = UInt64(clamping: held.samples)
+    result.cache_bytes = UInt64(clamping: held.features)
+    try write(result, to: try required(memory, "memory"), "memory")
+  }
+}
+
 /// The data set of a handle.
 func dataset(_ handle: OpaquePointer?, _ label: String) throws(ARMSError) -> DataSet {
   try object(handle, .dataset, as: DataSet.self, label)

@@ -1,121 +1,12 @@
-/* Every function of arms.h, through the built library, with good and with bad input.
+/* Every function of arms.h but those of training, through the built library, with good and with bad
+ * input.
  *
  * usage: exports FIXTURES WORK   the folder of the fixtures and one to write to */
-#include <arms.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "expect.h"
 
-#define QUESTION "How many red cars are on the left?"
-#define WIDTH 40
-#define HEIGHT 36
 #define FLOATS 65536
 
-static int passed, failed;
-static char path[4096];
 static float floats[FLOATS], others[FLOATS];
-static uint8_t pixels[WIDTH * HEIGHT * 3];
-
-static void report(int good, int line, const char *what) {
-  if (good) {
-    passed++;
-  } else {
-    failed++;
-    printf("exports.c:%d: %s\n", line, what);
-  }
-}
-
-/* Whether a call returned `want` with an error that says so in one line. */
-static void compare(arms_status got, arms_status want, arms_error *error, int line,
-                    const char *what) {
-  const char *message = arms_error_message(error);
-  int described = got == ARMS_OK ? error == NULL
-                                 : error != NULL && arms_error_status(error) == got &&
-                                     *message != 0 && strchr(message, '\n') == NULL;
-  report(got == want && described, line, what);
-  if (got != want || !described)
-    printf("  got %s (%s), want %s\n", arms_status_name(got), message, arms_status_name(want));
-  arms_error_free(error);
-}
-
-#define CHECK(condition) report((condition) != 0, __LINE__, #condition)
-/* EXPECT(status, call): the call's last argument is written as &error. */
-#define EXPECT(want, call)                               \
-  do {                                                   \
-    arms_error *error = NULL;                            \
-    arms_status got = call;                              \
-    compare(got, ARMS_##want, error, __LINE__, #call);   \
-  } while (0)
-
-static const char *in(const char *folder, const char *file) {
-  snprintf(path, sizeof path, "%s/%s", folder, file);
-  return path;
-}
-
-static arms_candidate candidate(const char *name) {
-  arms_candidate made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.name = name;
-  return made;
-}
-
-static arms_image_input raw_image(void) {
-  arms_image_input made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.format = ARMS_IMAGE_RGB8;
-  made.width = WIDTH;
-  made.height = HEIGHT;
-  made.data = pixels;
-  made.size = sizeof pixels;
-  return made;
-}
-
-static arms_query text_query(const char *text) {
-  arms_query made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.text = text;
-  made.text_length = ARMS_NUL_TERMINATED;
-  return made;
-}
-
-static arms_outcome outcome(const char *candidate, int32_t label) {
-  arms_outcome made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.candidate = candidate;
-  made.label = label;
-  return made;
-}
-
-static arms_sample sample(const char *text, const arms_outcome *outcomes, size_t count) {
-  arms_sample made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.text = text;
-  made.text_length = ARMS_NUL_TERMINATED;
-  made.outcomes = outcomes;
-  made.outcome_count = count;
-  return made;
-}
-
-static arms_router *opened(const char *fixtures) {
-  arms_router *router = NULL;
-  EXPECT(OK, arms_router_open(in(fixtures, "models/distilbert-patches-scaled.gguf"), NULL, &router,
-                              &error));
-  return router;
-}
-
-static arms_router_info described(const arms_router *router) {
-  arms_router_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
-  EXPECT(OK, arms_router_describe(router, &info, &error));
-  return info;
-}
 
 static void test_library(void) {
   CHECK(arms_abi_version() >= ARMS_ABI_VERSION);
@@ -130,7 +21,6 @@ static void test_library(void) {
   arms_router_free(NULL);
   arms_question_free(NULL);
   arms_image_free(NULL);
-  arms_dataset_free(NULL);
 }
 
 static void test_open(const char *fixtures, const char *work) {
@@ -252,7 +142,7 @@ static void test_metrics(const char *fixtures, const char *work) {
   EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, NULL, NULL, &decision, NULL, 0, &error));
   query = text_query("\xff");
   EXPECT(ERROR_INVALID_TEXT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
-  static arms_metrics metrics;
+  static arms_router_counters metrics;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, NULL, &error));
   EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, &metrics, &error));
   metrics.struct_size = sizeof metrics;
@@ -555,110 +445,6 @@ static void test_score(const arms_router *router) {
          arms_score(router, queries, 2, &options, floats, FLOATS, &columns, NULL, &error));
 }
 
-static size_t queries_of(const arms_dataset *dataset, size_t *outcomes) {
-  size_t count = 0;
-  EXPECT(OK, arms_dataset_count(dataset, &count, outcomes, &error));
-  return count;
-}
-
-/* A data set copies, joins and refuses. */
-static void test_dataset(const char *fixtures) {
-  arms_dataset *dataset = NULL;
-  size_t count = 0, outcomes = 0;
-  EXPECT(ERROR_INVALID_ARGUMENT, arms_dataset_create(NULL, &error));
-  EXPECT(OK, arms_dataset_create(&dataset, &error));
-  CHECK(queries_of(dataset, &outcomes) == 0 && outcomes == 0);
-  EXPECT(ERROR_INVALID_ARGUMENT, arms_dataset_count(dataset, NULL, &outcomes, &error));
-  EXPECT(OK, arms_dataset_add(dataset, NULL, 0, &error));
-  EXPECT(ERROR_INVALID_ARGUMENT, arms_dataset_add(dataset, NULL, 1, &error));
-
-  arms_image_input images[2] = {raw_image(), raw_image()};
-  images[1].format = ARMS_IMAGE_PATH, images[1].size = ARMS_NUL_TERMINATED;
-  char file[64] = "absent.png";
-  images[1].data = file;
-  arms_outcome both[2] = {outcome("small", 1), outcome("large", 0)};
-  both[1].flags = ARMS_OUTCOME_HAS_COST, both[1].cost = 0.25, both[1].weight = 2;
-  char text[64] = QUESTION;
-  arms_sample good[2] = {sample(text, both, 2), sample("", both, 1)};
-  good[0].images = images, good[0].image_count = 2;
-  EXPECT(OK, arms_dataset_add(dataset, good, 2, &error));
-  CHECK(queries_of(dataset, &outcomes) == 2 && outcomes == 3);
-  EXPECT(ERROR_ALREADY_EXISTS, arms_dataset_add(dataset, good, 1, &error));
-  /* Another row of the first query, and a query like the second with an image. */
-  arms_outcome third = outcome("third", 1);
-  good[0].outcomes = &third, good[0].outcome_count = 1;
-  good[1].images = images, good[1].image_count = 1;
-  EXPECT(OK, arms_dataset_add(dataset, good, 2, &error));
-  CHECK(queries_of(dataset, &outcomes) == 3 && outcomes == 5);
-  /* What was given is copied: another question and image are another query. */
-  third.candidate = "fourth";
-  pixels[0]++;
-  EXPECT(OK, arms_dataset_add(dataset, good, 1, &error));
-  pixels[0]--;
-  third.candidate = "fifth";
-  text[0] = 'h';
-  EXPECT(OK, arms_dataset_add(dataset, good, 1, &error));
-  text[0] = 'H', file[0] = 'b';
-  third.candidate = "sixth";
-  EXPECT(OK, arms_dataset_add(dataset, good, 1, &error));
-  CHECK(queries_of(dataset, &outcomes) == 6 && outcomes == 8);
-
-  /* Each is added behind a sample that is right. */
-#define REFUSED(want, change)                                                 \
-  do {                                                                        \
-    arms_outcome bad_outcomes[2] = {outcome("small", 1), outcome("large", 0)}; \
-    arms_image_input bad_image = raw_image();                                 \
-    arms_sample samples[2] = {sample("new", both, 2), sample("bad", bad_outcomes, 2)}; \
-    arms_sample *bad = &samples[1];                                           \
-    bad->images = &bad_image, bad->image_count = 1;                           \
-    change;                                                                   \
-    EXPECT(want, arms_dataset_add(dataset, samples, 2, &error));              \
-    CHECK(queries_of(dataset, &outcomes) == 6 && outcomes == 8);              \
-  } while (0)
-  REFUSED(ERROR_INVALID_ARGUMENT, samples[0].struct_size = 0);
-  REFUSED(ERROR_INVALID_ARGUMENT, samples[0].struct_size = sizeof *bad + 4);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad->text = NULL);
-  REFUSED(ERROR_INVALID_TEXT, bad->text = "\xed\xa0\x80");
-  REFUSED(ERROR_INVALID_ARGUMENT, bad->text_length = SIZE_MAX - 1);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad->outcomes = NULL);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad->outcome_count = 0);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad->outcome_count = SIZE_MAX);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_outcomes[0].struct_size = 5);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_outcomes[1].flags = 2);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_outcomes[1].candidate = NULL);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_outcomes[1].candidate = "");
-  REFUSED(ERROR_INVALID_TEXT, bad_outcomes[1].candidate = "\xff");
-  REFUSED(ERROR_ALREADY_EXISTS, bad_outcomes[1].candidate = "small");
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_outcomes[1].label = 2);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_outcomes[1].label = INT32_MIN);
-  REFUSED(ERROR_NOT_FINITE, bad_outcomes[1].weight = NAN);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_outcomes[1].weight = -1);
-  REFUSED(ERROR_NOT_FINITE, (bad_outcomes[1].cost = INFINITY, bad_outcomes[1].flags = 1));
-  REFUSED(ERROR_INVALID_ARGUMENT, bad->images = NULL);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_image.struct_size = 12);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_image.data = NULL);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_image.format = 99);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_image.size--);
-  REFUSED(ERROR_INVALID_ARGUMENT, bad_image.stride = SIZE_MAX);
-  REFUSED(ERROR_LIMIT_EXCEEDED, bad_image.width = bad_image.height = UINT32_MAX);
-  REFUSED(ERROR_INVALID_IMAGE, bad_image.format = ARMS_IMAGE_ENCODED);
-  REFUSED(ERROR_INVALID_ARGUMENT,
-          (bad_image.format = ARMS_IMAGE_PATH, bad_image.data = "", bad_image.size = 0));
-  REFUSED(ERROR_INVALID_TEXT,
-          (bad_image.format = ARMS_IMAGE_PATH, bad_image.data = "a\0b", bad_image.size = 3));
-#undef REFUSED
-
-  arms_dataset_free(dataset);
-  arms_dataset_free(dataset);
-  arms_router *router = opened(fixtures);
-  arms_dataset *others[] = {dataset, NULL, (arms_dataset *)(uintptr_t)8, (arms_dataset *)(void *)router};
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-    EXPECT(ERROR_INVALID_HANDLE, arms_dataset_add(others[i], good, 1, &error));
-    EXPECT(ERROR_INVALID_HANDLE, arms_dataset_count(others[i], &count, NULL, &error));
-  }
-  arms_router_free(router);
-}
-
 /* What is freed, was never made or is no router is told from a router. */
 static void test_handles(const char *fixtures) {
   arms_router *freed = opened(fixtures);
@@ -704,7 +490,7 @@ static void test_handles(const char *fixtures) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
-  for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 120);
+  fill_pixels();
   test_library();
   test_open(argv[1], argv[2]);
   test_reload(argv[1], argv[2]);
@@ -717,7 +503,6 @@ int main(int argc, char **argv) {
   test_route(router);
   test_score(router);
   arms_router_free(router);
-  test_dataset(argv[1]);
   test_handles(argv[1]);
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;

@@ -45,6 +45,11 @@ public final class DataSet: @unchecked Sendable {
     withContents { ($0?.samples.count ?? 0, $0?.outcomeCount ?? 0) }
   }
 
+  /// Bytes held: of the samples, and of what frozen layers made of them for the next epoch.
+  public var memory: (samples: Int, features: Int) {
+    (withContents { $0?.byteCount ?? 0 }, features.byteCount)
+  }
+
   /// The samples, joined, in the order in which their queries first came. A later one may add outcomes to a
   /// sample, but moves none.
   public var samples: [Sample] { withContents { $0?.samples ?? [] } }
@@ -68,6 +73,8 @@ public final class DataSet: @unchecked Sendable {
 private final class Contents {
   var samples: [Sample] = []
   var outcomeCount = 0
+  /// Of questions, images and outcomes.
+  var byteCount = 0
   var isLost = false
   /// The sample of each query.
   private var places: [SampleQuery: Int] = [:]
@@ -95,12 +102,18 @@ private final class Contents {
   func join(_ samples: [Sample], _ queries: [SampleQuery]) {
     for (sample, query) in zip(samples, queries) {
       outcomeCount += sample.outcomes.count
+      byteCount += sample.outcomes.count * MemoryLayout<Outcome>.stride
       if let place = places[query] {
         self.samples[place].outcomes += sample.outcomes
         continue
       }
       var sample = sample
-      sample.images = sample.images.map { images.insert($0).memberAfterInsert }
+      byteCount += sample.question.utf8.count
+      sample.images = sample.images.map { image in
+        let (isNew, kept) = images.insert(image)
+        if isNew { byteCount += image.byteCount }
+        return kept
+      }
       places[SampleQuery(sample)] = self.samples.count
       self.samples.append(sample)
     }

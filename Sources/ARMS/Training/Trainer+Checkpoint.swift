@@ -135,7 +135,8 @@ extension TrainingOptions {
       "text \(layers(scope.textLayers))", "image \(layers(scope.imageLayers))", "epochs \(epochs)",
       "batch \(batchSize)", "micro-batch \(queriesPerPass)", "rate \(rate.peak) \(rate.shape.rawValue)",
       "warm-up \(rate.warmup)", "decay \(weightDecay)", "clip \(clip)", "balanced \(balancesClasses)",
-      "seed \(seed)", "threads \(threads)",
+      "routing \(routingWeight) \(routingSharpness)", "teacher \(teacherWeight) \(teacherRidge)",
+      "base rates \(startsAtBaseRates)", "seed \(seed)", "threads \(threads)",
     ]
     return parts.joined(separator: ", ")
   }

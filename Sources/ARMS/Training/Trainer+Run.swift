@@ -57,9 +57,11 @@ extension Trainer {
     guard !set.queries.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no training sample; one at least is wanted")
     }
-    loss = options.balancesClasses ? .balanced(over: set.queries) : .unbalanced
+    loss = objective(over: set.queries)
+    let set = try taught(set)
     let batches = (set.queries.count - 1) / options.batchSize + 1
     var run = try begin(set, batches: batches)
+    if options.startsAtBaseRates, optimizer.step == 0 { startAtBaseRates(set.queries) }
     self.run = run
     var random = SplitMix64(seed: options.seed)
     var order = Array(set.queries.indices)

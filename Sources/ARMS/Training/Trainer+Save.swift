@@ -143,6 +143,9 @@ extension Trainer {
       "micro_batch_size": JSON(options.queriesPerPass), "learning_rate": JSON(options.learningRate.peak),
       "warmup": JSON(options.learningRate.warmup), "shape": JSON(options.learningRate.shape.rawValue),
       "weight_decay": JSON(options.weightDecay), "clip": JSON(options.clip),
+      "routing_weight": JSON(options.routingWeight), "routing_sharpness": JSON(options.routingSharpness),
+      "teacher_weight": JSON(options.teacherWeight), "teacher_ridge": JSON(options.teacherRidge),
+      "starts_at_base_rates": JSON(options.startsAtBaseRates),
       "balances_classes": JSON(options.balancesClasses), "threads": JSON(engine.pool.threads),
       "steps": JSON(optimizer.step), "data": JSON(run?.dataHash ?? ""), "validation": JSON(metrics),
     ])

@@ -30,7 +30,7 @@ public final class Trainer {
   /// What frozen layers made of profiles.
   let profileCache = FeatureCache()
   let optimizer: AdamW
-  var loss = OutcomeLoss.unbalanced
+  var loss = OutcomeLoss()
   /// How far the last run is; nil before the first.
   var run: TrainingRun?
   /// Whether ``run`` was read from a checkpoint, and goes on with the next call of ``train(_:validation:checkpoint:progress:)``.

@@ -17,6 +17,17 @@ public struct TrainingOptions: Sendable, Equatable {
   public var clip = 0.0
   /// Whether both labels count as much, whatever their numbers.
   public var balancesClasses = false
+  /// What choosing well counts beside cross-entropy, gamma of ``RoutingTerm``; 0: nothing, as in the paper.
+  public var routingWeight = 0.0
+  /// How close that choice is to taking the largest logit, tau.
+  public var routingSharpness = 2.0
+  /// How much of a label is what a ``KernelTeacher`` makes of similar questions, 0 to 1; 0: nothing, as in the paper.
+  public var teacherWeight = 0.0
+  /// How much the teacher smooths: the variance of an outcome's noise.
+  public var teacherRidge = 10.0
+  /// Whether offsets `beta_j` that are 0 begin at the logarithm of the odds that the candidate is right, instead of
+  /// being learned step by step. Of the scaled head.
+  public var startsAtBaseRates = false
   /// Decides the order of the queries.
   public var seed: UInt64 = 0
   /// Threads; 0: as many as the router's. Another number changes the last bits of the results.
@@ -46,10 +57,17 @@ public struct TrainingOptions: Sendable, Equatable {
     }
     for (name, value) in [
       ("learningRate.peak", learningRate.peak), ("weightDecay", weightDecay), ("clip", clip),
+      ("routingWeight", routingWeight), ("routingSharpness", routingSharpness),
     ] {
       guard value.isFinite, value >= 0 else {
         throw ARMSError(.invalidArgument, "\(name) is \(value); 0 or more is wanted")
       }
+    }
+    guard (0...1).contains(teacherWeight) else {
+      throw ARMSError(.invalidArgument, "teacherWeight is \(teacherWeight); 0 to 1 is wanted")
+    }
+    guard teacherRidge.isFinite, teacherRidge > 0 else {
+      throw ARMSError(.invalidArgument, "teacherRidge is \(teacherRidge); a number above 0 is wanted")
     }
     guard (0...Router.threadLimit).contains(threads) else {
       throw ARMSError(
