@@ -19,6 +19,10 @@ let dynamicLibraryFlags: [String] =
     "-Xlinker", "-z", "-Xlinker", "now",
   ]
 
+// For the fuzzers: scratch memory in which a checker sees a step from one allocation into the next.
+let scratchSettings: [SwiftSetting] =
+  Context.environment["ARMS_GUARDED_SCRATCH"] != nil ? [.define("ARMS_GUARDED_SCRATCH")] : []
+
 let package = Package(
   name: "arms",
   products: [
@@ -37,7 +41,8 @@ let package = Package(
     .target(
       name: "ARMS",
       dependencies: ["CKernels", "CImageCodec", "CBLAS", "CThreading", "CUnicode"],
-      exclude: ["ModelFile/FORMAT.md"]),
+      exclude: ["ModelFile/FORMAT.md"],
+      swiftSettings: scratchSettings),
     .target(
       name: "ARMSABI",
       dependencies: ["ARMS", "CARMS"],

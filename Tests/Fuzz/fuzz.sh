@@ -27,7 +27,7 @@ mkdir -p "$build"
 # Debug: Swift then checks the bounds of unsafe buffers, too. The C code is optimised, or it would take all the
 # time. LLD, because gold fails at instrumented objects.
 cd "$root"
-ARMS_INSTRUMENTED=1 swift build --scratch-path "$build" --product arms-fuzz \
+ARMS_INSTRUMENTED=1 ARMS_GUARDED_SCRATCH=1 swift build --scratch-path "$build" --product arms-fuzz \
   -Xswiftc -sanitize=fuzzer,address -Xswiftc -use-ld=lld \
   -Xcc -fsanitize=fuzzer-no-link,address -Xcc -fno-omit-frame-pointer -Xcc -O1 > "$build.log" 2>&1 ||
   { cat "$build.log"; exit 1; }

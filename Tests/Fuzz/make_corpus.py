@@ -123,6 +123,8 @@ def exports() -> None:
     candidate = b"\0\0" + NUMBER(3)
     write("exports", "route_text", _route(b"\0" + _text(question) + b"\0"))
     write("exports", "route_tokens", _route(b"\3" + tokens + b"\0"))
+    unknown = NUMBER(1) + b"\0" + struct.pack("<i", 1 << 20)
+    write("exports", "route_unknown_token", _route(b"\3" + unknown + b"\0"))
     encode_question = b"\x0c\0" + _text(question) + ROUTER
     write("exports", "route_question", encode_question + _route(b"\5" + handle + b"\0"))
     encode_image = b"\x0c\1" + ROUTER + given

@@ -240,7 +240,10 @@ def _string_key(model: Model, generator: random.Random) -> str:
 
 
 def _array_key(model: Model, generator: random.Random) -> str:
-    name = generator.choice([name for name, value in model.keys.items() if value.type == ARRAY])
+    # Not one that a change before this has emptied.
+    name = generator.choice(
+        [name for name, value in model.keys.items() if value.type == ARRAY and value.content]
+    )
     value = model.keys[name]
     place = generator.randrange(len(value.content))
     odd: list[Any] = FLOATS if value.element in (6, 12) else EXTREMES
@@ -366,7 +369,7 @@ def _second_router(model: Model, generator: random.Random) -> str:
                 value.type, list(value.content) if value.type == ARRAY else value.content, value.element
             )
     names = model.keys.get("arms.second.candidate.names")
-    if names and generator.random() < 0.8:
+    if names and generator.random() < 0.8 and names.type == ARRAY:
         names.content = [b"second " + name for name in names.content]
     for name, tensor in list(model.tensors.items()):
         model.tensors[f"second.{name}"] = Tensor(tensor.type, list(tensor.shape), bytearray(tensor.data))

@@ -31,10 +31,22 @@ package final class ScratchArena: @unchecked Sendable {
   }
 
   private func grow(by bytes: Int) throws(ARMSError) {
-    let block = try AlignedBuffer(byteCount: max(bytes, 256 << 10, byteCount / 2), purpose: "scratch")
+    let block = try AlignedBuffer(byteCount: Self.blockSize(for: bytes, held: byteCount), purpose: "scratch")
     blocks.append(block)
     byteCount += block.byteCount
     used = 0
+  }
+
+  /// How large a block to add for an allocation, beside the bytes that are held.
+  ///
+  /// For the fuzzers every allocation is a block of its own: a checker of memory then sees a step from one into the
+  /// next.
+  private static func blockSize(for bytes: Int, held: Int) -> Int {
+    #if ARMS_GUARDED_SCRATCH
+      bytes
+    #else
+      max(bytes, 256 << 10, held / 2)
+    #endif
   }
 
   /// Runs `body` and forgets what it allocated.
@@ -53,8 +65,10 @@ package final class ScratchArena: @unchecked Sendable {
     if blocks.count > 1 {
       // One piece for the next call, once the pieces are gone. Without it that call grows anew.
       blocks = []
-      blocks =
-        (try? AlignedBuffer(byteCount: mostNeeded + mostNeeded / 8, purpose: "scratch")).map { [$0] } ?? []
+      #if !ARMS_GUARDED_SCRATCH
+        blocks =
+          (try? AlignedBuffer(byteCount: mostNeeded + mostNeeded / 8, purpose: "scratch")).map { [$0] } ?? []
+      #endif
       byteCount = blocks.first?.byteCount ?? 0
     }
     used = 0

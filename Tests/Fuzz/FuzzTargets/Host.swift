@@ -15,9 +15,9 @@ enum Host {
   /// The path of a model; every number names one.
   static func model(_ number: Int) -> String { "\(fixtures)/models/\(models[number % models.count]).gguf" }
 
-  /// Routers of the first two models, opened once.
+  /// Routers of the first two models, opened once; in memory of their own, so that a step beyond is seen.
   nonisolated(unsafe) static let routers: [OpaquePointer] = (0..<2).map { number in
-    guard let router = open(model(number), options(threads: 1)) else {
+    guard let router = open(model(number), options(flags: UInt32(ARMS_OPEN_COPY.rawValue))) else {
       fatalError("\(model(number)) cannot be opened")
     }
     return router

@@ -115,6 +115,19 @@ class Trainer(Handle):
         The largest norm of all gradients together; 0 for no limit.
     balance_classes
         Let both labels count as much, whatever their numbers.
+    routing_weight
+        What choosing well counts beside cross-entropy: gamma of the term
+        ``-gamma * sum(softmax(tau * t) * y)``; 0 for nothing, as in the paper.
+    routing_sharpness
+        Its tau, above 0.
+    teacher_weight
+        How much of a label, 0 to 1, is what kernel ridge regression makes of the outcomes of
+        similar questions; 0 for nothing, as in the paper.
+    teacher_ridge
+        How much that smooths, above 0.
+    base_rates
+        Let offsets that are 0 begin at the log-odds of the candidate's outcomes; of the scaled
+        head.
     seed
         Decides the order of the queries.
     threads
@@ -157,13 +170,19 @@ class Trainer(Handle):
         weight_decay: float = 1e-2,
         clip: float = 0.0,
         balance_classes: bool = False,
+        routing_weight: float = 0.0,
+        routing_sharpness: float = 2.0,
+        teacher_weight: float = 0.0,
+        teacher_ridge: float = 10.0,
+        base_rates: bool = False,
         seed: int = 0,
         threads: int = 0,
         cache_bytes: int = 4 << 30,
     ) -> None:
         options = _ffi.new(
             _ffi.TrainerOptions,
-            flags=_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0,
+            flags=(_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0)
+            | (_ffi.TRAINER_BASE_RATES if base_rates else 0),
             router=unsigned(number, "number"),
             text_layers=_layers(text_layers, "text_layers"),
             image_layers=_layers(image_layers, "image_layers"),
@@ -178,9 +197,18 @@ class Trainer(Handle):
             clip=clip,
             seed=unsigned(seed, "seed", 64),
             cache_bytes=_above_zero(cache_bytes, "cache_bytes", 64),
+            routing_weight=routing_weight,
+            routing_sharpness=_nonnegative(routing_sharpness, "routing_sharpness"),
+            teacher_weight=teacher_weight,
+            teacher_ridge=_nonnegative(teacher_ridge, "teacher_ridge"),
         )
-        if not learning_rate:  # C takes 0 for the default.
-            raise InvalidArgumentError("learning_rate is 0: expected a number above 0")
+        for name, value in (
+            ("learning_rate", learning_rate),
+            ("routing_sharpness", routing_sharpness),
+            ("teacher_ridge", teacher_ridge),
+        ):
+            if not value:  # C takes 0 for the default.
+                raise InvalidArgumentError(f"{name} is 0: expected a number above 0")
         address = ctypes.c_void_p()
         call(
             library().arms_trainer_create,
