@@ -10,10 +10,6 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-# The default router, its card, and the notice of the text encoder that is in it.
-MODEL_FILES = ("default.gguf", "README.md", "NOTICE")
-
-
 class PackageLibrary(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
     """The build hook of the wheel."""
 
@@ -30,8 +26,8 @@ class PackageLibrary(BuildHookInterface):  # type: ignore[type-arg, unused-ignor
         library = self._library()
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["force_include"][str(library)] = "arms/lib/libarms.so"
-        for name in MODEL_FILES:
-            build_data["force_include"][str(self._model_file(name))] = f"arms/models/{name}"
+        for file in self._model_files():
+            build_data["force_include"][str(file)] = f"arms/models/{file.name}"
         build_data["pure_python"] = False
         # Any Python 3 loads it through ctypes: the wheel depends on the platform alone.
         build_data["tag"] = f"py3-none-{platform}"
@@ -47,8 +43,12 @@ class PackageLibrary(BuildHookInterface):  # type: ignore[type-arg, unused-ignor
             )
         return library
 
-    def _model_file(self, name: str) -> Path:
-        file = Path(self.root).parents[1] / "examples" / "models" / name
-        if not file.is_file():
-            raise FileNotFoundError(f"{file} does not exist: the wheel needs it")
-        return file
+    def _model_files(self) -> list[Path]:
+        """Return the default router, its card, its notice, and the licence of both."""
+        root = Path(self.root).parents[1]
+        names = ("default.gguf", "README.md", "NOTICE")
+        files = [*(root / "examples" / "models" / name for name in names), root / "LICENSE"]
+        for file in files:
+            if not file.is_file():
+                raise FileNotFoundError(f"{file} does not exist: the wheel needs it")
+        return files

@@ -12,11 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recipe import Calibration, Data, Floats, logits, out_of_fold_logits, read, trained, untrained
 
 import arms
 from arms.convert import ConversionError, WeightType
@@ -39,7 +41,6 @@ from arms.evaluation import (
     strongest_model,
 )
 from arms.evaluation.baselines import default_baselines, fit_predict
-from recipe import Calibration, Data, Floats, logits, out_of_fold_logits, read, trained, untrained
 
 ROUTER = "default router"
 SINGLE = "best single model"
@@ -127,7 +128,9 @@ def measure(starts: dict[str, Path], split: tuple[Outcomes, Outcomes], seed: int
         fitted.write(int8)
     confidences = fitted.confidences(raw)
 
-    scores = fit_predict(default_baselines(seed), training, embeddings(start, training), embeddings(start, tested))
+    scores = fit_predict(
+        default_baselines(seed), training, embeddings(start, training), embeddings(start, tested)
+    )
     scores["mean per task"] = mean_per_task(training, tested)
     scores |= {ROUTER: confidences, f"{ROUTER}, not calibrated": raw, f"{ROUTER}, float32": exact}
     strongest = strongest_model(training)
@@ -162,7 +165,9 @@ def measure(starts: dict[str, Path], split: tuple[Outcomes, Outcomes], seed: int
             "cost": cost_quality(confidences, tested, fitted.confidences(known), training, strongest),
             "int8": {
                 "same decision": float((confidences.argmax(axis=1) == exact.argmax(axis=1)).mean()),
-                "em gain": float(results[ROUTER].correct.mean() - results[f"{ROUTER}, float32"].correct.mean()),
+                "em gain": float(
+                    results[ROUTER].correct.mean() - results[f"{ROUTER}, float32"].correct.mean()
+                ),
             },
             "verdict": verdict.sentence,
         }
@@ -198,23 +203,33 @@ def summary(measured: Measured, seeds: int) -> dict[str, Any]:
 def main(folder: Path, text: Path, seeds: int, output: Path) -> None:
     """Measure all splits, and write the figures."""
     data: Data = read(folder)
-    measured = Measured()
+    measured, began = Measured(), time.monotonic()
     with tempfile.TemporaryDirectory() as work:
         for seed in range(seeds):
             starts = {
-                name: untrained(text, data.candidates, Path(work) / f"{name}-{seed}.gguf", WeightType(name), seed)
+                name: untrained(
+                    text, data.candidates, Path(work) / f"{name}-{seed}.gguf", WeightType(name), seed
+                )
                 for name in ("int8", "f32")
             }
             for place, split in enumerate(data.splits()):
                 measure(starts, split, seed, measured)
                 row = measured.rows[-1]
-                print(f"seed {seed}, split {place}:", json.dumps(row["em"]), row["verdict"], flush=True)
-    figures = {"seeds": seeds, "runs": measured.rows, "routers": summary(measured, seeds)}
-    output.write_text(json.dumps(figures, indent=1) + "\n")
+                seconds = time.monotonic() - began
+                print(
+                    f"{seconds:.0f} s, seed {seed}, split {place}:",
+                    json.dumps(row["em"]),
+                    row["verdict"],
+                    flush=True,
+                )
+            figures = {"seeds": seed + 1, "runs": measured.rows, "routers": summary(measured, seed + 1)}
+            output.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
     parser.add_argument("text", type=Path, help="folder of the MiniLM-L6 checkpoint")
     parser.add_argument("--seeds", type=int, default=3)

@@ -39,6 +39,11 @@ TRAINING = {
     "learning_rate": 3e-3,
     "schedule": "cosine",
     "weight_decay": 3.0,
+    "routing_weight": 2.0,
+    "routing_sharpness": 2.0,
+    "teacher_weight": 0.7,
+    "teacher_ridge": 10.0,
+    "base_rates": True,
 }
 
 FOLDS = 3
@@ -102,6 +107,7 @@ def trained(start: Path, outcomes: Outcomes, seed: int = 0) -> arms.Trainer:
         trainer = arms.Trainer(router, batch_size=-(-len(outcomes) // STEPS_AN_EPOCH), seed=seed, **TRAINING)
     data = arms.DataSet()
     data.add_table(outcomes.images, outcomes.questions, outcomes.models, outcomes.labels)
+    trainer.evaluate(data)  # Encodes every query, once for the teacher and for the epochs.
     trainer.run(data)
     return trainer
 

@@ -11,9 +11,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from recipe import Calibration, logits, out_of_fold_logits, read, trained, untrained
+
 import arms
 from arms.convert import ConversionError, WeightType
-from recipe import Calibration, logits, out_of_fold_logits, read, trained, untrained
 
 
 def main(folder: Path, text: Path, output: Path) -> None:
@@ -28,13 +29,17 @@ def main(folder: Path, text: Path, output: Path) -> None:
         trained(start, data.outcomes).save(made)
         calibration.write(made)
         seen = data.outcomes.labels[range(len(data.outcomes)), logits(made, data.outcomes).argmax(axis=1)]
-        print(f"exact match on what it was trained on, which says nothing of other queries: {seen.mean():.3f}")
+        print(
+            f"exact match on what it was trained on, which says nothing of other queries: {seen.mean():.3f}"
+        )
         made.replace(output)
     print(f"{output}: {output.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
     parser.add_argument("text", type=Path, help="folder of the MiniLM-L6 checkpoint")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("default.gguf"))
