@@ -10,7 +10,7 @@ import Glibc
 
 func run(_ arguments: Arguments) throws(ARMSError) {
   if arguments.asChild { return try LoadBenchmark.child(arguments.model) }
-  let workloads = try [1, 2].map { (threads) throws(ARMSError) in
+  let workloads = try arguments.threads.map { (threads) throws(ARMSError) in
     (threads: threads, workload: try Workload(model: arguments.model, threads: threads))
   }
   let first = workloads[0].workload
