@@ -132,16 +132,33 @@ CK_INLINE void linear_rows(const ck_linear_u8s8 *p, size_t row, size_t block, si
   }
 }
 
+/* Fetches rows that another core may have written last into the first-level cache. */
+CK_INLINE void linear_fetch_rows(const ck_linear_u8s8 *p, size_t row, size_t rows) {
+  if (row + rows > p->rows) rows = p->rows - row;
+  for (size_t r = row; r < row + rows; r++)
+    for (size_t k = 0; k < p->depth; k += 64) __builtin_prefetch(p->a + r * p->lda + k, 0, 3);
+}
+
+/* Fetches what the epilogue reads beside the sums: it would wait for memory in every panel. */
+CK_INLINE void linear_fetch_channels(const ck_linear_u8s8 *p, size_t block, int blocks) {
+  for (size_t c = 16 * block; c < 16 * (block + (size_t)blocks); c += 16) {
+    __builtin_prefetch(p->w_scale + c, 0, 3);
+    __builtin_prefetch(p->w_colsum + c, 0, 3);
+    if (p->bias) __builtin_prefetch(p->bias + c, 0, 3);
+  }
+}
+
 /* A panel of weights stays in the cache while all rows pass over it, in tiles of nearly the same height: a
- * low one would wait for the weights' loads and the products' latency. */
-static void linear_panel(const ck_linear_u8s8 *p, size_t block, int blocks) {
+ * low one would wait for the weights' loads and the products' latency. next: the panel that follows. */
+static void linear_panel(const ck_linear_u8s8 *p, size_t block, int blocks, const int8_t *next) {
   const size_t tiles = (p->rows + LINEAR_ROWS - 1) / LINEAR_ROWS;
+  linear_fetch_channels(p, block, blocks);
   for (size_t tile = 0, row = 0; tile < tiles; tile++) {
     const size_t left = tiles - tile, rows = (p->rows - row + left - 1) / left;
-    /* The first tiles of a panel fetch a block of the next one each; the later ones have nothing to do.
-     * Behind the last panel lies the next tensor, most likely the next to be multiplied by, or nothing:
-     * fetching is only a hint and faults nowhere. */
-    const int8_t *ahead = p->w + (tile < (size_t)blocks ? block + (size_t)blocks + tile : block) * 16 * p->depth;
+    if (block == p->block_begin && left > 1) linear_fetch_rows(p, row + rows, rows);
+    /* The first tiles fetch a block of the next panel each; the later ones have nothing to do. Where there
+     * is no such block nothing happens: fetching is only a hint and faults nowhere. */
+    const int8_t *ahead = tile < (size_t)blocks ? next + tile * 16 * p->depth : p->w + block * 16 * p->depth;
     if (blocks == LINEAR_BLOCKS)
       linear_rows(p, row, block, rows, LINEAR_BLOCKS, ahead);
     else
@@ -154,9 +171,16 @@ void CK_NAME(linear_u8s8)(const ck_linear_u8s8 *args) {
   const size_t all = (args->columns + 15) / 16;
   const size_t end = args->block_end < all ? args->block_end : all;
   const size_t whole = args->columns / 16 < end ? args->columns / 16 : end;
-  size_t block = args->block_begin;
-  for (; block + LINEAR_BLOCKS <= whole; block += LINEAR_BLOCKS) linear_panel(args, block, LINEAR_BLOCKS);
-  for (; block < end; block++) linear_panel(args, block, 1);
+  for (size_t block = args->block_begin; block < end;) {
+    const int blocks = block + LINEAR_BLOCKS <= whole ? LINEAR_BLOCKS : 1;
+    const size_t following = block + (size_t)blocks;
+    const int8_t *next = following < end || args->next == NULL ? args->w + following * 16 * args->depth : args->next;
+    if (blocks == LINEAR_BLOCKS)
+      linear_panel(args, block, LINEAR_BLOCKS, next);
+    else
+      linear_panel(args, block, 1, next);
+    block = following;
+  }
 }
 
 CK_TARGET_END
