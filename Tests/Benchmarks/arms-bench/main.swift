@@ -16,6 +16,10 @@ func run(_ arguments: Arguments) throws(ARMSError) {
   let first = workloads[0].workload
   var peak = Peak()
   let routes = RouteBenchmark(workloads: workloads, seconds: arguments.seconds)
+  if arguments.batchesOnly {
+    let tables = [machine(first), try routes.batchLatencies()]
+    return print(arguments.json ? json(tables) : tables.map(\.printed).joined(separator: "\n"))
+  }
   let latencies = try routes.latencies(&peak)
   var tables = [machine(first), peak.table, latencies]
   if !arguments.routesOnly {
