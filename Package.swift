@@ -4,15 +4,20 @@ import PackageDescription
 // The Swift runtime is linked into the library, so that a host needs no Swift installation, and only
 // `arms_*` symbols leave it. Both are flags of the linker, which SwiftPM calls unsafe; they stand on
 // this one target, so that the Swift product `ARMS` stays usable as a dependency.
-let dynamicLibraryFlags: [String] = [
-  "-static-stdlib",
-  "-Xlinker", "-soname=libarms.so.0",
-  "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/ARMSABI/arms.map",
-  "-Xlinker", "--gc-sections",
-  "-Xlinker", "--strip-all",
-  "-Xlinker", "-z", "-Xlinker", "nodelete",
-  "-Xlinker", "-z", "-Xlinker", "now",
-]
+//
+// A build with ARMS_INSTRUMENTED in its environment keeps its symbols, for the reports of sanitizers and fuzzers.
+let dynamicLibraryFlags: [String] =
+  Context.environment["ARMS_INSTRUMENTED"] != nil
+  ? ["-static-stdlib"]
+  : [
+    "-static-stdlib",
+    "-Xlinker", "-soname=libarms.so.0",
+    "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/ARMSABI/arms.map",
+    "-Xlinker", "--gc-sections",
+    "-Xlinker", "--strip-all",
+    "-Xlinker", "-z", "-Xlinker", "nodelete",
+    "-Xlinker", "-z", "-Xlinker", "now",
+  ]
 
 let package = Package(
   name: "arms",
@@ -48,6 +53,9 @@ let package = Package(
       path: "Tests/Benchmarks/arms-bench"),
     .executableTarget(name: "head-epoch", dependencies: ["ARMS"], path: "Tests/Benchmarks/head-epoch"),
     .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
+    .target(
+      name: "FuzzTargets", dependencies: ["ARMS", "ARMSABI", "CARMS"], path: "Tests/Fuzz/FuzzTargets"),
+    .executableTarget(name: "arms-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/arms-fuzz"),
     .testTarget(name: "ARMSTests", dependencies: ["ARMS", "CKernels"]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
   ],

@@ -53,6 +53,11 @@ extern "C" {
 /* The most experts that a router may have. */
 #define ARMS_EXPERT_CAPACITY 32
 
+/* Elements of arms_metrics.errors and arms_metrics.stages, and buckets of a histogram. */
+#define ARMS_STATUS_CAPACITY 32
+#define ARMS_STAGE_CAPACITY 8
+#define ARMS_HISTOGRAM_BUCKETS 48
+
 /* ------------------------------------------------------------------------------------------------
  * Status and errors
  * --------------------------------------------------------------------------------------------- */
@@ -114,6 +119,20 @@ const char *arms_version(void);
  * one that this CPU lacks is ignored. */
 const char *arms_kernel_isa(void);
 
+enum arms_log_level {
+  ARMS_LOG_ERROR = 1, /* a call failed; the message begins with the function's name */
+  ARMS_LOG_INFO = 2   /* a router was opened, or its weights were replaced */
+};
+
+/* Is given one line about what happened: of arms_log_level, UTF-8, valid during the call. */
+typedef void (*arms_log_callback)(int32_t level, const char *message, void *user_data);
+
+/* Sets what the whole process's messages go to; NULL, as in the beginning: nothing. It is called by the
+ * thread whose call it is about, with no lock held, and may call this library; what such calls would
+ * log is not. Calls that another thread has begun may still go to the one before: `user_data` must stay
+ * valid until they are done. */
+void arms_log_set(arms_log_callback callback, void *user_data);
+
 /* ------------------------------------------------------------------------------------------------
  * Router
  * --------------------------------------------------------------------------------------------- */
@@ -150,6 +169,34 @@ void arms_router_free(arms_router *router);
  * Errors: IO, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_router_save(const arms_router *router, const char *path, arms_error **error);
 
+enum arms_reload_flag {
+  /* Keep the present candidates, in their order, with their costs, latencies, limits of images, and as
+   * enabled as they are. What is learned of a candidate, its calibration included, is taken from the
+   * file if it has one of that name and profile. Others are embedded anew and keep their calibration.
+   * Otherwise the candidates are the file's, and those of before are gone. */
+  ARMS_RELOAD_KEEP_CANDIDATES = 1
+};
+
+typedef struct arms_reload_options {
+  uint32_t struct_size;
+  uint32_t flags;             /* of arms_reload_flag */
+} arms_reload_options;
+
+/* Replaces weights and candidates by those of the model file at `path`, in one step, as one new
+ * generation. The file is mapped or copied as the first one was; threads and limits stay. Calls in
+ * flight finish on what they began with, and nobody waits but other changes: one of the candidates that
+ * is made meanwhile is made to the new ones afterwards. The file passes every check of opening one, and
+ * its weights answer a query, before they serve; a file that fails leaves the old one serving. Encoded
+ * questions and images are good for the new weights if their encoders are the same, and refused with
+ * INVALID_ARGUMENT otherwise. `options` may be NULL.
+ *
+ * Never write to a model file that is in use: write another and rename it over the old one, as
+ * arms_router_save() does.
+ * Errors: as arms_router_open(), INVALID_HANDLE, and INVALID_ARGUMENT for a candidate that cannot be
+ * kept: its embedding was given, and the new weights want another width. */
+arms_status arms_router_reload(arms_router *router, const char *path,
+                               const arms_reload_options *options, arms_error **error);
+
 enum arms_fusion { ARMS_FUSION_POOLED = 1, ARMS_FUSION_PATCHES = 2, ARMS_FUSION_CONCAT = 3 };
 enum arms_head { ARMS_HEAD_PAPER = 1, ARMS_HEAD_SCALED = 2 };
 
@@ -160,16 +207,17 @@ typedef struct arms_router_info {
   uint32_t expert_count;       /* N */
   uint32_t text_width;         /* d_t: of a pooled question and of a profile's embedding */
   uint32_t image_width;        /* d_v: of a pooled image */
-  uint32_t patch_width;        /* d_p: of an image token */
-  uint32_t image_tokens;       /* image tokens of one image, CLS included */
-  uint32_t image_size;         /* side of the prepared square image, in pixels */
+  uint32_t patch_width;        /* d_p: of an image token; 0 without an image encoder */
+  uint32_t image_tokens;       /* image tokens of one image, CLS included; 0 without an encoder */
+  uint32_t image_size;         /* side of the prepared square image, in pixels; 0: the router has no
+                                * image encoder and ignores the images of its queries */
   uint32_t max_images;         /* images a query may have */
   uint32_t max_question_tokens;/* longer questions are truncated */
   uint32_t shared_width;       /* r: of the classifier */
   uint32_t router_count;       /* 2 when the file holds a cascade's second router */
   uint32_t threads;            /* threads a call may use */
   uint64_t candidate_count;    /* disabled ones included */
-  uint64_t generation;         /* grows with every change of the candidates */
+  uint64_t generation;         /* grows with every change of the candidates or weights */
 } arms_router_info;
 
 /* Describes a router. For a cascade the widths are the first router's.
@@ -188,6 +236,55 @@ typedef struct arms_memory {
 
 /* Says what memory a router holds, in bytes. Errors: INVALID_HANDLE, INVALID_ARGUMENT. */
 arms_status arms_router_memory(const arms_router *router, arms_memory *memory, arms_error **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * Metrics
+ * --------------------------------------------------------------------------------------------- */
+
+enum arms_stage {
+  ARMS_STAGE_ROUTE = 0,    /* a whole arms_route() that succeeded */
+  ARMS_STAGE_TOKENIZE = 1, /* the tokens of the texts that a call encodes together */
+  ARMS_STAGE_DECODE = 2,   /* decoding and preparing one image */
+  ARMS_STAGE_TEXT = 3,     /* the text encoder, for those texts */
+  ARMS_STAGE_IMAGE = 4,    /* the image encoder, for up to eight images */
+  ARMS_STAGE_HEAD = 5      /* gate, experts and classifier, for queries that are answered together */
+};
+
+/* How often times of each length were seen. */
+typedef struct arms_histogram {
+  uint64_t count;                           /* times that were seen */
+  uint64_t nanoseconds;                     /* their sum */
+  uint64_t buckets[ARMS_HISTOGRAM_BUCKETS]; /* those above arms_histogram_bound() of the bucket before,
+                                             * and not above its own */
+} arms_histogram;
+
+/* What a router has done since it was opened. Everything only grows. */
+typedef struct arms_metrics {
+  uint32_t struct_size;
+  uint32_t stage_count;         /* entries of `stages` that this library fills */
+  uint64_t routes;              /* decisions made */
+  uint64_t scores;              /* calls of arms_score() that wrote scores */
+  uint64_t scored_queries;      /* queries that these scored */
+  uint64_t abstentions;         /* decisions with ARMS_DECISION_ABSTAINED */
+  uint64_t second_router;       /* ... with ARMS_DECISION_SECOND_ROUTER */
+  uint64_t truncated_questions; /* ... with ARMS_DECISION_QUESTION_TRUNCATED */
+  uint64_t ignored_images;      /* ... with ARMS_DECISION_IMAGES_IGNORED */
+  uint64_t reloads;             /* times that the weights were replaced */
+  uint64_t errors[ARMS_STATUS_CAPACITY]; /* by arms_status_code: routes, scores, encodings and reloads
+                                          * that failed */
+  arms_histogram stages[ARMS_STAGE_CAPACITY]; /* by arms_stage; those of scoring, of encoding and of the
+                                               * profiles of new candidates are among them */
+} arms_metrics;
+
+/* Says what a router has done. Nobody who routes waits for it; each number is one that was true
+ * meanwhile. How often a candidate was chosen stands in arms_candidate_info.
+ * Errors: INVALID_HANDLE, INVALID_ARGUMENT. */
+arms_status arms_router_metrics(const arms_router *router, arms_metrics *metrics,
+                                arms_error **error);
+
+/* The upper bound of a histogram's bucket in nanoseconds: 1,024, 1,536, 2,048, 3,072 and so on;
+ * UINT64_MAX for the last one and beyond. */
+uint64_t arms_histogram_bound(uint32_t bucket);
 
 /* ------------------------------------------------------------------------------------------------
  * Candidates
@@ -254,6 +351,7 @@ typedef struct arms_candidate_info {
   int32_t max_images;
   uint32_t router;                /* 0 or 1 */
   uint32_t reserved;
+  uint64_t chosen;                /* routes that chose it, since it was added or the router opened */
 } arms_candidate_info;
 
 /* Lists the candidates in the order in which they were added, the first router's before the
@@ -342,7 +440,8 @@ void arms_question_free(arms_question *question);
 arms_status arms_question_embedding(const arms_question *question, float *embedding,
                                     size_t capacity, size_t *required, arms_error **error);
 
-/* Decodes, prepares and encodes an image.
+/* Decodes, prepares and encodes an image. By a router without an image encoder it is not looked at: the
+ * encoded image has no embedding, which is good for routers of that kind.
  * Errors: INVALID_IMAGE, LIMIT_EXCEEDED, IO, NOT_FINITE, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_image_encode(const arms_router *router, const arms_image_input *input,
                               arms_image **image, arms_error **error);
@@ -350,7 +449,8 @@ arms_status arms_image_encode(const arms_router *router, const arms_image_input 
 /* Frees an encoded image. */
 void arms_image_free(arms_image *image);
 
-/* Writes the pooled vector g_i, [image_width]; `required` receives image_width.
+/* Writes the pooled vector g_i, [image_width]; `required` receives image_width, or 0 if the router that
+ * encoded the image has no image encoder.
  * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_image_embedding(const arms_image *image, float *embedding, size_t capacity,
                                  size_t *required, arms_error **error);
@@ -363,7 +463,8 @@ arms_status arms_text_tokenize(const arms_router *router, const char *text, size
                                arms_error **error);
 
 /* Decodes, resizes, crops and normalises an image: floats [3, image_size, image_size]. `required`
- * receives their number. Errors: as arms_image_encode(), and BUFFER_TOO_SMALL. */
+ * receives their number. Errors: as arms_image_encode(), BUFFER_TOO_SMALL, and UNSUPPORTED by a router
+ * without an image encoder. */
 arms_status arms_image_prepare(const arms_router *router, const arms_image_input *input,
                                float *pixels, size_t capacity, size_t *required,
                                arms_error **error);
@@ -401,7 +502,9 @@ typedef struct arms_route_options {
 enum arms_decision_flag {
   ARMS_DECISION_ABSTAINED = 1,          /* no candidate was good enough; `name` is "" */
   ARMS_DECISION_QUESTION_TRUNCATED = 2, /* the question had more tokens than the encoder takes */
-  ARMS_DECISION_SECOND_ROUTER = 4       /* the second router's pool was computed */
+  ARMS_DECISION_SECOND_ROUTER = 4,      /* the second router's pool was computed */
+  ARMS_DECISION_IMAGES_IGNORED = 8      /* the query has images, and a router that was computed has no
+                                         * image encoder: it has decided as if there were none */
 };
 
 typedef struct arms_decision {
@@ -410,7 +513,7 @@ typedef struct arms_decision {
   char name[ARMS_NAME_CAPACITY];      /* the chosen candidate */
   float confidence;                   /* c_ij of the chosen one; of the best one when abstained */
   float utility;                      /* what the policy maximised */
-  uint64_t generation;                /* of the candidates that were compared */
+  uint64_t generation;                /* of the weights and candidates that decided */
   uint64_t ranked_count;              /* entries of the whole ranked list */
   uint32_t question_tokens;           /* tokens read, [CLS] and [SEP] included */
   uint32_t question_tokens_total;     /* tokens before truncation */

@@ -131,7 +131,7 @@ public func arms_candidates_list(
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
-    let listing = try ARMSABI.router(router).listing
+    let listing = try ARMSABI.router(router).choices
     let count = try required(count, "count")
     if capacity == 0, candidates == nil {
       count.pointee = listing.candidates.count
@@ -144,14 +144,17 @@ public func arms_candidates_list(
       throw ARMSError(
         .bufferTooSmall, "candidates has room for \(out.capacity); \(listing.candidates.count) are needed")
     }
-    for (index, candidate) in listing.candidates.enumerated() { out.write(info(of: candidate), at: index) }
+    for (index, candidate) in listing.candidates.enumerated() {
+      out.write(info(of: candidate, chosen: listing.chosen[index]), at: index)
+    }
     count.pointee = listing.candidates.count
     generation?.pointee = listing.generation
   }
 }
 
-private func info(of candidate: Candidate) -> arms_candidate_info {
+private func info(of candidate: Candidate, chosen: UInt64) -> arms_candidate_info {
   var info = arms_candidate_info()
+  info.chosen = chosen
   if !candidate.isEnabled { info.flags |= UInt32(ARMS_CANDIDATE_DISABLED.rawValue) }
   if candidate.cost != nil { info.flags |= UInt32(ARMS_CANDIDATE_HAS_COST.rawValue) }
   if candidate.latency != nil { info.flags |= UInt32(ARMS_CANDIDATE_HAS_LATENCY.rawValue) }

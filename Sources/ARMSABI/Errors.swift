@@ -21,15 +21,18 @@ private func makeError(_ error: ARMSError) -> OpaquePointer? {
   return OpaquePointer(memory)
 }
 
-/// Runs an export's body: what it throws becomes a status and, if the caller wants one, an error.
+/// Runs an export's body: what it throws becomes a status and, if the caller wants one, an error. `function` is the
+/// export.
 func reporting(
-  _ error: UnsafeMutablePointer<OpaquePointer?>?, _ body: () throws(ARMSError) -> Void
+  _ error: UnsafeMutablePointer<OpaquePointer?>?, function: StaticString = #function,
+  _ body: () throws(ARMSError) -> Void
 ) -> arms_status {
   do throws(ARMSError) {
     try body()
     return 0
   } catch let failure {
     if let error { error.pointee = makeError(failure) }
+    logFailure(of: function, failure)
     return failure.code.rawValue
   }
 }

@@ -147,9 +147,8 @@ public func arms_image_prepare(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     let count = try required(count, "required")
-    guard try hasRoom(pixels, capacity, for: router.preparedCount, count, "pixels"), let pixels else {
-      return
+    try router.prepare(try convert(input, "input")) { (needed) throws(ARMSError) in
+      try hasRoom(pixels, capacity, for: needed, count, "pixels") ? pixels : nil
     }
-    try router.prepare(try convert(input, "input"), into: pixels)
   }
 }

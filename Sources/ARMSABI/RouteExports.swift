@@ -11,22 +11,24 @@ public func arms_route(
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
-    guard let query else { throw ARMSError(.invalidArgument, "query is NULL; a query is wanted") }
-    try router.execute { (execution) throws(ARMSError) in
-      let query = try read(query, empty: arms_query(), "query")
-      try HostQueries.check(query, "query")
-      var asked = try HostQueries(capacity: 1, in: execution.arena)
-      try asked.append(query, "query")
-      var options = try routeOptions(options, in: execution.arena)
-      let out = try required(decision, "decision")
-      _ = try structSize(out, minimum: MemoryLayout<arms_decision>.size, "decision")
-      var list: HostArray<arms_ranked>?
-      if ranked != nil || capacity != 0 { list = try HostArray(ranked, capacity, "ranked") }
-      options.route.rankedLimit = list?.capacity ?? 0
-      let chosen = try router.route(asked.views, options.route, allowed: options.allowed, on: execution)
-      for rank in 0..<chosen.rankedLimit { list?.write(convert(chosen.ranked(rank)), at: rank) }
-      try write(convert(chosen), to: out, "decision")
-      extendLifetime(asked)
+    try router.measuringRoute { () throws(ARMSError) in
+      guard let query else { throw ARMSError(.invalidArgument, "query is NULL; a query is wanted") }
+      try router.execute { (execution) throws(ARMSError) in
+        let query = try read(query, empty: arms_query(), "query")
+        try HostQueries.check(query, "query")
+        var asked = try HostQueries(capacity: 1, in: execution.arena)
+        try asked.append(query, "query")
+        var options = try routeOptions(options, in: execution.arena)
+        let out = try required(decision, "decision")
+        _ = try structSize(out, minimum: MemoryLayout<arms_decision>.size, "decision")
+        var list: HostArray<arms_ranked>?
+        if ranked != nil || capacity != 0 { list = try HostArray(ranked, capacity, "ranked") }
+        options.route.rankedLimit = list?.capacity ?? 0
+        let chosen = try router.route(asked.views, options.route, allowed: options.allowed, on: execution)
+        for rank in 0..<chosen.rankedLimit { list?.write(convert(chosen.ranked(rank)), at: rank) }
+        try write(convert(chosen), to: out, "decision")
+        extendLifetime(asked)
+      }
     }
   }
 }
@@ -41,32 +43,34 @@ public func arms_score(
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
-    let columns = try required(columns, "columns")
-    let given = try HostStructs(queries, queryCount, empty: arms_query(), "queries")
-    try router.execute { (execution) throws(ARMSError) in
-      // Each is checked before memory is taken for so many.
-      for index in 0..<given.count { try HostQueries.check(given[index], "queries[\(index)]") }
-      var asked = try HostQueries(capacity: given.count, in: execution.arena)
-      for index in 0..<given.count { try asked.append(given[index], "queries[\(index)]") }
-      let (names, output) = try scoreOptions(options, in: execution.arena)
-      var found = 0
-      do throws(ARMSError) {
-        let scored = try router.score(asked.views, candidates: names, output: output, on: execution) {
-          (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
-          let (needed, overflow) = given.count.multipliedReportingOverflow(by: count)
-          guard !overflow else {
-            throw ARMSError(.limitExceeded, "\(given.count) x \(count) scores are too many")
+    try router.counters.countingErrors { () throws(ARMSError) in
+      let columns = try required(columns, "columns")
+      let given = try HostStructs(queries, queryCount, empty: arms_query(), "queries")
+      try router.execute { (execution) throws(ARMSError) in
+        // Each is checked before memory is taken for so many.
+        for index in 0..<given.count { try HostQueries.check(given[index], "queries[\(index)]") }
+        var asked = try HostQueries(capacity: given.count, in: execution.arena)
+        for index in 0..<given.count { try asked.append(given[index], "queries[\(index)]") }
+        let (names, output) = try scoreOptions(options, in: execution.arena)
+        var found = 0
+        do throws(ARMSError) {
+          let scored = try router.score(asked.views, candidates: names, output: output, on: execution) {
+            (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
+            let (needed, overflow) = given.count.multipliedReportingOverflow(by: count)
+            guard !overflow else {
+              throw ARMSError(.limitExceeded, "\(given.count) x \(count) scores are too many")
+            }
+            found = count
+            var total = 0
+            return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
           }
-          found = count
-          var total = 0
-          return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
+          extendLifetime(asked)
+          columns.pointee = found
+          generation?.pointee = scored
+        } catch {
+          if error.code == .bufferTooSmall { columns.pointee = found }
+          throw error
         }
-        extendLifetime(asked)
-        columns.pointee = found
-        generation?.pointee = scored
-      } catch {
-        if error.code == .bufferTooSmall { columns.pointee = found }
-        throw error
       }
     }
   }
@@ -131,6 +135,7 @@ private func convert(_ decision: DecisionView) -> arms_decision {
     result.flags |= UInt32(ARMS_DECISION_QUESTION_TRUNCATED.rawValue)
   }
   if !decision.secondGate.isEmpty { result.flags |= UInt32(ARMS_DECISION_SECOND_ROUTER.rawValue) }
+  if decision.ignoredImages { result.flags |= UInt32(ARMS_DECISION_IMAGES_IGNORED.rawValue) }
   write(decision.name ?? "", to: &result.name)
   result.confidence = decision.confidence
   result.utility = decision.utility

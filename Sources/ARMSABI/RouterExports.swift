@@ -12,7 +12,20 @@ public func arms_router_open(
     let path = try string(path, "path")
     let opened = try Router(path: path, options: try openOptions(options))
     out.pointee = try newHandle(opened, .router)
+    logLoaded(opened, path, by: "arms_router_open")
   }
+}
+
+private func logLoaded(_ router: Router, _ path: String, by function: String) {
+  func text(_ description: Router.Description) -> String {
+    let parts = [
+      "\(function): \(printable(path))", "generation \(description.generation)",
+      "fusion \(description.fusion)",
+      "\(description.candidates) candidates", "\(description.threads) threads",
+    ]
+    return parts.joined(separator: ", ")
+  }
+  log(ARMS_LOG_INFO, text(router.description))
 }
 
 private func openOptions(_ pointer: UnsafePointer<arms_open_options>?) throws(ARMSError) -> Router.Options {
@@ -52,6 +65,34 @@ public func arms_router_save(
     let router = try ARMSABI.router(router)
     try router.save(to: try string(path, "path"))
   }
+}
+
+/// Replaces weights and candidates by those of a file. Documented in `arms.h`.
+@_cdecl("arms_router_reload") @implementation
+public func arms_router_reload(
+  _ router: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<arms_reload_options>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    let path = try string(path, "path")
+    try router.reload(from: path, candidates: try replacedCandidates(options))
+    logLoaded(router, path, by: "arms_router_reload")
+  }
+}
+
+private func replacedCandidates(
+  _ pointer: UnsafePointer<arms_reload_options>?
+) throws(ARMSError) -> ReplacedCandidates {
+  guard let pointer else { return .fromReplacement }
+  let options = try read(pointer, empty: arms_reload_options(), "options")
+  let keep = UInt32(ARMS_RELOAD_KEEP_CANDIDATES.rawValue)
+  guard options.flags & ~keep == 0 else {
+    throw ARMSError(
+      .invalidArgument,
+      "options.flags is \(options.flags); only ARMS_RELOAD_KEEP_CANDIDATES (\(keep)) is known")
+  }
+  return options.flags & keep != 0 ? .present : .fromReplacement
 }
 
 /// Describes a router. Documented in `arms.h`.

@@ -21,6 +21,9 @@ VALUE(ARMS_ABI_VERSION, 1);
 VALUE(ARMS_NUL_TERMINATED, UINT64_MAX);
 VALUE(ARMS_NAME_CAPACITY, 96);
 VALUE(ARMS_EXPERT_CAPACITY, 32);
+VALUE(ARMS_STATUS_CAPACITY, 32);
+VALUE(ARMS_STAGE_CAPACITY, 8);
+VALUE(ARMS_HISTOGRAM_BUCKETS, 48);
 
 SIZE(arms_open_options, 32);
 OFFSET(arms_open_options, struct_size, 0);
@@ -29,6 +32,10 @@ OFFSET(arms_open_options, threads, 8);
 OFFSET(arms_open_options, reserved, 12);
 OFFSET(arms_open_options, max_image_bytes, 16);
 OFFSET(arms_open_options, max_image_pixels, 24);
+
+SIZE(arms_reload_options, 8);
+OFFSET(arms_reload_options, struct_size, 0);
+OFFSET(arms_reload_options, flags, 4);
 
 SIZE(arms_router_info, 72);
 OFFSET(arms_router_info, struct_size, 0);
@@ -56,6 +63,25 @@ OFFSET(arms_memory, weight_bytes, 16);
 OFFSET(arms_memory, candidate_bytes, 24);
 OFFSET(arms_memory, scratch_bytes, 32);
 
+SIZE(arms_histogram, 400);
+OFFSET(arms_histogram, count, 0);
+OFFSET(arms_histogram, nanoseconds, 8);
+OFFSET(arms_histogram, buckets, 16);
+
+SIZE(arms_metrics, 3528);
+OFFSET(arms_metrics, struct_size, 0);
+OFFSET(arms_metrics, stage_count, 4);
+OFFSET(arms_metrics, routes, 8);
+OFFSET(arms_metrics, scores, 16);
+OFFSET(arms_metrics, scored_queries, 24);
+OFFSET(arms_metrics, abstentions, 32);
+OFFSET(arms_metrics, second_router, 40);
+OFFSET(arms_metrics, truncated_questions, 48);
+OFFSET(arms_metrics, ignored_images, 56);
+OFFSET(arms_metrics, reloads, 64);
+OFFSET(arms_metrics, errors, 72);
+OFFSET(arms_metrics, stages, 328);
+
 SIZE(arms_candidate, 104);
 OFFSET(arms_candidate, struct_size, 0);
 OFFSET(arms_candidate, flags, 4);
@@ -74,7 +100,7 @@ OFFSET(arms_candidate, bias, 92);
 OFFSET(arms_candidate, max_images, 96);
 OFFSET(arms_candidate, router, 100);
 
-SIZE(arms_candidate_info, 144);
+SIZE(arms_candidate_info, 152);
 OFFSET(arms_candidate_info, struct_size, 0);
 OFFSET(arms_candidate_info, flags, 4);
 OFFSET(arms_candidate_info, name, 8);
@@ -86,6 +112,7 @@ OFFSET(arms_candidate_info, beta, 128);
 OFFSET(arms_candidate_info, max_images, 132);
 OFFSET(arms_candidate_info, router, 136);
 OFFSET(arms_candidate_info, reserved, 140);
+OFFSET(arms_candidate_info, chosen, 144);
 
 SIZE(arms_image_input, 48);
 OFFSET(arms_image_input, struct_size, 0);
@@ -172,6 +199,17 @@ VALUE(ARMS_ERROR_CANCELLED, 16);
 VALUE(ARMS_ERROR_INTERNAL, 17);
 
 VALUE(ARMS_OPEN_COPY, 1);
+VALUE(ARMS_RELOAD_KEEP_CANDIDATES, 1);
+
+VALUE(ARMS_LOG_ERROR, 1);
+VALUE(ARMS_LOG_INFO, 2);
+
+VALUE(ARMS_STAGE_ROUTE, 0);
+VALUE(ARMS_STAGE_TOKENIZE, 1);
+VALUE(ARMS_STAGE_DECODE, 2);
+VALUE(ARMS_STAGE_TEXT, 3);
+VALUE(ARMS_STAGE_IMAGE, 4);
+VALUE(ARMS_STAGE_HEAD, 5);
 
 VALUE(ARMS_FUSION_POOLED, 1);
 VALUE(ARMS_FUSION_PATCHES, 2);
@@ -200,6 +238,7 @@ VALUE(ARMS_POLICY_UTILITY, 2);
 VALUE(ARMS_DECISION_ABSTAINED, 1);
 VALUE(ARMS_DECISION_QUESTION_TRUNCATED, 2);
 VALUE(ARMS_DECISION_SECOND_ROUTER, 4);
+VALUE(ARMS_DECISION_IMAGES_IGNORED, 8);
 
 VALUE(ARMS_SCORE_CONFIDENCE, 0);
 VALUE(ARMS_SCORE_LOGIT, 1);

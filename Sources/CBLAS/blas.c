@@ -2,8 +2,11 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* From the CBLAS interface: CblasRowMajor, CblasNoTrans, CblasTrans. */
 enum { ROW_MAJOR = 101, NO_TRANS = 111, TRANS = 112 };
@@ -16,10 +19,42 @@ static sgemm_function sgemm;
 static char failure[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* Every product takes a lock of OpenBLAS for a moment. A thread that holds it while another forks does not live on in
+ * the child, which would wait for the lock for ever. So a fork() waits for the products under way, and products
+ * wait for a fork(). */
+static atomic_uint products, forks;
+
+static void begin_product(void) {
+  for (;;) {
+    while (atomic_load(&forks)) sched_yield();
+    atomic_fetch_add(&products, 1);
+    if (!atomic_load(&forks)) return;
+    atomic_fetch_sub(&products, 1);
+  }
+}
+
+static void end_product(void) { atomic_fetch_sub(&products, 1); }
+
+static void before_fork(void) {
+  atomic_fetch_add(&forks, 1);
+  /* A product takes milliseconds at most. A signal handler that forks amid one would wait for itself: not for
+   * longer than a second. */
+  for (int i = 0; i < 20000 && atomic_load(&products); i++) usleep(50);
+}
+
+static void after_fork_in_parent(void) { atomic_fetch_sub(&forks, 1); }
+
+static void after_fork_in_child(void) {
+  atomic_store(&products, 0);
+  atomic_store(&forks, 0);
+}
+
 static void *open_library(void) {
   const char *named = getenv("ARMS_OPENBLAS");
   if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
-  static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libscipy_openblas.so"};
+  /* The first is that of PyPI's scipy-openblas32, which a wheel of the Python package depends on and looks for beside
+   * itself; elsewhere it is hardly in the search path. */
+  static const char *const names[] = {"libscipy_openblas.so", "libopenblas.so.0", "libopenblas.so"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (library) return library;
@@ -52,6 +87,7 @@ static void load(void) {
     return;
   }
   set_threads(1);
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 const char *blas_load(void) {
@@ -61,6 +97,8 @@ const char *blas_load(void) {
 
 void blas_sgemm(int transpose_a, int transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                 int ldb, float beta, float *c, int ldc) {
+  begin_product();
   sgemm(ROW_MAJOR, transpose_a ? TRANS : NO_TRANS, transpose_b ? TRANS : NO_TRANS, m, n, k, 1, a, lda, b, ldb,
         beta, c, ldc);
+  end_product();
 }

@@ -23,7 +23,9 @@ typedef struct png_decoder {
 
 static void fail(png_structp png, png_const_charp message) {
   png_decoder *decoder = png_get_error_ptr(png);
-  if (decoder->base.status == CIC_OK) decoder->base.status = CIC_DAMAGED;
+  /* libpng has no code for it, but "memory" in every message of an allocation that failed, and in no other. */
+  if (decoder->base.status == CIC_OK)
+    decoder->base.status = strstr(message, "memory") != NULL ? CIC_OUT_OF_MEMORY : CIC_DAMAGED;
   snprintf(decoder->base.message, sizeof decoder->base.message, "%s", message);
   png_longjmp(png, 1);
 }

@@ -154,6 +154,43 @@ static void test_open(const char *fixtures, const char *work) {
   arms_router_free(router);
 }
 
+static void test_reload(const char *fixtures, const char *work) {
+  arms_router *router = opened(fixtures);
+  arms_candidate one = candidate("one");
+  EXPECT(OK, arms_candidates_add(router, &one, 1, &error));
+  arms_router_info before = described(router);
+  arms_reload_options options;
+  memset(&options, 0, sizeof options);
+  const char *next = "models/bert-pooled-scaled.gguf";
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, NULL, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, in(fixtures, next), &options, &error));
+  options.struct_size = sizeof options, options.flags = 1u << 31;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, in(fixtures, next), &options, &error));
+  EXPECT(ERROR_IO, arms_router_reload(router, in(work, "absent.gguf"), NULL, &error));
+  EXPECT(ERROR_INVALID_MODEL, arms_router_reload(router, in(work, "part.gguf"), NULL, &error));
+  EXPECT(ERROR_UNSUPPORTED, arms_router_reload(router, in(fixtures, "llama.gguf"), NULL, &error));
+  CHECK(described(router).generation == before.generation);
+  CHECK(described(router).candidate_count == before.candidate_count);
+
+  /* A candidate that was given by its embedding has another width there. */
+  options.flags = ARMS_RELOAD_KEEP_CANDIDATES;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_reload(router, in(fixtures, next), &options, &error));
+  const char *given[1] = {"reader"};
+  EXPECT(OK, arms_candidates_remove(router, given, 1, &error));
+  EXPECT(OK, arms_router_reload(router, in(fixtures, next), &options, &error));
+  CHECK(described(router).candidate_count == before.candidate_count - 1);
+  CHECK(described(router).fusion == ARMS_FUSION_POOLED && before.fusion == ARMS_FUSION_PATCHES);
+  arms_query query = text_query(QUESTION);
+  arms_decision decision;
+  memset(&decision, 0, sizeof decision);
+  decision.struct_size = sizeof decision;
+  EXPECT(OK, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  CHECK(decision.generation == before.generation + 2);
+  EXPECT(OK, arms_router_reload(router, in(fixtures, next), NULL, &error));
+  CHECK(described(router).candidate_count == 3);
+  arms_router_free(router);
+}
+
 static void test_describe(const arms_router *router) {
   arms_router_info info = described(router);
   CHECK(info.text_width > 0 && info.image_size > 0 && info.expert_count <= ARMS_EXPERT_CAPACITY);
@@ -167,6 +204,59 @@ static void test_describe(const arms_router *router) {
   memory.struct_size = sizeof memory;
   EXPECT(OK, arms_router_memory(router, &memory, &error));
   CHECK(memory.mapped_bytes > 0);
+}
+
+static int messages;
+static void count_message(int32_t level, const char *message, void *user_data) {
+  messages += (level == ARMS_LOG_ERROR || level == ARMS_LOG_INFO) && user_data == &messages &&
+              strncmp(message, "arms_router_open: ", 18) == 0;
+}
+
+static void test_metrics(const char *fixtures, const char *work) {
+  arms_log_set(count_message, &messages);
+  arms_router *router = opened(fixtures);
+  CHECK(messages == 1);
+  arms_router *absent = NULL;
+  EXPECT(ERROR_IO, arms_router_open(in(work, "absent.gguf"), NULL, &absent, &error));
+  CHECK(messages == 2);
+  arms_log_set(NULL, NULL);
+  EXPECT(ERROR_IO, arms_router_open(in(work, "absent.gguf"), NULL, &absent, &error));
+  CHECK(messages == 2);
+
+  arms_query query = text_query(QUESTION);
+  arms_decision decision;
+  memset(&decision, 0, sizeof decision);
+  decision.struct_size = sizeof decision;
+  for (int i = 0; i < 3; i++) EXPECT(OK, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, NULL, NULL, &decision, NULL, 0, &error));
+  query = text_query("\xff");
+  EXPECT(ERROR_INVALID_TEXT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
+  static arms_metrics metrics;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, &metrics, &error));
+  metrics.struct_size = sizeof metrics;
+  EXPECT(OK, arms_router_metrics(router, &metrics, &error));
+  CHECK(metrics.routes == 3 && metrics.scores == 0 && metrics.stage_count == ARMS_STAGE_HEAD + 1);
+  CHECK(metrics.errors[ARMS_ERROR_INVALID_ARGUMENT] == 1);
+  CHECK(metrics.errors[ARMS_ERROR_INVALID_TEXT] == 1);
+  CHECK(metrics.stages[ARMS_STAGE_ROUTE].count == 3 && metrics.stages[ARMS_STAGE_DECODE].count == 0);
+  uint64_t inside = 0;
+  for (uint32_t i = 0; i < ARMS_HISTOGRAM_BUCKETS; i++) {
+    inside += metrics.stages[ARMS_STAGE_TEXT].buckets[i];
+    CHECK(i == 0 || arms_histogram_bound(i) > arms_histogram_bound(i - 1));
+  }
+  CHECK(inside == metrics.stages[ARMS_STAGE_TEXT].count);
+  CHECK(arms_histogram_bound(0) == 1024);
+  CHECK(arms_histogram_bound(ARMS_HISTOGRAM_BUCKETS - 1) == UINT64_MAX);
+  CHECK(arms_histogram_bound(UINT32_MAX) == UINT64_MAX);
+  static arms_candidate_info list[8];
+  list[0].struct_size = sizeof list[0];
+  size_t count = 0;
+  EXPECT(OK, arms_candidates_list(router, list, 8, &count, NULL, &error));
+  for (size_t i = 0; i < count; i++)
+    CHECK(list[i].chosen == (strcmp(list[i].name, decision.name) == 0 ? 3 : 0));
+  arms_router_free(router);
+  EXPECT(ERROR_INVALID_HANDLE, arms_router_metrics(router, &metrics, &error));
 }
 
 static void test_candidates(arms_router *router) {
@@ -467,6 +557,7 @@ static void test_handles(const char *fixtures) {
     arms_question *question = NULL;
     arms_image *image = NULL;
     EXPECT(ERROR_INVALID_HANDLE, arms_router_save(router, "never", &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_router_reload(router, "never", NULL, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_router_describe(router, &info, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_router_memory(router, &memory, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_candidates_add(router, &one, 1, &error));
@@ -491,6 +582,8 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 120);
   test_library();
   test_open(argv[1], argv[2]);
+  test_reload(argv[1], argv[2]);
+  test_metrics(argv[1], argv[2]);
   arms_router *router = opened(argv[1]);
   test_describe(router);
   test_candidates(router);

@@ -66,6 +66,7 @@ count "header as C99" one $cc -std=c99 $strict -I"$root/include" -fsyntax-only "
 count "header as C++11" one $cxx -std=c++11 $strict -I"$root/include" -fsyntax-only -x c++ "$here/header.c"
 count "layout" one "$cc" -std=gnu11 -Wall -Wextra -Werror -fsyntax-only "$root/Sources/CARMS/layout.c"
 count "symbols" sh "$here/symbols.sh" "$library" "$root/include/arms.h" "$root/Sources/ARMSABI/arms.map"
+count "compatibility" sh "$here/compatibility.sh"
 
 if built "$work/loading" "$here/loading.c" -ldl; then
   count "loading" silent "$work/loading" "$work/libarms.so.0"
@@ -79,6 +80,12 @@ else
 fi
 if built "$work/allocations" "$here/allocations.c" -L"$work" -larms -Wl,-rpath,"$work"; then
   count "allocations" "$work/allocations" "$root"/Tests/Fixtures/models/*.gguf
+else
+  failed=$((failed + 1))
+fi
+if built "$work/faults" "$here/faults.c" -L"$work" -larms -Wl,-rpath,"$work" -ldl; then
+  mkdir "$work/faults.d"
+  count "faults" "$work/faults" "$root/Tests/Fixtures" "$work/faults.d"
 else
   failed=$((failed + 1))
 fi

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from ctypes import byref, c_char_p, c_void_p
 from pathlib import Path
@@ -299,8 +301,83 @@ def constants(library: Library, scratch: Path) -> None:
             session.route(session.query(images=[image]))
 
 
+def peak_growth(work: Callable[[], object]) -> int:
+    """Return by how many bytes the most memory that this process ever held exceeds what it holds now."""
+
+    def status(name: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+    # 5: forget the peak so far.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS")
+    work()
+    return status("VmHWM") - before
+
+
+def refused_at_once(what: str, work: Callable[[], bool]) -> None:
+    """Check that something is refused within 16 MB and a second of processor time."""
+    began = time.process_time()
+    accepted: list[bool] = []
+    growth = peak_growth(lambda: accepted.append(work()))
+    if accepted[0]:
+        raise ViolationError(f"{what} is accepted")
+    if growth > 16 << 20 or time.process_time() - began > 1:
+        raise ViolationError(f"{what} takes {growth >> 20} MB and {time.process_time() - began:.1f} s")
+
+
+def pixel_bombs(library: Library, scratch: Path) -> None:
+    """Refuse images of some hundred bytes that claim gigabytes of pixels, before any is decoded."""
+    session = must_open(library, read("distilbert-patches-scaled-int8"), scratch)
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        )
+
+    def png(interlaced: int) -> bytes:
+        header = struct.pack(">IIBBBBB", 32_768, 32_768, 8, 2, 0, 0, interlaced)
+        data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1 << 16))) + chunk(b"IEND", b"")
+        return b"\x89PNG\r\n\x1a\n" + data
+
+    jpeg = bytearray((cases.FIXTURES / "images" / "jpeg_progressive.jpg").read_bytes())
+    frame = jpeg.index(b"\xff\xc2") + 5
+    jpeg[frame : frame + 4] = struct.pack(">HH", 65_500, 65_500)
+    for name, raw in (("a PNG", png(0)), ("an interlaced PNG", png(1)), ("a progressive JPEG", bytes(jpeg))):
+        image = abi.sized(abi.ImageInput)
+        # In writable memory of its own, which stays until the call is over.
+        content = ctypes.create_string_buffer(raw, len(raw))
+        image.data, image.size = ctypes.addressof(content), len(raw)
+        refused_at_once(name, lambda image=image: session.prepare(image))
+
+
+def model_bombs(library: Library, scratch: Path) -> None:
+    """Refuse models that claim 2^60 tensors, keys, elements or bytes."""
+    sound = (cases.FIXTURES / "models" / "distilbert-patches-scaled-int8.gguf").read_bytes()
+    name = b"arms.tokenizer.tokens"
+    tensor = b"t.token_embd.weight"
+    places = {
+        "tensors": 8,
+        "keys": 16,
+        # Behind the name: the type of the value and of its elements.
+        "elements": sound.index(name) + len(name) + 8,
+        # Behind the name: the number of dimensions.
+        "rows": sound.rindex(tensor + struct.pack("<I", 2)) + len(tensor) + 4,
+    }
+    path = scratch / "bomb.gguf"
+    for what, place in places.items():
+        damaged = bytearray(sound)
+        damaged[place : place + 8] = struct.pack("<Q", 1 << 60)
+        path.write_bytes(damaged)
+        for flags in (0, 1):
+            refused_at_once(
+                f"a model of 2^60 {what}",
+                lambda flags=flags: Session.open(library, path, flags=flags) is not None,
+            )
+
+
 CASES: Final[list[Callable[[Library, Path], None]]] = [
     float_layers, one_hash_two_encoders, white_space_tokens, half_characters, long_tokens, boundless_images,
     boundless_questions, last_query_fails, boundless_utility, extreme_column_sums, other_widths, other_types,
-    save_in_place, thread_counts, half_structs, stale_handles, constants,
+    save_in_place, thread_counts, half_structs, stale_handles, constants, pixel_bombs, model_bombs,
 ]  # fmt: skip

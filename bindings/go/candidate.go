@@ -49,6 +49,7 @@ type CandidateInfo struct {
 	MaxImages   int      // images it takes at most; 0: any number, -1: none
 	Pool        int      // 0: the first router's, 1: the second's
 	Disabled    bool
+	Chosen      uint64 // routes that chose it, since it was added or the router opened
 }
 
 // Add adds candidates, all or none, as one new generation. Calls in flight finish on the old one.
@@ -250,6 +251,7 @@ func candidateInfo(info *C.arms_candidate_info) CandidateInfo {
 		MaxImages:   int(info.max_images),
 		Pool:        int(info.router),
 		Disabled:    info.flags&C.ARMS_CANDIDATE_DISABLED != 0,
+		Chosen:      uint64(info.chosen),
 	}
 	if info.flags&C.ARMS_CANDIDATE_HAS_COST != 0 {
 		result.Cost = Known(float64(info.cost))

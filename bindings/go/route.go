@@ -85,11 +85,12 @@ type Decision struct {
 	Confidence float32  // c_ij of the chosen one; of the best one when Abstained
 	Utility    float32  // what the policy maximised
 	Ranked     []Ranked // the whole ranked list, best first
-	Generation uint64   // of the candidates that were compared
+	Generation uint64   // of the weights and candidates that decided
 
 	Abstained         bool // no candidate was good enough
 	QuestionTruncated bool // the question had more tokens than the encoder takes
 	SecondRouter      bool // the second router's pool was computed
+	ImagesIgnored     bool // the query has images, and a router that took part has no image encoder
 
 	QuestionTokens      int       // tokens read, [CLS] and [SEP] included
 	QuestionTokensTotal int       // tokens before truncation
@@ -195,6 +196,7 @@ func newDecision(decision *C.arms_decision, ranked []C.arms_ranked) Decision {
 		Abstained:           decision.flags&C.ARMS_DECISION_ABSTAINED != 0,
 		QuestionTruncated:   decision.flags&C.ARMS_DECISION_QUESTION_TRUNCATED != 0,
 		SecondRouter:        decision.flags&C.ARMS_DECISION_SECOND_ROUTER != 0,
+		ImagesIgnored:       decision.flags&C.ARMS_DECISION_IMAGES_IGNORED != 0,
 		QuestionTokens:      int(decision.question_tokens),
 		QuestionTokensTotal: int(decision.question_tokens_total),
 		Gate:                floats(decision.gate[:decision.expert_count]),

@@ -100,6 +100,38 @@ func (r *Router) Save(path string) error {
 	return check(C.arms_router_save(r.handle, name, &cause), &cause)
 }
 
+// ReloadOption is a setting of [Router.Reload].
+type ReloadOption func(*C.arms_reload_options)
+
+// KeepCandidates keeps the present candidates with their costs, latencies and limits. What is learned of
+// them comes from the file, where it has one of that name and profile.
+func KeepCandidates() ReloadOption {
+	return func(o *C.arms_reload_options) { o.flags |= C.ARMS_RELOAD_KEEP_CANDIDATES }
+}
+
+// Reload replaces weights and candidates by those of the model file at path, in one step. Calls in flight
+// finish on what they began with. The file passes every check of opening one, and its weights answer a
+// query, before they serve; a file that fails leaves the old one serving. Never write to a model file
+// that is in use: write another and rename it over the old one, as [Router.Save] does.
+//
+// Errors: those of [Open], [ErrInvalidHandle], and [ErrInvalidArgument] for a candidate that cannot be
+// kept because its embedding was given and has another width.
+func (r *Router) Reload(path string, options ...ReloadOption) error {
+	defer runtime.KeepAlive(r)
+	given := C.arms_reload_options{struct_size: C.sizeof_arms_reload_options}
+	for _, option := range options {
+		option(&given)
+	}
+	var a arguments
+	defer a.release()
+	name := a.name("the path of the model file", path)
+	if a.err != nil {
+		return a.err
+	}
+	var cause *C.arms_error
+	return check(C.arms_router_reload(r.handle, name, &given, &cause), &cause)
+}
+
 // Fusion says how a router's experts look at an image.
 type Fusion int
 
@@ -131,16 +163,16 @@ type Info struct {
 	ExpertCount       int    // N
 	TextWidth         int    // d_t: of a pooled question and of a profile's embedding
 	ImageWidth        int    // d_v: of a pooled image
-	PatchWidth        int    // d_p: of an image token
-	ImageTokens       int    // image tokens of one image, CLS included
-	ImageSize         int    // side of the prepared square image, in pixels
+	PatchWidth        int    // d_p: of an image token; 0 without an image encoder
+	ImageTokens       int    // image tokens of one image, CLS included; 0 without an image encoder
+	ImageSize         int    // side of the prepared square image, in pixels; 0: images are ignored
 	MaxImages         int    // images a query may have
 	MaxQuestionTokens int    // longer questions are truncated
 	SharedWidth       int    // r: of the classifier
 	RouterCount       int    // 2 when the file holds a cascade's second router
 	Threads           int    // threads a call may use
 	CandidateCount    int    // disabled ones included
-	Generation        uint64 // grows with every change of the candidates
+	Generation        uint64 // grows with every change of the candidates or weights
 }
 
 // Info describes the router.

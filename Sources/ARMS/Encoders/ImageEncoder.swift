@@ -3,7 +3,8 @@ final class ImageEncoder: @unchecked Sendable {
   // Immutable after the initialiser; the pointers lead into `file` and `owned`. That is why @unchecked holds.
   let preprocessor: ImagePreprocessor
   /// Names the weights: `arms.vision.hash`.
-  let hash: String
+  var hash: String { identity.hash }
+  let identity: EncoderIdentity
   /// `d_v`: of the projected class token.
   let width: Int
   /// `d_p`: of a token.
@@ -48,7 +49,7 @@ final class ImageEncoder: @unchecked Sendable {
     width = try file.size("\(key)vision.projection_length", 1...65_536)
     imageSize = try file.size("\(key)vision.image_size", 1...4_096)
     patchSize = try file.size("\(key)vision.patch_size", 1...4_096)
-    hash = try file.string("\(key)vision.hash", default: "")
+    identity = EncoderIdentity(hash: try file.string("\(key)vision.hash", default: ""))
     guard imageSize % patchSize == 0 else {
       throw file.invalid(
         "\(key)vision.image_size \(imageSize) is not a multiple of its patch size \(patchSize)")

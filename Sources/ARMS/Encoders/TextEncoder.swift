@@ -11,7 +11,8 @@ final class TextEncoder: @unchecked Sendable {
   // Immutable after the initialiser; the pointers lead into `file` and `owned`. That is why @unchecked holds.
   let tokenizer: WordPieceTokenizer
   /// Names the weights and the vocabulary: `arms.text.hash`.
-  let hash: String
+  var hash: String { identity.hash }
+  let identity: EncoderIdentity
   /// `d_t`
   let width: Int
   /// Tokens that a question may have; longer ones are truncated.
@@ -41,7 +42,7 @@ final class TextEncoder: @unchecked Sendable {
     width = configuration.width
     contextLength = try file.size("\(key)text.context_length", 2...8_192)
     try configuration.checkActivations(file, prefix: "\(key)text", tokens: contextLength)
-    hash = try file.string("\(key)text.hash", default: "")
+    identity = EncoderIdentity(hash: try file.string("\(key)text.hash", default: ""))
     let poolingName = try file.string("\(key)text.pooling")
     guard let pooling = Pooling(rawValue: poolingName) else {
       throw file.invalid("\(key)text.pooling is \"\(poolingName)\"; cls or mean is wanted")

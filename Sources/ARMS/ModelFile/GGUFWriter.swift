@@ -113,18 +113,24 @@ extension ModelFile {
   /// Gives `writer` the keys and tensors of this file whose names satisfy `isIncluded`, as they are and
   /// without copying them. The writer keeps this file alive.
   func copyAll(into writer: inout GGUFWriter, where isIncluded: (String) -> Bool) {
-    writer.copy(self, where: isIncluded)
+    copyAll(into: &writer) { isIncluded($0) ? $0 : nil }
+  }
+
+  /// The same under other names; nil leaves a key or tensor out.
+  func copyAll(into writer: inout GGUFWriter, as newName: (String) -> String?) {
+    writer.copy(self, as: newName)
   }
 }
 
 extension GGUFWriter {
-  fileprivate mutating func copy(_ file: ModelFile, where isIncluded: (String) -> Bool) {
+  fileprivate mutating func copy(_ file: ModelFile, as newName: (String) -> String?) {
     sources.append(file)
-    for key in file.keys where isIncluded(key) {
-      if let value = file.value(key) { set(key, .stored(value)) }
+    for key in file.keys {
+      if let name = newName(key), let value = file.value(key) { set(name, .stored(value)) }
     }
-    for name in file.tensorNames where isIncluded(name) {
-      if let tensor = file.tensor(name) { tensors.append(tensor) }
+    for name in file.tensorNames {
+      guard let newName = newName(name), let tensor = file.tensor(name) else { continue }
+      add(tensor: newName, type: tensor.type, shape: tensor.shape, data: tensor.data)
     }
   }
 }

@@ -13,7 +13,7 @@ func errorText(_ code: Int32) -> String {
 }
 
 /// `text` as it is if it is one printable line, else quoted with its control characters escaped.
-func printable(_ text: String) -> String {
+package func printable(_ text: String) -> String {
   let isPlain = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
   return isPlain ? text : text.debugDescription
 }

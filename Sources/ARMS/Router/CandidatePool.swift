@@ -3,6 +3,8 @@ final class CandidatePool: @unchecked Sendable {
   // Immutable after the initialiser; the buffers are its own. That is why @unchecked holds.
   let candidates: [Candidate]
   let numbers: CandidateNumbers
+  /// How often each was chosen.
+  let choices: [ChoiceCounter]
   /// `d_t`
   let embeddingWidth: Int
   /// `r`
@@ -20,9 +22,12 @@ final class CandidatePool: @unchecked Sendable {
   var keys: UnsafeMutablePointer<Float> { keyBuffer.pointer(to: Float.self) }
   var byteCount: Int { embeddingBuffer.byteCount + deltaBuffer.byteCount + keyBuffer.byteCount }
 
-  private init(_ candidates: [Candidate], embeddingWidth: Int, keyWidth: Int) throws(ARMSError) {
+  private init(
+    _ candidates: [Candidate], choices: [ChoiceCounter], embeddingWidth: Int, keyWidth: Int
+  ) throws(ARMSError) {
     let count = candidates.count
     self.candidates = candidates
+    self.choices = choices
     numbers = try CandidateNumbers(candidates)
     self.embeddingWidth = embeddingWidth
     self.keyWidth = keyWidth
@@ -39,7 +44,9 @@ final class CandidatePool: @unchecked Sendable {
     classifier: Classifier, on engine: Engine
   ) throws(ARMSError) {
     let width = classifier.candidate.inputs
-    try self.init(candidates, embeddingWidth: width, keyWidth: classifier.sharedWidth)
+    try self.init(
+      candidates, choices: candidates.map { _ in ChoiceCounter() }, embeddingWidth: width,
+      keyWidth: classifier.sharedWidth)
     self.embeddings.update(from: embeddings, count: count * width)
     if let deltas { self.deltas.update(from: deltas, count: count * width) }
     // In pieces, so that the scratch memory for a hundred thousand stays small.
@@ -71,7 +78,8 @@ final class CandidatePool: @unchecked Sendable {
   /// These candidates and, behind them, those of `other`.
   func appending(_ other: CandidatePool) throws(ARMSError) -> CandidatePool {
     let pool = try CandidatePool(
-      candidates + other.candidates, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
+      candidates + other.candidates, choices: choices + other.choices, embeddingWidth: embeddingWidth,
+      keyWidth: keyWidth)
     for (source, offset) in [(self, 0), (other, count)] {
       (pool.embeddings + offset * embeddingWidth).update(
         from: source.embeddings, count: source.count * embeddingWidth)
@@ -85,7 +93,8 @@ final class CandidatePool: @unchecked Sendable {
   /// The candidates at `indices`, in that order.
   func keeping(_ indices: [Int]) throws(ARMSError) -> CandidatePool {
     let pool = try CandidatePool(
-      indices.map { candidates[$0] }, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
+      indices.map { candidates[$0] }, choices: indices.map { choices[$0] }, embeddingWidth: embeddingWidth,
+      keyWidth: keyWidth)
     for (to, from) in indices.enumerated() {
       (pool.embeddings + to * embeddingWidth).update(
         from: embeddings + from * embeddingWidth, count: embeddingWidth)
@@ -97,83 +106,24 @@ final class CandidatePool: @unchecked Sendable {
 
   /// The same embeddings and keys under changed candidates.
   func replacing(_ changed: [Candidate]) throws(ARMSError) -> CandidatePool {
-    try CandidatePool(self, changed)
+    try CandidatePool(self, changed, choices)
   }
 
-  private init(_ pool: CandidatePool, _ candidates: [Candidate]) throws(ARMSError) {
+  /// The same candidates with other counters.
+  func counting(_ choices: [ChoiceCounter]) throws(ARMSError) -> CandidatePool {
+    try CandidatePool(self, candidates, choices)
+  }
+
+  private init(
+    _ pool: CandidatePool, _ candidates: [Candidate], _ choices: [ChoiceCounter]
+  ) throws(ARMSError) {
     self.candidates = candidates
+    self.choices = choices
     numbers = try CandidateNumbers(candidates)
     embeddingWidth = pool.embeddingWidth
     keyWidth = pool.keyWidth
     embeddingBuffer = pool.embeddingBuffer
     deltaBuffer = pool.deltaBuffer
     keyBuffer = pool.keyBuffer
-  }
-}
-
-/// The candidates of a router at one time. Immutable: a change makes the next generation.
-final class CandidateSnapshot: Sendable {
-  /// Grows by one with every change.
-  let generation: UInt64
-  /// The first router's, and the second's if the file holds one.
-  let pools: [CandidatePool]
-  /// A pool, and an index in it.
-  typealias Place = (pool: Int, index: Int)
-
-  /// Where a candidate is, by its name.
-  let places: [String: Place]
-  /// The same by the hash of the name's bytes, of two with equal hashes only one.
-  private let hashedPlaces: [Int: Place]
-
-  init(generation: UInt64, pools: [CandidatePool]) {
-    self.generation = generation
-    self.pools = pools
-    var places: [String: Place] = [:]
-    var hashedPlaces: [Int: Place] = [:]
-    places.reserveCapacity(pools.reduce(0) { $0 + $1.count })
-    hashedPlaces.reserveCapacity(places.capacity)
-    for (number, pool) in pools.enumerated() {
-      for (index, candidate) in pool.candidates.enumerated() {
-        places[candidate.name] = (number, index)
-        var name = candidate.name
-        hashedPlaces[name.withUTF8(Self.hash)] = (number, index)
-      }
-    }
-    self.places = places
-    self.hashedPlaces = hashedPlaces
-  }
-
-  var count: Int { pools.reduce(0) { $0 + $1.count } }
-
-  /// Where the named candidate is; throws `.notFound`.
-  func place(of name: String) throws(ARMSError) -> Place {
-    guard let place = places[name] else { throw notFound(name) }
-    return place
-  }
-
-  func notFound(_ name: String) -> ARMSError {
-    ARMSError(.notFound, "there is no candidate \(quoted(name)) among the \(count) of this router")
-  }
-
-  /// Where the named candidate is. A name with its very bytes is found without taking memory, which a `String`
-  /// of it would; one that Unicode calls equal is found as well.
-  func place(of name: NameBytes) -> Place? {
-    if let place = hashedPlaces[Self.hash(name)],
-      pools[place.pool].candidates[place.index].name.utf8.elementsEqual(name)
-    {
-      return place
-    }
-    return places[String(decoding: name, as: UTF8.self)]
-  }
-
-  private static func hash(_ name: NameBytes) -> Int {
-    var hasher = Hasher()
-    hasher.combine(bytes: UnsafeRawBufferPointer(name))
-    return hasher.finalize()
-  }
-
-  /// The next generation, with other pools.
-  func next(_ pools: [CandidatePool]) -> CandidateSnapshot {
-    CandidateSnapshot(generation: generation + 1, pools: pools)
   }
 }

@@ -51,6 +51,8 @@ public struct Decision: Sendable {
   public let questionTokens: Int
   /// Tokens of the question before truncation.
   public let questionTokensTotal: Int
+  /// Whether the query has images that a router which took part has no encoder for: they were not looked at.
+  public let ignoredImages: Bool
 
   /// Whether the second router's pool was computed.
   public var usedSecondRouter: Bool { !secondGate.isEmpty }

@@ -15,6 +15,9 @@ package struct DecisionView {
   /// Tokens of the question: read, and before truncation.
   package let tokens: (read: Int, total: Int)
 
+  /// Whether the query has images that a router which took part has no encoder for.
+  package let ignoredImages: Bool
+
   /// The chosen candidate's name; nil when nobody was good enough.
   package var name: String? { isChosen ? ranked(0).name : nil }
   /// `c_ij` of the chosen one; of the best one if nobody was chosen.
@@ -24,10 +27,17 @@ package struct DecisionView {
   /// The generation of the candidates that were compared.
   package var generation: UInt64 { stages.first.snapshot.generation }
 
+  /// The counter of the best candidate.
+  var choice: ChoiceCounter { stage(of: ranking[0]).pool.choices[ranking[0].index] }
+
+  private func stage(of entry: Ranking.Entry) -> Stage {
+    entry.stage == 0 ? stages.first : stages.second ?? stages.first
+  }
+
   /// An entry of the ranked list, best first.
   package func ranked(_ rank: Int) -> RankedCandidate {
     let entry = ranking[rank]
-    let stage = entry.stage == 0 ? stages.first : stages.second ?? stages.first
+    let stage = stage(of: entry)
     return RankedCandidate(
       name: stage.pool.candidates[entry.index].name, router: entry.stage, confidence: entry.confidence,
       logit: entry.logit, utility: entry.utility)
@@ -40,6 +50,7 @@ extension Decision {
       name: view.name, confidence: view.confidence, utility: view.utility,
       ranked: (0..<view.rankedLimit).map(view.ranked), rankedCount: view.rankedCount,
       gate: Array(view.gate), secondGate: Array(view.secondGate), generation: view.generation,
-      questionTokens: view.tokens.read, questionTokensTotal: view.tokens.total)
+      questionTokens: view.tokens.read, questionTokensTotal: view.tokens.total,
+      ignoredImages: view.ignoredImages)
   }
 }

@@ -2,7 +2,7 @@ extension Head {
   /// Reads the head whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
   /// `prefix` ("" or "second."), for encoders of the given widths.
   convenience init(
-    _ file: ModelFile, key: String, prefix: String, text: TextEncoder, image: ImageEncoder
+    _ file: ModelFile, key: String, prefix: String, text: TextEncoder, image: ImageEncoder?
   ) throws(ARMSError) {
     let sizes = try HeadConfiguration(file, key: key, text: text, image: image)
     let reader = WeightReader(file: file, prefix: prefix)
@@ -46,7 +46,7 @@ struct HeadConfiguration {
   /// The most experts of a router, `ARMS_EXPERT_CAPACITY` of the C header.
   static let expertCapacity = 32
 
-  init(_ file: ModelFile, key: String, text: TextEncoder, image: ImageEncoder) throws(ARMSError) {
+  init(_ file: ModelFile, key: String, text: TextEncoder, image: ImageEncoder?) throws(ARMSError) {
     fusion = try Self.choice(file, "\(key)fusion")
     head = try Self.choice(file, "\(key)head")
     logitBounds = (
@@ -63,8 +63,12 @@ struct HeadConfiguration {
     expertWidth = try file.size("\(key)expert.output_length", 1...65_536)
     maxImages = try file.size("\(key)max_images", 1...4_096)
     questionWidth = text.width
-    imageWidth = image.width
-    patchWidth = image.patchWidth
+    imageWidth = if let image { image.width } else { try Self.imageWidth(file, key) }
+    patchWidth = image?.patchWidth ?? 0
+    guard image != nil || fusion != .patches else {
+      throw file.invalid(
+        "\(key)fusion is \"patches\", which needs an image encoder, and there is no \(key)vision.block_count")
+    }
     guard attentionWidth % heads == 0 else {
       throw file.invalid(
         "\(key)expert.attention.width \(attentionWidth) is not a multiple of its head count \(heads)")
@@ -75,6 +79,12 @@ struct HeadConfiguration {
     guard logitBounds.minimum < logitBounds.maximum else {
       throw file.invalid("\(key)logit_min is not below logit_max")
     }
+  }
+
+  /// `d_v` of a router without an image encoder. A second one may have the first's.
+  private static func imageWidth(_ file: ModelFile, _ key: String) throws(ARMSError) -> Int {
+    let own = "\(key)vision.projection_length"
+    return try file.size(file.has(own) ? own : "arms.vision.projection_length", 1...65_536)
   }
 
   private static func choice<T: RawRepresentable<String> & CaseIterable>(

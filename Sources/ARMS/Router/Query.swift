@@ -39,16 +39,6 @@ public struct Query {
   }
 }
 
-/// Which encoder made a vector: the hash of its weights where the model file has one, else itself.
-struct EncoderIdentity: Sendable, Equatable {
-  let hash: String
-  let instance: ObjectIdentifier
-
-  static func == (left: Self, right: Self) -> Bool {
-    left.hash.isEmpty || right.hash.isEmpty ? left.instance == right.instance : left.hash == right.hash
-  }
-}
-
 /// An encoded question: its pooled vector `q_i`. Immutable; outlives its router.
 public final class EncodedQuestion: Sendable {
   /// `[d_t]`, of the first router's encoder.
@@ -60,11 +50,18 @@ public final class EncodedQuestion: Sendable {
 
   /// What one encoder made of it.
   struct Encoding: Sendable {
-    // Kept, so that the identity of its instance stays its own.
-    let encoder: TextEncoder
+    // The encoder itself is not kept: a host may hold on to this long after the weights were replaced.
+    let encoder: EncoderIdentity
     let embedding: [Float]
     let tokens: Int
     let totalTokens: Int
+
+    init(encoder: TextEncoder, embedding: [Float], tokens: Int, totalTokens: Int) {
+      self.encoder = encoder.identity
+      self.embedding = embedding
+      self.tokens = tokens
+      self.totalTokens = totalTokens
+    }
   }
 
   /// One for each encoder of the router, at least one: a cascade's second router may have its own.
@@ -74,26 +71,35 @@ public final class EncodedQuestion: Sendable {
 
   /// What `encoder`, or one of its name and width, made of it; nil if none did.
   func encoding(of encoder: TextEncoder) -> Encoding? {
-    encodings.first { $0.encoder.identity == encoder.identity && $0.embedding.count == encoder.width }
+    encodings.first { $0.encoder == encoder.identity && $0.embedding.count == encoder.width }
   }
 }
 
 /// An encoded image: its pooled vector `g_i` and, where a fusion needs them, its tokens `X_i`. Immutable;
 /// outlives its router.
 public final class EncodedImage: Sendable {
-  /// `[d_v]`, of the first router's encoder.
-  public var embedding: [Float] { encodings[0].embedding }
+  /// `[d_v]`, of the first router's encoder; empty if its router has none.
+  public var embedding: [Float] { encodings.first?.embedding ?? [] }
 
   /// What one encoder made of it.
   struct Encoding: Sendable {
-    // Kept, so that the identity of its instance stays its own.
-    let encoder: ImageEncoder
+    let encoder: EncoderIdentity
+    let tokenCount: Int
+    let patchWidth: Int
     let embedding: [Float]
     /// `[tokenCount, d_p]`, or nil if no fusion of its router reads tokens.
     let tokens: AlignedBuffer?
+
+    init(encoder: ImageEncoder, embedding: [Float], tokens: AlignedBuffer?) {
+      self.encoder = encoder.identity
+      tokenCount = encoder.tokenCount
+      patchWidth = encoder.patchWidth
+      self.embedding = embedding
+      self.tokens = tokens
+    }
   }
 
-  /// One for each encoder of the router, at least one.
+  /// One for each encoder of the router.
   let encodings: [Encoding]
 
   init(_ encodings: [Encoding]) { self.encodings = encodings }
@@ -102,8 +108,8 @@ public final class EncodedImage: Sendable {
   func encoding(of encoder: ImageEncoder) -> Encoding? {
     // A name is what a file says of itself: the sizes are compared all the same.
     encodings.first {
-      $0.encoder.identity == encoder.identity && $0.embedding.count == encoder.width
-        && $0.encoder.tokenCount == encoder.tokenCount && $0.encoder.patchWidth == encoder.patchWidth
+      $0.encoder == encoder.identity && $0.embedding.count == encoder.width
+        && $0.tokenCount == encoder.tokenCount && $0.patchWidth == encoder.patchWidth
     }
   }
 }

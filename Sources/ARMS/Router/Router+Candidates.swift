@@ -27,22 +27,9 @@ extension Router {
   ///
   /// Throws `alreadyExists`, `notFinite`, `invalidArgument`, `outOfMemory`.
   public func add(_ candidates: [Candidate]) throws(ARMSError) {
-    for candidate in candidates {
-      guard networks.indices.contains(candidate.router) else {
-        throw ARMSError(
-          .invalidArgument,
-          "candidate \(quoted(candidate.name)): router is \(candidate.router); "
-            + "this file holds \(networks.count)")
-      }
-      try candidate.validate(
-        embeddingWidth: networks[candidate.router].text.width, routerCount: networks.count)
-    }
-    // Embedding takes long; it needs no snapshot, so that writers wait for one another only shortly.
-    var additions: [CandidatePool?] = []
-    for (number, network) in networks.enumerated() {
-      let own = candidates.filter { $0.router == number }
-      additions.append(own.isEmpty ? nil : try network.pool(of: own, on: engine))
-    }
+    // Embedding takes long; other writers need not wait for it.
+    let model = snapshots.load().model
+    let additions = try model.pools(of: candidates, on: engine)
     try snapshots.update { (snapshot) throws(ARMSError) in
       var names: Set<String> = []
       for candidate in candidates {
@@ -52,6 +39,9 @@ extension Router {
             "there is a candidate \(quoted(candidate.name)) already; remove it first or choose another name")
         }
       }
+      // Weights that were replaced meanwhile embed anew.
+      let additions =
+        snapshot.model === model ? additions : try snapshot.model.pools(of: candidates, on: engine)
       var pools = snapshot.pools
       for (number, addition) in additions.enumerated() {
         if let addition { pools[number] = try pools[number].appending(addition) }
@@ -119,6 +109,31 @@ extension Router {
           try pool.replacing(candidates)
         })
     }
+  }
+}
+
+extension RouterModel {
+  /// New candidates in pools, one for each network; nil for none.
+  fileprivate func pools(
+    of candidates: [Candidate], on engine: Engine
+  ) throws(ARMSError) -> [CandidatePool?] {
+    for candidate in candidates { try validate(candidate) }
+    return try networks.enumerated().map { (number, network) throws(ARMSError) in
+      let own = candidates.filter { $0.router == number }
+      return own.isEmpty ? nil : try network.pool(of: own, on: engine)
+    }
+  }
+
+  /// Throws if a candidate has no place in this file, or a value that makes no sense.
+  func validate(_ candidate: Candidate) throws(ARMSError) {
+    guard networks.indices.contains(candidate.router) else {
+      throw ARMSError(
+        .invalidArgument,
+        "candidate \(quoted(candidate.name)): router is \(candidate.router); this file holds \(networks.count)"
+      )
+    }
+    try candidate.validate(
+      embeddingWidth: networks[candidate.router].text.width, routerCount: networks.count)
   }
 }
 

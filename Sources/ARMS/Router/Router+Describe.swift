@@ -11,11 +11,11 @@ extension Router {
     public let textWidth: Int
     /// `d_v`: of a pooled image.
     public let imageWidth: Int
-    /// `d_p`: of an image token.
+    /// `d_p`: of an image token; 0 if the router has no image encoder.
     public let patchWidth: Int
-    /// Tokens of an image, the class token included.
+    /// Tokens of an image, the class token included; 0 if the router has no image encoder.
     public let imageTokens: Int
-    /// Side of a prepared image, in pixels.
+    /// Side of a prepared image, in pixels; 0 if the router has no image encoder.
     public let imageSize: Int
     /// Images that a query may have.
     public let maxImages: Int
@@ -29,17 +29,19 @@ extension Router {
     public let threads: Int
     /// Candidates, disabled ones included.
     public let candidates: Int
-    /// Grows with every change of the candidates.
+    /// Grows with every change of the candidates or weights.
     public let generation: UInt64
   }
 
   /// Describes the router; for a cascade the widths are the first router's.
   public var description: Description {
-    let (network, snapshot) = (networks[0], snapshots.load())
+    let snapshot = snapshots.load()
+    let (network, networks) = (snapshot.model.networks[0], snapshot.model.networks)
     return Description(
       fusion: network.head.fusion, head: network.head.classifier.kind, experts: network.head.gate.experts,
-      textWidth: network.text.width, imageWidth: network.image.width, patchWidth: network.image.patchWidth,
-      imageTokens: network.image.tokenCount, imageSize: network.image.imageSize,
+      textWidth: network.text.width, imageWidth: network.head.imageWidth,
+      patchWidth: network.image?.patchWidth ?? 0,
+      imageTokens: network.image?.tokenCount ?? 0, imageSize: network.image?.imageSize ?? 0,
       maxImages: network.head.maxImages, maxQuestionTokens: network.text.contextLength,
       sharedWidth: network.head.classifier.sharedWidth, routers: networks.count, threads: engine.pool.threads,
       candidates: snapshot.count, generation: snapshot.generation)
@@ -60,14 +62,18 @@ extension Router {
   /// The memory that the router holds now.
   public var memory: Memory {
     var seen: Set<ObjectIdentifier> = []
+    let snapshot = snapshots.load()
+    let file = snapshot.model.file
     var weights = file.file.isMapped ? 0 : file.file.bytes.count
-    for network in networks {
+    for network in snapshot.model.networks {
       weights += network.head.privateBytes
       if seen.insert(ObjectIdentifier(network.text)).inserted { weights += network.text.privateBytes }
-      if seen.insert(ObjectIdentifier(network.image)).inserted { weights += network.image.privateBytes }
+      if let image = network.image, seen.insert(ObjectIdentifier(image)).inserted {
+        weights += image.privateBytes
+      }
     }
     return Memory(
       mapped: file.file.isMapped ? file.file.bytes.count : 0, weights: weights,
-      candidates: snapshots.load().pools.reduce(0) { $0 + $1.byteCount }, scratch: engine.scratch.byteCount)
+      candidates: snapshot.pools.reduce(0) { $0 + $1.byteCount }, scratch: engine.scratch.byteCount)
   }
 }

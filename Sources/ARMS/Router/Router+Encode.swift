@@ -4,43 +4,48 @@ extension Router {
   /// Throws `invalidText`, `invalidArgument`, `outOfMemory`.
   public func encode(question: Query.Question) throws(ARMSError) -> EncodedQuestion {
     if case .encoded(let encoded) = question { return encoded }
-    let queries = [Query(question)]
-    return EncodedQuestion(
-      try distinct(networks.map(\.text)).map { (encoder) throws(ARMSError) in
-        try engine.execute { (execution) throws(ARMSError) in
-          let encoded = try queries.withViews { (views) throws(ARMSError) in
-            try encoder.encode(views, on: execution)
+    let (model, queries) = (snapshots.load().model, [Query(question)])
+    return try counters.countingErrors { () throws(ARMSError) in
+      EncodedQuestion(
+        try distinct(model.networks.map(\.text)).map { (encoder) throws(ARMSError) in
+          try engine.execute { (execution) throws(ARMSError) in
+            let encoded = try queries.withViews { (views) throws(ARMSError) in
+              try encoder.encode(views, on: execution)
+            }
+            let embedding = Array(UnsafeBufferPointer(start: encoded.pooled, count: encoder.width))
+            guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the question's embedding") }
+            return EncodedQuestion.Encoding(
+              encoder: encoder, embedding: embedding, tokens: encoded.tokens[0],
+              totalTokens: encoded.totals[0])
           }
-          let embedding = Array(UnsafeBufferPointer(start: encoded.pooled, count: encoder.width))
-          guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the question's embedding") }
-          return EncodedQuestion.Encoding(
-            encoder: encoder, embedding: embedding, tokens: encoded.tokens[0],
-            totalTokens: encoded.totals[0])
-        }
-      })
+        })
+    }
   }
 
-  /// Decodes, prepares and encodes an image once, to be routed with any number of times.
+  /// Decodes, prepares and encodes an image once, to be routed with any number of times. Without an image encoder
+  /// it is not looked at, and nothing encoded.
   ///
   /// Throws `invalidImage`, `limitExceeded`, `io`, `notFinite`, `invalidArgument`, `outOfMemory`.
   public func encode(image: ImageInput) throws(ARMSError) -> EncodedImage {
-    let queries = [Query(.text(""), images: [.input(image)])]
-    return EncodedImage(
-      try distinct(networks.map(\.image)).map { (encoder) throws(ARMSError) in
-        try engine.execute { (execution) throws(ARMSError) in
-          let encoded = try queries.withViews { (views) throws(ARMSError) in
-            try encoder.encode(
-              views, wantTokens: readsTokens(of: encoder), limits: limits, on: execution)
+    let (model, queries) = (snapshots.load().model, [Query(.text(""), images: [.input(image)])])
+    return try counters.countingErrors { () throws(ARMSError) in
+      EncodedImage(
+        try distinct(model.networks.compactMap(\.image)).map { (encoder) throws(ARMSError) in
+          try engine.execute { (execution) throws(ARMSError) in
+            let encoded = try queries.withViews { (views) throws(ARMSError) in
+              try encoder.encode(
+                views, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+            }
+            let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
+            guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }
+            return EncodedImage.Encoding(
+              encoder: encoder, embedding: embedding,
+              tokens: try encoded.tokens.map { (tokens) throws(ARMSError) in
+                try encoder.keep(tokens[0])
+              })
           }
-          let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
-          guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }
-          return EncodedImage.Encoding(
-            encoder: encoder, embedding: embedding,
-            tokens: try encoded.tokens.map { (tokens) throws(ARMSError) in
-              try encoder.keep(tokens[0])
-            })
-        }
-      })
+        })
+    }
   }
 
   /// The token ids of a text as the text encoder reads it, [CLS] and [SEP] included and truncated to its
@@ -55,24 +60,29 @@ extension Router {
     }
   }
 
-  /// Floats of a prepared image.
-  public var preparedCount: Int { networks[0].image.pixelCount }
+  /// Floats of a prepared image; 0 if the router has no image encoder.
+  public var preparedCount: Int { networks[0].image?.pixelCount ?? 0 }
 
-  /// Decodes, resizes, crops and normalises an image: `[3, imageSize, imageSize]`, ``preparedCount`` floats.
+  /// Decodes, resizes, crops and normalises an image.
   ///
-  /// Throws as ``encode(image:)``; `pixels` is then as it was.
-  public func prepare(_ image: ImageInput, into pixels: UnsafeMutablePointer<Float>) throws(ARMSError) {
-    let count = preparedCount
+  /// `body` is called once with the number of floats, `[3, imageSize, imageSize]`, before anything is computed, and
+  /// returns where they go, or nil to stop. Throws as ``encode(image:)``, `unsupported` without an image encoder, and
+  /// what `body` throws; nothing is written then.
+  public func prepare(
+    _ image: ImageInput, into body: (_ count: Int) throws(ARMSError) -> UnsafeMutablePointer<Float>?
+  ) throws(ARMSError) {
+    guard let encoder = networks[0].image else {
+      throw ARMSError(
+        .unsupported,
+        "this router has no image encoder to prepare images for; its queries' images are ignored")
+    }
+    let count = encoder.pixelCount
+    guard let pixels = try body(count) else { return }
     try engine.execute { (execution) throws(ARMSError) in
       let prepared = try execution.arena.allocate(Float.self, count)
-      try networks[0].image.preprocessor.prepare(image, limits: limits, into: prepared, in: execution.arena)
+      try encoder.preprocessor.prepare(image, limits: limits, into: prepared, in: execution.arena)
       pixels.update(from: prepared, count: count)
     }
-  }
-
-  /// Whether any head that stands on `encoder` reads image tokens.
-  func readsTokens(of encoder: ImageEncoder) -> Bool {
-    networks.contains { $0.image === encoder && $0.head.fusion == .patches }
   }
 
   static func damaged(_ what: String) -> ARMSError {

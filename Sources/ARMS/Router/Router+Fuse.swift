@@ -6,16 +6,21 @@ struct FusedQueries {
   let vectors: UnsafePointer<Float>
 }
 
-/// Runs the networks of a router over the same queries, encoding them once where encoders are shared.
+/// Runs the networks of a model over the same queries, encoding them once where encoders are shared.
 struct QueryFusion {
-  let router: Router
+  let model: RouterModel
+  let limits: ImageLimits
   let queries: UnsafeBufferPointer<QueryView>
   let execution: Execution
   private var questions: (encoder: TextEncoder, encoded: EncodedQuestions)?
   private var images: (encoder: ImageEncoder, encoded: EncodedImages)?
 
-  init(_ queries: UnsafeBufferPointer<QueryView>, router: Router, on execution: Execution) {
-    self.router = router
+  init(
+    _ queries: UnsafeBufferPointer<QueryView>, model: RouterModel, limits: ImageLimits,
+    on execution: Execution
+  ) {
+    self.model = model
+    self.limits = limits
     self.queries = queries
     self.execution = execution
   }
@@ -25,9 +30,11 @@ struct QueryFusion {
     let encoded = EncodedQueries(
       questions: try encodeQuestions(network.text), images: try encodeImages(network))
     let (count, head) = (queries.count, network.head)
+    let start = Counters.now
     let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
     let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)
     try head.forward(encoded.input(for: network), gate: gate, out: vectors, on: execution)
+    execution.counters.add(.head, nanoseconds: Counters.now &- start)
     return (FusedQueries(gate: UnsafePointer(gate), vectors: UnsafePointer(vectors)), encoded.questions)
   }
 
@@ -44,10 +51,13 @@ struct QueryFusion {
         .limitExceeded,
         "the query has \(query.images.count) images; this router takes \(network.head.maxImages) at most")
     }
-    if let images, images.encoder === network.image { return images.encoded }
-    let encoded = try network.image.encode(
-      queries, wantTokens: router.readsTokens(of: network.image), limits: router.limits, on: execution)
-    images = (network.image, encoded)
+    guard let encoder = network.image else {
+      return try EncodedImages(ignoring: queries.count, width: network.head.imageWidth, in: execution.arena)
+    }
+    if let images, images.encoder === encoder { return images.encoded }
+    let encoded = try encoder.encode(
+      queries, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+    images = (encoder, encoded)
     return encoded
   }
 }

@@ -2,7 +2,7 @@
 package struct MultiplyAdds: Sendable, Equatable {
   /// The whole text encoder, all tokens of its last block included.
   package let text: Int
-  /// The whole image encoder, for one image.
+  /// The whole image encoder, for one image; 0 if there is none.
   package let image: Int
 }
 
@@ -12,9 +12,12 @@ extension Router {
   /// Matrix products and attention; what the engine leaves out because nobody reads it is counted. Throws
   /// `invalidModel`.
   package func multiplyAdds(tokens: Int) throws(ARMSError) -> MultiplyAdds {
-    let text = try TransformerConfiguration(file, prefix: "arms.text")
-    let vision = try TransformerConfiguration(file, prefix: "arms.vision")
-    let image = networks[0].image
+    let model = snapshots.load().model
+    let text = try TransformerConfiguration(model.file, prefix: "arms.text")
+    guard let image = model.networks[0].image else {
+      return MultiplyAdds(text: text.multiplyAdds(rows: tokens), image: 0)
+    }
+    let vision = try TransformerConfiguration(model.file, prefix: "arms.vision")
     let patches = (image.tokenCount - 1) * 3 * image.patchSize * image.patchSize * image.patchWidth
     return MultiplyAdds(
       text: text.multiplyAdds(rows: tokens),

@@ -7,12 +7,14 @@ extension Router {
   /// Throws `noCandidates`, `missingValue`, `notFound` for a name that is allowed but not there, what the
   /// encodings throw, and `invalidArgument`.
   public func route(_ query: Query, _ options: RouteOptions = RouteOptions()) throws(ARMSError) -> Decision {
-    try [query].withViews { (views) throws(ARMSError) in
-      try engine.execute { (execution) throws(ARMSError) in
-        let allowed = try options.allowed.map { (names) throws(ARMSError) in
-          try execution.arena.names(names)
+    try measuringRoute { () throws(ARMSError) in
+      try [query].withViews { (views) throws(ARMSError) in
+        try engine.execute { (execution) throws(ARMSError) in
+          let allowed = try options.allowed.map { (names) throws(ARMSError) in
+            try execution.arena.names(names)
+          }
+          return Decision(try route(views, options, allowed: allowed, on: execution))
         }
-        return Decision(try route(views, options, allowed: allowed, on: execution))
       }
     }
   }
@@ -25,19 +27,40 @@ extension Router {
     _ queries: UnsafeBufferPointer<QueryView>, _ options: RouteOptions,
     allowed: UnsafeBufferPointer<NameBytes>?, on execution: Execution
   ) throws(ARMSError) -> DecisionView {
+    let decision = try decide(queries, options, allowed: allowed, on: execution)
+    count(decision)
+    return decision
+  }
+
+  private func count(_ decision: DecisionView) {
+    counters.add(.routes)
+    if decision.isChosen { decision.choice.add() } else { counters.add(.abstentions) }
+    if !decision.secondGate.isEmpty { counters.add(.secondRouter) }
+    if decision.tokens.read < decision.tokens.total { counters.add(.truncatedQuestions) }
+    if decision.ignoredImages { counters.add(.ignoredImages) }
+  }
+
+  private func decide(
+    _ queries: UnsafeBufferPointer<QueryView>, _ options: RouteOptions,
+    allowed: UnsafeBufferPointer<NameBytes>?, on execution: Execution
+  ) throws(ARMSError) -> DecisionView {
     try options.validate()
     let stages = try stages(options)
     var selection = try Selection(queries[0], options, allowed: allowed, stages, on: execution)
     let first = try selection.eligible(stages.first)
     let second = try stages.second.map { (stage) throws(ARMSError) in try selection.eligible(stage) }
     try selection.checkAllowed()
-    var fusion = QueryFusion(queries, router: self, on: execution)
+    var fusion = QueryFusion(queries, model: stages.first.snapshot.model, limits: limits, on: execution)
     if !first.isEmpty {
       try selection.add(stages.first, first, fusion: &fusion)
-      if let theta = theta(options), selection.staysInFirst(theta: theta) { return try selection.decision() }
+      if let theta = theta(options, stages.first), selection.staysInFirst(theta: theta) {
+        return try selection.decision()
+      }
     }
     if let stage = stages.second, let second, !second.isEmpty {
-      if stage.router !== self { fusion = QueryFusion(queries, router: stage.router, on: execution) }
+      if stage.snapshot !== stages.first.snapshot {
+        fusion = QueryFusion(queries, model: stage.snapshot.model, limits: limits, on: execution)
+      }
       try selection.add(stage, second, fusion: &fusion)
     }
     return try selection.decision()
@@ -46,25 +69,25 @@ extension Router {
   /// The pools in the order of the cascade: this file's, and another file's first if the options name one.
   private func stages(_ options: RouteOptions) throws(ARMSError) -> Stages {
     let snapshot = snapshots.load()
-    var second = networks.count > 1 ? Stage(1, self, snapshot, pool: 1) : nil
+    var second = snapshot.model.networks.count > 1 ? Stage(1, snapshot, pool: 1) : nil
     if let other = options.second {
       guard other !== self else {
         throw ARMSError(.invalidArgument, "the second router is the first one; name another, or none")
       }
-      second = Stage(1, other, other.snapshots.load(), pool: 0)
+      second = Stage(1, other.snapshots.load(), pool: 0)
     }
     if case .cascade = options.policy, second == nil {
       throw ARMSError(
         .invalidArgument,
         "the cascade needs a second router: name one in the options, or open a model file that holds two")
     }
-    return Stages(first: Stage(0, self, snapshot, pool: 0), second: second)
+    return Stages(first: Stage(0, snapshot, pool: 0), second: second)
   }
 
   /// The cascade's threshold; nil for another policy.
-  private func theta(_ options: RouteOptions) -> Float? {
+  private func theta(_ options: RouteOptions, _ first: Stage) -> Float? {
     guard case .cascade(let theta) = options.policy else { return nil }
-    return theta ?? defaultTheta
+    return theta ?? first.snapshot.model.defaultTheta
   }
 }
 

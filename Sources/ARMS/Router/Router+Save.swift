@@ -10,7 +10,7 @@ extension Router {
   public func save(to path: String) throws(ARMSError) {
     let snapshot = snapshots.load()
     var writer = GGUFWriter()
-    file.copyAll(into: &writer) { name in
+    snapshot.model.file.copyAll(into: &writer) { name in
       !Self.candidatePrefixes.contains { name.hasPrefix($0) }
     }
     for (number, pool) in snapshot.pools.enumerated() { pool.write(to: &writer, number: number) }

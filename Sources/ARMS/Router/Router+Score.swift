@@ -17,10 +17,12 @@ extension Router {
     _ queries: [Query], candidates names: [String]? = nil, output: ScoreOutput = .confidence,
     into body: (_ columns: Int) throws(ARMSError) -> UnsafeMutablePointer<Float>?
   ) throws(ARMSError) -> UInt64 {
-    try queries.withViews { (views) throws(ARMSError) in
-      try engine.execute { (execution) throws(ARMSError) in
-        let names = try names.map { (names) throws(ARMSError) in try execution.arena.names(names) }
-        return try score(views, candidates: names, output: output, on: execution, into: body)
+    try counters.countingErrors { () throws(ARMSError) in
+      try queries.withViews { (views) throws(ARMSError) in
+        try engine.execute { (execution) throws(ARMSError) in
+          let names = try names.map { (names) throws(ARMSError) in try execution.arena.names(names) }
+          return try score(views, candidates: names, output: output, on: execution, into: body)
+        }
       }
     }
   }
@@ -58,26 +60,29 @@ extension Router {
     }
     target.update(from: scores, count: count)
     extendLifetime(buffer)
+    counters.add(.scores)
+    counters.add(.scoredQueries, queries.count)
     return snapshot.generation
   }
 
   private func score(
-    _ queries: UnsafeBufferPointer<QueryView>, _ snapshot: CandidateSnapshot, _ columns: Columns?,
+    _ queries: UnsafeBufferPointer<QueryView>, _ snapshot: RouterSnapshot, _ columns: Columns?,
     into target: ScoreMatrix, on execution: Execution
   ) throws(ARMSError) {
-    var fusion = QueryFusion(queries, router: self, on: execution)
+    var fusion = QueryFusion(queries, model: snapshot.model, limits: limits, on: execution)
     var firstColumn = 0
     for (number, pool) in snapshot.pools.enumerated() {
       let isWanted = columns?.contains { $0.pool == number } ?? (pool.count > 0)
       guard isWanted else { continue }
-      let (fused, _) = try fusion.fuse(networks[number])
+      let network = snapshot.model.networks[number]
+      let (fused, _) = try fusion.fuse(network)
       let scratch = columns == nil ? nil : try execution.arena.allocate(Float.self, pool.count)
       for row in 0..<queries.count {
         let line = target.scores + row * target.columns
         // Without a choice of columns a pool's candidates follow one another in the line.
         let out = scratch ?? line + firstColumn
         try pool.score(
-          fused.vectors + row * pool.keyWidth, classifier: networks[number].head.classifier,
+          fused.vectors + row * pool.keyWidth, classifier: network.head.classifier,
           output: target.output, out: out, on: execution)
         guard let columns else { continue }
         for (column, place) in columns.enumerated() where place.pool == number {
@@ -97,9 +102,9 @@ private struct ScoreMatrix {
 }
 
 /// The candidates that are scored, if not all.
-private typealias Columns = UnsafeBufferPointer<CandidateSnapshot.Place>
+private typealias Columns = UnsafeBufferPointer<RouterSnapshot.Place>
 
-extension CandidateSnapshot {
+extension RouterSnapshot {
   /// The places of the named candidates, or of the enabled ones; nil if these are all. Throws `notFound`.
   fileprivate func columns(
     _ names: UnsafeBufferPointer<NameBytes>?, in arena: ScratchArena

@@ -2,8 +2,8 @@ import CThreading
 
 /// Chooses, per request, among vision-language models.
 ///
-/// A router may be used from any number of threads at once. Its candidates change by an atomic swap: calls
-/// in flight finish on what they began with.
+/// A router may be used from any number of threads at once. Its candidates and weights change by an atomic swap:
+/// calls in flight finish on what they began with.
 public final class Router: Sendable {
   /// How a model file is opened.
   public struct Options: Sendable {
@@ -24,13 +24,11 @@ public final class Router: Sendable {
   /// The most threads of a router.
   static let threadLimit = 1_024
 
-  let file: ModelFile
-  let networks: [RouterNetwork]
+  let snapshots: SnapshotCell<RouterSnapshot>
   let limits: ImageLimits
   let engine: Engine
-  let snapshots: SnapshotCell<CandidateSnapshot>
-  /// The theta of the cascade where the caller names none.
-  let defaultTheta: Float
+  /// Whether model files are copied into memory instead of mapped.
+  let copiesFiles: Bool
 
   /// Opens a model file.
   ///
@@ -43,31 +41,16 @@ public final class Router: Sendable {
       throw ARMSError(.invalidArgument, "the limits of an image must be above 0")
     }
     _ = Fork.epoch
-    let file = try ModelFile(path: path, copy: options.copy)
-    let networks = try RouterNetwork.all(of: file)
-    if networks.contains(where: \.needsBLAS) { try BLAS.load() }
-    let engine = Engine(threads: options.threads > 0 ? options.threads : Int(ct_usable_cores()))
-    self.file = file
-    self.networks = networks
-    self.engine = engine
+    engine = Engine(threads: options.threads > 0 ? options.threads : Int(ct_usable_cores()))
     limits = ImageLimits(maxBytes: options.maxImageBytes, maxPixels: options.maxImagePixels)
-    defaultTheta = try file.float("arms.cascade.theta", default: 0.5)
-    guard (0...1).contains(defaultTheta) else {
-      throw file.invalid("arms.cascade.theta is \(defaultTheta); 0 to 1 is wanted")
-    }
-    let pools = try networks.enumerated().map { (number, network) throws(ARMSError) in
-      try network.storedCandidates(in: file, number: number, on: engine)
-    }
-    snapshots = SnapshotCell(CandidateSnapshot(generation: 1, pools: pools))
-    try snapshots.load().checkNames(file)
+    copiesFiles = options.copy
+    snapshots = SnapshotCell(try RouterSnapshot(opening: path, copy: options.copy, on: engine))
   }
 }
 
-extension CandidateSnapshot {
-  /// Throws if a name stands twice.
-  fileprivate func checkNames(_ file: ModelFile) throws(ARMSError) {
-    guard places.count == count else {
-      throw file.invalid("holds two candidates of one name; names must be unique")
-    }
-  }
+extension Router {
+  /// The file of the present generation. Who reads more than this takes a snapshot.
+  var file: ModelFile { snapshots.load().model.file }
+  /// The networks of the present generation. Who reads more than these takes a snapshot.
+  var networks: [RouterNetwork] { snapshots.load().model.networks }
 }

@@ -12,7 +12,7 @@ struct EncodedQueries {
       count: questions.count, question: questions.pooled,
       image: images.pooled(or: network.head.noImage),
       imageStarts: readsTokens ? images.starts : nil, imageTokens: readsTokens ? images.tokens : nil,
-      tokensPerImage: network.image.tokenCount, noImageTokens: network.head.noImageTokens)
+      tokensPerImage: network.image?.tokenCount ?? 0, noImageTokens: network.head.noImageTokens)
   }
 }
 
@@ -60,9 +60,19 @@ struct EncodedImages {
   }
 }
 
-extension TextEncoder {
-  var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
+extension EncodedImages {
+  /// What a network without an image encoder reads: as if no query had an image.
+  init(ignoring queries: Int, width: Int, in arena: ScratchArena) throws(ARMSError) {
+    let starts = try arena.allocate(Int.self, queries + 1)
+    starts.update(repeating: 0, count: queries + 1)
+    let means = try arena.allocate(Float.self, queries * width)
+    self.init(
+      queries: queries, width: width, starts: UnsafePointer(starts), each: UnsafePointer(means), tokens: nil,
+      means: means)
+  }
+}
 
+extension TextEncoder {
   /// Tokenises and encodes the questions that are not encoded yet, without padding, and collects all.
   func encode(
     _ queries: UnsafeBufferPointer<QueryView>, on execution: Execution
@@ -77,6 +87,7 @@ extension TextEncoder {
     let places = try arena.allocate(Int.self, count)
     var fresh = 0
     starts[0] = 0
+    let start = Counters.now
     for (place, query) in queries.enumerated() {
       if case .encoded(let question) = query.question {
         try collect(question, into: result, at: place)
@@ -91,8 +102,11 @@ extension TextEncoder {
       starts[fresh] = starts[fresh - 1] + tokens
     }
     guard fresh > 0 else { return result }
+    execution.counters.add(.tokenize, nanoseconds: Counters.now &- start)
     let pooled = try arena.allocate(Float.self, fresh * width)
-    try encode(ids, Sequences(starts: UnsafePointer(starts), count: fresh), out: pooled, on: execution)
+    try execution.counters.measure(.text) { () throws(ARMSError) in
+      try encode(ids, Sequences(starts: UnsafePointer(starts), count: fresh), out: pooled, on: execution)
+    }
     for index in 0..<fresh {
       (result.pooled + places[index] * width).update(from: pooled + index * width, count: width)
     }
@@ -145,8 +159,6 @@ private struct FreshImage {
 }
 
 extension ImageEncoder {
-  var identity: EncoderIdentity { EncoderIdentity(hash: hash, instance: ObjectIdentifier(self)) }
-
   /// Images that run through the encoder together: their activations still fit the cache.
   private static let imagesPerPass = 8
 
@@ -199,11 +211,15 @@ extension ImageEncoder {
       let passTokens = wantTokens ? try arena.allocate(Float.self, count * tokenFloats) : nil
       for index in 0..<count {
         guard case .input(let input) = fresh[start + index].image.pointee else { continue }
-        try arena.scoped { () throws(ARMSError) in
-          try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+        try execution.counters.measure(.decode) { () throws(ARMSError) in
+          try arena.scoped { () throws(ARMSError) in
+            try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+          }
         }
       }
-      try encode(pixels, count: count, pooled: passPooled, tokens: passTokens, on: execution)
+      try execution.counters.measure(.image) { () throws(ARMSError) in
+        try encode(pixels, count: count, pooled: passPooled, tokens: passTokens, on: execution)
+      }
       for index in 0..<count {
         let place = fresh[start + index].place
         (pooled + place * width).update(from: passPooled + index * width, count: width)

@@ -1,16 +1,22 @@
 /// One router of the paper, `Φ` or `Θ`: encoders and head. Two that share encoders share the objects.
 final class RouterNetwork: Sendable {
   let text: TextEncoder
-  let image: ImageEncoder
+  /// nil if the router looks at no image: `g` is always what is learned for a query without one.
+  let image: ImageEncoder?
   let head: Head
 
-  init(text: TextEncoder, image: ImageEncoder, head: Head) {
+  init(text: TextEncoder, image: ImageEncoder?, head: Head) {
     self.text = text
     self.image = image
     self.head = head
   }
 
-  var needsBLAS: Bool { text.needsBLAS || image.needsBLAS || head.needsBLAS }
+  var needsBLAS: Bool { text.needsBLAS || image?.needsBLAS ?? false || head.needsBLAS }
+
+  /// What the image encoder made of those of a query; nothing if there is none, or if it made none of them.
+  func encodings(of images: [EncodedImage]) -> [EncodedImage.Encoding] {
+    image.map { encoder in images.compactMap { $0.encoding(of: encoder) } } ?? []
+  }
 }
 
 extension RouterNetwork {
@@ -25,16 +31,17 @@ extension RouterNetwork {
     _ file: ModelFile, key: String, prefix: String, sharing first: RouterNetwork?
   ) throws(ARMSError) {
     let text: TextEncoder
-    let image: ImageEncoder
+    let image: ImageEncoder?
     if let first, !file.has("\(key)text.block_count") {
       text = first.text
     } else {
       text = try TextEncoder(file, key: key, prefix: prefix)
     }
-    if let first, !file.has("\(key)vision.block_count") {
-      image = first.image
-    } else {
+    if file.has("\(key)vision.block_count") {
       image = try ImageEncoder(file, key: key, prefix: prefix)
+    } else {
+      // A router without an image encoder says how wide g is; a second that says nothing has the first's.
+      image = file.has("\(key)vision.projection_length") ? nil : first?.image
     }
     let head = try Head(file, key: key, prefix: prefix, text: text, image: image)
     self.init(text: text, image: image, head: head)

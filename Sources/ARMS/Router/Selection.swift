@@ -14,6 +14,7 @@ struct Selection {
     second: UnsafeBufferPointer<Float>(start: nil, count: 0)
   )
   private var tokens = (read: 0, total: 0)
+  private var ignoredImages = false
 
   /// Makes a selection without candidates; nil for `allowed` allows all.
   init(
@@ -72,6 +73,7 @@ struct Selection {
     _ stage: Stage, _ eligible: Eligible, fusion: inout QueryFusion
   ) throws(ARMSError) {
     let (fused, questions) = try fusion.fuse(stage.network)
+    if stage.network.image == nil, !query.images.isEmpty { ignoredImages = true }
     let logits = try execution.arena.allocate(Float.self, stage.pool.count)
     try stage.pool.score(
       fused.vectors, classifier: stage.network.head.classifier, output: .logit, out: logits, on: execution)
@@ -104,7 +106,7 @@ struct Selection {
     return DecisionView(
       stages: stages, ranking: ranking, isChosen: !(ranking[0].confidence < options.abstainBelow),
       rankedLimit: min(options.rankedLimit, ranking.count), gate: gates.first, secondGate: gates.second,
-      tokens: tokens)
+      tokens: tokens, ignoredImages: ignoredImages)
   }
 
   private func utility(of candidate: Candidate, _ confidence: Float) throws(ARMSError) -> Float {

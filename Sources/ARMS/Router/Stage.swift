@@ -2,17 +2,15 @@
 struct Stage {
   /// 0 for the first of the route, 1 for the second.
   let number: Int
-  let router: Router
-  let snapshot: CandidateSnapshot
+  let snapshot: RouterSnapshot
   let network: RouterNetwork
   let pool: CandidatePool
 
-  /// The pool `pool` of `router`, as its candidates are now.
-  init(_ number: Int, _ router: Router, _ snapshot: CandidateSnapshot, pool: Int) {
+  /// The network and pool `pool` of `snapshot`.
+  init(_ number: Int, _ snapshot: RouterSnapshot, pool: Int) {
     self.number = number
-    self.router = router
     self.snapshot = snapshot
-    network = router.networks[pool]
+    network = snapshot.model.networks[pool]
     self.pool = snapshot.pools[pool]
   }
 

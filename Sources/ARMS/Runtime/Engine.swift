@@ -1,16 +1,17 @@
 import CKernels
 
-/// The threads and the scratch memory of a router.
+/// The threads, the scratch memory and the counters of a router.
 final class Engine: Sendable {
   let pool: ThreadPool
   let scratch = ScratchPool()
+  let counters = Counters()
 
   init(threads: Int) { pool = ThreadPool(threads: threads) }
 
   /// Runs `body` with scratch memory of its own.
   func execute<R>(_ body: (Execution) throws(ARMSError) -> R) throws(ARMSError) -> R {
     try scratch.withArena { (arena) throws(ARMSError) in
-      try body(Execution(kernels: ck_kernels_best().pointee, pool: pool, arena: arena))
+      try body(Execution(kernels: ck_kernels_best().pointee, pool: pool, arena: arena, counters: counters))
     }
   }
 }

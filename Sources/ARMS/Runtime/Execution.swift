@@ -5,6 +5,7 @@ package struct Execution {
   let kernels: ck_kernels
   let pool: ThreadPool
   package let arena: ScratchArena
+  let counters: Counters
 
   /// Splits `rows` rows into pieces of at least `minimum` rows, two for each thread.
   func rowsPerPiece(_ rows: Int, minimum: Int) -> Int {

@@ -19,10 +19,10 @@ enum Fork {
   }
 }
 
-/// A lock for short critical sections that survives `fork()`.
+/// A lock that survives `fork()`: a holder that did not does not hold it in the child.
 ///
-/// It spins, then yields: what it guards takes well under a microsecond or is never contended. A holder that
-/// did not survive a fork does not hold it in the child.
+/// It spins, then yields, then sleeps: most of what it guards takes well under a microsecond, and what takes longer
+/// is seldom waited for.
 package struct ForkSafeLock: ~Copyable {
   // The epoch in the upper half, 1 in the lower while it is held.
   private let state = Atomic<UInt64>(0)
@@ -51,7 +51,7 @@ package struct ForkSafeLock: ~Copyable {
         return stale
       }
       spins += 1
-      if spins > 64 { sched_yield() }
+      if spins > 1_024 { usleep(100) } else if spins > 64 { sched_yield() }
     }
   }
 }

@@ -7,21 +7,21 @@ import Synchronization
 /// A reader announces itself, loads the reference, retains it and leaves: three atomic operations. A writer
 /// swaps the reference, then waits until no reader that could have loaded the old one is still between its
 /// load and its retain, and drops it.
-final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
+package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
   /// The bits of an unmanaged, retained reference.
   private let reference: Atomic<UInt>
   // Readers between announcement and departure: the fork epoch in the upper half, their number in the lower.
   private let readers = Atomic<UInt64>(0)
   private let writer = ForkSafeLock()
 
-  init(_ value: Value) {
+  package init(_ value: Value) {
     reference = Atomic(Self.retainedBits(of: value))
   }
 
   deinit { Self.object(of: reference.load(ordering: .acquiring))?.release() }
 
   /// The present value. Lock-free, from any thread.
-  func load() -> Value {
+  package func load() -> Value {
     announce()
     defer { readers.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
     while true {
@@ -32,14 +32,16 @@ final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
     }
   }
 
-  /// Replaces the value by what `change` makes of it. Writers wait for one another; if `change` throws, the
-  /// value stays.
-  func update<E: Error>(_ change: (Value) throws(E) -> Value) throws(E) {
+  /// Replaces the value by what `change` makes of it, and returns that. Writers wait for one another, however long
+  /// `change` takes; if it throws, the value stays.
+  @discardableResult
+  package func update<E: Error>(_ change: (Value) throws(E) -> Value) throws(E) -> Value {
     try writer.withLock { (_) throws(E) in
       let next = try change(load())
       let old = reference.exchange(Self.retainedBits(of: next), ordering: .sequentiallyConsistent)
       while present(readers.load(ordering: .sequentiallyConsistent)) { sched_yield() }
       Self.object(of: old)?.release()
+      return next
     }
   }
 

@@ -32,7 +32,7 @@ extension HeadTrainer {
   /// `notFinite` when the loss is no number any more, and as ``validate(_:)``. What was learned before stays.
   @discardableResult
   package func train(
-    _ samples: [TrainingSample], validation: [TrainingSample] = [],
+    _ samples: [EncodedSample], validation: [EncodedSample] = [],
     progress: (HeadTrainingProgress) -> Bool = { _ in true }
   ) throws(ARMSError) -> [HeadMetrics] {
     guard !samples.isEmpty else {
@@ -76,7 +76,7 @@ extension HeadTrainer {
   }
 
   /// Measures the present parameters on samples. Throws as ``validate(_:)``, and `invalidArgument` for none.
-  package func evaluate(_ samples: [TrainingSample]) throws(ARMSError) -> HeadMetrics {
+  package func evaluate(_ samples: [EncodedSample]) throws(ARMSError) -> HeadMetrics {
     guard !samples.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no sample to measure on; one at least is wanted")
     }
@@ -104,8 +104,8 @@ private struct MetricSums {
   var outcomes = 0
   var chosenCorrectly = 0
 
-  mutating func add(_ known: [Outcome], logits: UnsafePointer<Float>, _ function: OutcomeLoss) {
-    var best: Outcome?
+  mutating func add(_ known: [EncodedOutcome], logits: UnsafePointer<Float>, _ function: OutcomeLoss) {
+    var best: EncodedOutcome?
     for outcome in known {
       let logit = logits[outcome.candidate]
       let weight = Double(function.weight(of: outcome))

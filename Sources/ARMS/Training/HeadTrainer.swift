@@ -112,7 +112,7 @@ package final class HeadTrainer {
 
   /// Checks samples against the router. Throws `invalidArgument`, `notFound`, `notFinite` or `limitExceeded`,
   /// naming the sample.
-  package func validate(_ samples: [TrainingSample]) throws(ARMSError) {
+  package func validate(_ samples: [EncodedSample]) throws(ARMSError) {
     for (number, sample) in samples.enumerated() {
       try sample.validate(number: number, network: network, candidates: pool.count)
     }
@@ -123,7 +123,7 @@ package final class HeadTrainer {
   ///
   /// The gradients of the samples' questions and images go to the places of `wanted`, in the order of `places`.
   package func computeGradients(
-    _ samples: [TrainingSample], at places: ArraySlice<Int>, wanted: HeadInputGradients = HeadInputGradients()
+    _ samples: [EncodedSample], at places: ArraySlice<Int>, wanted: HeadInputGradients = HeadInputGradients()
   ) throws(ARMSError) -> Double {
     let totalWeight = loss.totalWeight(samples, at: places)
     var sum = 0.0
@@ -178,7 +178,8 @@ extension HeadInputGradients {
   /// Moves on to the places behind so many queries and images.
   fileprivate mutating func advance(queries: Int, images: Int, _ network: RouterNetwork) {
     question = question.map { $0 + queries * network.text.width }
-    image = image.map { $0 + queries * network.image.width }
-    tokens = tokens.map { $0 + images * network.image.tokenCount * network.image.patchWidth }
+    image = image.map { $0 + queries * network.head.imageWidth }
+    guard let encoder = network.image else { return }
+    tokens = tokens.map { $0 + images * encoder.tokenCount * encoder.patchWidth }
   }
 }

@@ -38,9 +38,12 @@ package final class ImageEncoderTrainer {
     guard router.networks.indices.contains(number) else {
       throw ARMSError(.invalidArgument, "router is \(number); this file holds \(router.networks.count)")
     }
+    guard let own = router.networks[number].image else {
+      throw ARMSError(.invalidArgument, "router \(number) has no image encoder to train")
+    }
     try BLAS.load()
     let isSecond = number == 1 && router.file.has("arms.second.vision.block_count")
-    parameters = try ParameterSet(router.networks[number].image.parameters)
+    parameters = try ParameterSet(own.parameters)
     encoder = try ImageEncoder(
       ModelFile(keysOf: router.file, tensors: parameters.tensors), key: isSecond ? "arms.second." : "arms.",
       prefix: isSecond ? "second." : "")

@@ -10,7 +10,7 @@ struct OutcomeLoss {
   static let unbalanced = OutcomeLoss(classWeights: (1, 1))
 
   /// Weights with which both labels count as much over all of `samples`; as they are if there is only one.
-  static func balanced(over samples: [TrainingSample]) -> OutcomeLoss {
+  static func balanced(over samples: [EncodedSample]) -> OutcomeLoss {
     var (negative, positive) = (0.0, 0.0)
     for sample in samples {
       for outcome in sample.outcomes {
@@ -27,12 +27,12 @@ struct OutcomeLoss {
   }
 
   /// The weight of an outcome.
-  func weight(of outcome: Outcome) -> Float {
+  func weight(of outcome: EncodedOutcome) -> Float {
     outcome.weight * (outcome.label == 1 ? classWeights.positive : classWeights.negative)
   }
 
   /// The weights of the samples at `places` together.
-  func totalWeight(_ samples: [TrainingSample], at places: some Sequence<Int>) -> Double {
+  func totalWeight(_ samples: [EncodedSample], at places: some Sequence<Int>) -> Double {
     places.reduce(0) { total, place in samples[place].outcomes.reduce(total) { $0 + Double(weight(of: $1)) } }
   }
 

@@ -1,12 +1,12 @@
 /// Samples as the head reads them, in the memory of one pass.
 struct TrainingBatch {
   let input: HeadInput
-  let samples: [TrainingSample]
+  let samples: [EncodedSample]
   let places: ArraySlice<Int>
 
   /// Gathers the samples at `places`. Images are read where they are; `head` gives what stands for none.
   init(
-    _ samples: [TrainingSample], at places: ArraySlice<Int>, network: RouterNetwork, head: Head,
+    _ samples: [EncodedSample], at places: ArraySlice<Int>, network: RouterNetwork, head: Head,
     in arena: ScratchArena
   ) throws(ARMSError) {
     let count = places.count
@@ -25,19 +25,19 @@ struct TrainingBatch {
           (question + row * questionWidth).update(from: start, count: questionWidth)
         }
       }
-      let images = sample.images.compactMap { $0.encoding(of: network.image) }
+      let images = network.encodings(of: sample.images)
       Self.pool(images, or: head.noImage, width: imageWidth, into: pooled + row * imageWidth)
       for (number, image) in images.enumerated() {
         if let buffer = image.tokens {
           tokens[starts[row] + number] = UnsafePointer(buffer.pointer(to: Float.self))
         }
       }
-      starts[row + 1] = starts[row] + sample.images.count
+      starts[row + 1] = starts[row] + images.count
     }
     let readsTokens = head.fusion == .patches
     input = HeadInput(
       count: count, question: question, image: pooled, imageStarts: UnsafePointer(starts),
-      imageTokens: readsTokens ? UnsafePointer(tokens) : nil, tokensPerImage: network.image.tokenCount,
+      imageTokens: readsTokens ? UnsafePointer(tokens) : nil, tokensPerImage: network.image?.tokenCount ?? 0,
       noImageTokens: head.noImageTokens)
     self.samples = samples
     self.places = places
@@ -59,7 +59,7 @@ struct TrainingBatch {
   }
 
   /// The outcomes of the batch with their row.
-  func forEachOutcome(_ body: (_ row: Int, _ outcome: Outcome) -> Void) {
+  func forEachOutcome(_ body: (_ row: Int, _ outcome: EncodedOutcome) -> Void) {
     for (row, place) in places.enumerated() {
       for outcome in samples[place].outcomes { body(row, outcome) }
     }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* Loads OpenBLAS once: the library that the environment variable ARMS_OPENBLAS names, else
- * libopenblas.so.0, libopenblas.so, libscipy_openblas.so. Returns NULL when it is there, else one line
+ * libscipy_openblas.so, libopenblas.so.0, libopenblas.so. Returns NULL when it is there, else one line
  * of text in static storage that says what was tried. Thread safe. */
 const char *blas_load(void);
 
@@ -14,7 +14,7 @@ const char *blas_load(void);
  * `transpose_a` or `transpose_b` is not 0, so that a is stored [k, m] or b [n, k]. c is not read if beta is 0.
  * Only after blas_load() gave NULL. Thread safe: OpenBLAS's own threads are never used. Their number is one
  * setting for the whole process, they cannot be shared between callers, and a fork() that meets them at work can
- * hang. */
+ * hang. A fork() waits for the products under way, so that a child finds no lock of OpenBLAS taken. */
 void blas_sgemm(int transpose_a, int transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                 int ldb, float beta, float *c, int ldc);
 

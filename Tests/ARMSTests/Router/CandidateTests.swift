@@ -175,7 +175,8 @@ import Testing
     let (network, pool) = (router.networks[0], router.snapshots.load().pools[0])
     try router.engine.execute { (execution) throws(ARMSError) in
       let (fused, _) = try [query].withViews { (views) throws(ARMSError) in
-        var fusion = QueryFusion(views, router: router, on: execution)
+        var fusion = QueryFusion(
+          views, model: router.snapshots.load().model, limits: router.limits, on: execution)
         return try fusion.fuse(network)
       }
       for pick in picks {

@@ -107,6 +107,9 @@ final class EditedModel {
   /// The floats of a tensor of the fixture.
   func floats(_ name: String) throws -> [Float] { elements(try #require(source.tensor(name)), Float.self) }
 
+  /// The shape of a tensor of the fixture.
+  func shape(_ name: String) throws -> [Int] { try #require(source.tensor(name)).shape }
+
   /// Adds the head as a second router's, which shares the encoders. Its gate prefers the last expert.
   func addSecondRouter() throws {
     let headKeys = [

@@ -20,7 +20,7 @@ struct DoubleHead {
   }
 
   /// The central difference of the loss by one weight.
-  mutating func slope(_ name: String, _ place: Int, _ samples: [TrainingSample]) -> Double {
+  mutating func slope(_ name: String, _ place: Int, _ samples: [EncodedSample]) -> Double {
     let step = 1e-5
     let value = weights[name, default: []][place]
     weights[name]?[place] = value + step
@@ -32,7 +32,7 @@ struct DoubleHead {
   }
 
   /// The weighted mean of the binary cross-entropy.
-  func loss(_ samples: [TrainingSample]) -> Double {
+  func loss(_ samples: [EncodedSample]) -> Double {
     var (sum, weight) = (0.0, 0.0)
     for sample in samples {
       let logits = logits(of: sample)
@@ -46,7 +46,7 @@ struct DoubleHead {
     return sum / weight
   }
 
-  private func logits(of sample: TrainingSample) -> [Double] {
+  private func logits(of sample: EncodedSample) -> [Double] {
     let question = sample.question.embedding.map(Double.init)
     var pooled = weights["no_image.pooled", default: []]
     if !sample.images.isEmpty {
@@ -89,15 +89,15 @@ struct DoubleHead {
     return p
   }
 
-  private func tokens(of sample: TrainingSample) -> [[Double]] {
+  private func tokens(of sample: EncodedSample) -> [[Double]] {
     guard head.fusion == .patches else { return [] }
     if sample.images.isEmpty { return [weights["no_image.tokens", default: []]] }
     let index = weights["image_index.weight", default: []]
     return sample.images.enumerated().flatMap { number, image -> [[Double]] in
       let encoding = image.encodings[0]
       guard let buffer = encoding.tokens else { return [] }
-      let (width, values) = (encoding.encoder.patchWidth, buffer.pointer(to: Float.self))
-      return (0..<encoding.encoder.tokenCount).map { token in
+      let (width, values) = (encoding.patchWidth, buffer.pointer(to: Float.self))
+      return (0..<encoding.tokenCount).map { token in
         (0..<width).map { Double(values[token * width + $0]) + index[number * width + $0] }
       }
     }

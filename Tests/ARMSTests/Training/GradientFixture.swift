@@ -42,17 +42,17 @@ struct GradientFixture: Decodable, CustomTestStringConvertible {
   var fixture: ModelFixture { ModelFixture.named(model) }
 
   /// The samples, with the features that PyTorch read.
-  func trainingSamples(_ router: Router) throws -> [TrainingSample] {
+  func trainingSamples(_ router: Router) throws -> [EncodedSample] {
     let fixture = fixture
     return try samples.map { sample in
-      TrainingSample(
+      EncodedSample(
         question: EncodedQuestion([
           .init(
             encoder: router.networks[0].text, embedding: fixture.questions[sample.question].embedding,
             tokens: 1, totalTokens: 1)
         ]),
         images: try sample.images.map { try fixture.encodedImage($0, router) },
-        outcomes: sample.outcomes.map { Outcome(candidate: Int($0[0]), label: $0[1], weight: $0[2]) })
+        outcomes: sample.outcomes.map { EncodedOutcome(candidate: Int($0[0]), label: $0[1], weight: $0[2]) })
     }
   }
 }
@@ -64,7 +64,8 @@ extension ModelFixture {
     let tokens = try AlignedBuffer(Float.self, count: values.count, purpose: "tokens")
     tokens.pointer(to: Float.self).update(from: values, count: values.count)
     return EncodedImage([
-      .init(encoder: router.networks[0].image, embedding: images[number].embedding, tokens: tokens)
+      .init(
+        encoder: try #require(router.networks[0].image), embedding: images[number].embedding, tokens: tokens)
     ])
   }
 }

@@ -52,7 +52,7 @@ import Testing
     options.samplesPerPass = samplesPerPass
     let trainer = try HeadTrainer(router, options: options)
     let samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
-    let (text, image) = (trainer.network.text, trainer.network.image)
+    let (text, image) = (trainer.network.text, try #require(trainer.network.image))
     var question = [Float](repeating: 9, count: 2 * text.width)
     var pooled = [Float](repeating: 9, count: 2 * image.width)
     var tokens = [Float](repeating: 9, count: 2 * image.tokenCount * image.patchWidth)
@@ -66,7 +66,7 @@ import Testing
       }
     }
     let reference = try DoubleHead(trainer)
-    func check(_ gradient: Float, _ change: (inout [TrainingSample], Float) throws -> Void) rethrows {
+    func check(_ gradient: Float, _ change: (inout [EncodedSample], Float) throws -> Void) rethrows {
       // A float's step: the reference takes its inputs as floats.
       let step: Float = 0x1p-10
       var (above, below) = (samples, samples)
@@ -141,7 +141,7 @@ import Testing
   }
 }
 
-extension [TrainingSample] {
+extension [EncodedSample] {
   /// The places of all samples.
   var places: ArraySlice<Int> { Array<Int>(indices)[...] }
 }

@@ -7,7 +7,7 @@ import Testing
 
   static func setUp(
     _ options: HeadTrainingOptions = HeadTrainingOptions(), threads: Int = 2
-  ) throws -> (HeadTrainer, [TrainingSample]) {
+  ) throws -> (HeadTrainer, [EncodedSample]) {
     let fixture = try #require(fixture)
     let router = try fixture.fixture.router(threads: threads)
     return (try HeadTrainer(router, options: options), try fixture.trainingSamples(router))
@@ -125,7 +125,7 @@ import Testing
     #expect(abs(weights[0, default: 0] - weights[1, default: 1]) <= 1e-5)
     let positive = samples.map { sample in
       var sample = sample
-      sample.outcomes = sample.outcomes.map { Outcome(candidate: $0.candidate, label: 1) }
+      sample.outcomes = sample.outcomes.map { EncodedOutcome(candidate: $0.candidate, label: 1) }
       return sample
     }
     #expect(OutcomeLoss.balanced(over: positive).classWeights == (1, 1))
@@ -135,7 +135,7 @@ import Testing
     let (trainer, samples) = try Self.setUp(Self.options)
     let positive = samples.map { sample in
       var sample = sample
-      sample.outcomes = sample.outcomes.map { Outcome(candidate: $0.candidate, label: 1) }
+      sample.outcomes = sample.outcomes.map { EncodedOutcome(candidate: $0.candidate, label: 1) }
       return sample
     }
     try trainer.train(positive)
@@ -153,7 +153,7 @@ import Testing
 
   @Test func refusesSamplesThatMakeNoSense() throws {
     let (trainer, samples) = try Self.setUp()
-    func refusal(_ change: (inout TrainingSample) -> Void) -> ARMSError? {
+    func refusal(_ change: (inout EncodedSample) -> Void) -> ARMSError? {
       var changed = samples
       change(&changed[3])
       let error = failure { try trainer.train(changed) }

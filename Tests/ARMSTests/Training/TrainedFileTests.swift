@@ -100,7 +100,7 @@ import Testing
     #expect(SmallFloat.bfloat16(.infinity) == nil)
   }
 
-  private func query(_ sample: TrainingSample) -> Query {
+  private func query(_ sample: EncodedSample) -> Query {
     Query(.encoded(sample.question), images: sample.images.map { .encoded($0) })
   }
 }

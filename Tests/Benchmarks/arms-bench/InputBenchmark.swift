@@ -14,7 +14,7 @@ struct InputBenchmark {
     for exact in [false, true] {
       let input = ImageInput(.encoded(image), exact: exact)
       let timings = try Timings(seconds: seconds) { () throws(ARMSError) in
-        try router.prepare(input, into: pixels)
+        try router.prepare(input) { _ in pixels }
       }
       table.add([.text(exact ? "decode at full size and prepare" : "decode and prepare")] + timings.cells)
     }

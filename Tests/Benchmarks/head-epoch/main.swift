@@ -13,7 +13,7 @@ func seconds() -> Double {
 }
 
 /// Samples of eight questions and images in turn, each with an outcome of every candidate.
-func samples(_ router: Router, count: Int, candidates: Int) throws -> [TrainingSample] {
+func samples(_ router: Router, count: Int, candidates: Int) throws -> [EncodedSample] {
   let questions = try (0..<8).map { number in
     try router.encode(question: .text("what is the value \(number) of the chart"))
   }
@@ -22,9 +22,9 @@ func samples(_ router: Router, count: Int, candidates: Int) throws -> [TrainingS
     return try pixels.withUnsafeBufferPointer { try router.encode(image: ImageInput(.prepared($0))) }
   }
   return (0..<count).map { number in
-    TrainingSample(
+    EncodedSample(
       question: questions[number % 8], images: [images[number / 8 % 8]],
-      outcomes: (0..<candidates).map { Outcome(candidate: $0, label: Float((number + $0) % 2)) })
+      outcomes: (0..<candidates).map { EncodedOutcome(candidate: $0, label: Float((number + $0) % 2)) })
   }
 }
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from transformers import (
 )
 from typer.testing import CliRunner
 
+import arms
 from arms.convert import ConversionError, Fusion, Head, HeadConfig, WeightType, convert_checkpoints
 from arms.convert.command import register
 from arms.convert.quantize import PackedMatrix, unpack
@@ -726,3 +728,42 @@ def test_command(checkpoints: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
     assert "hidden_act" in result.output
+
+
+@pytest.mark.parametrize("fusion", [Fusion.CONCAT, Fusion.POOLED])
+@pytest.mark.parametrize("kind", [WeightType.F32, WeightType.INT8])
+def test_a_router_without_an_image_encoder(
+    saved: Path, tmp_path: Path, fusion: Fusion, kind: WeightType
+) -> None:
+    output = tmp_path / "text.gguf"
+    convert_checkpoints(
+        saved / "bert", None, output, replace(HEAD, fusion=fusion), weight_type=kind
+    )
+    assert not any(name.startswith("v.") for name in tensors(output))
+    with arms.Router(output) as router:
+        info = router.info
+        assert (info.image_size, info.image_tokens, info.patch_width) == (0, 0, 0)
+        router.candidates.add([arms.Candidate(name="a"), arms.Candidate(name="b")])
+        image = np.zeros((20, 30, 3), np.uint8)
+        blind, plain = router.route(image, "chart"), router.route(None, "chart")
+        assert blind.confidence == plain.confidence
+        assert (blind.images_ignored, plain.images_ignored) == (True, False)
+        assert router.route(router.encode_image(image), "chart").images_ignored
+        assert router.encode_image(image).embedding.shape == (0,)
+        with pytest.raises(arms.UnsupportedError, match="image encoder"):
+            router.prepare_image(image)
+
+
+def test_without_an_image_encoder_concat_is_the_default(saved: Path, tmp_path: Path) -> None:
+    output = tmp_path / "text.gguf"
+    app = typer.Typer()
+    register(app)
+    result = CliRunner().invoke(app, ["--text", str(saved / "bert"), "-o", str(output)])
+    assert result.exit_code == 0, result.output
+    with arms.Router(output) as router:
+        assert router.info.fusion is arms.Fusion.CONCAT
+    refused = CliRunner().invoke(
+        app, ["--text", str(saved / "bert"), "-o", str(output), "--fusion", "patches"]
+    )
+    assert refused.exit_code == 1
+    assert "image encoder" in refused.output

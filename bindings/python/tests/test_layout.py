@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arms import Fusion, Head, Output, Policy, Status, _ffi
+from arms import Fusion, Head, Output, Policy, Stage, Status, _ffi
 from conftest import REPOSITORY
 
 HEADER = REPOSITORY / "include" / "arms.h"
@@ -18,8 +18,11 @@ TEXT = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.DOTALL)
 
 STRUCTS: dict[str, type[Structure]] = {
     "arms_open_options": _ffi.OpenOptions,
+    "arms_reload_options": _ffi.ReloadOptions,
     "arms_router_info": _ffi.RouterInfo,
     "arms_memory": _ffi.Memory,
+    "arms_histogram": _ffi.Histogram,
+    "arms_metrics": _ffi.Metrics,
     "arms_candidate": _ffi.Candidate,
     "arms_candidate_info": _ffi.CandidateInfo,
     "arms_image_input": _ffi.ImageInput,
@@ -28,6 +31,14 @@ STRUCTS: dict[str, type[Structure]] = {
     "arms_decision": _ffi.Decision,
     "arms_ranked": _ffi.Ranked,
     "arms_score_options": _ffi.ScoreOptions,
+}
+CONSTANTS = {
+    "ARMS_ABI_VERSION": _ffi.ABI_VERSION,
+    "ARMS_NAME_CAPACITY": _ffi.NAME_CAPACITY,
+    "ARMS_EXPERT_CAPACITY": _ffi.EXPERT_CAPACITY,
+    "ARMS_STATUS_CAPACITY": _ffi.STATUS_CAPACITY,
+    "ARMS_STAGE_CAPACITY": _ffi.STAGE_CAPACITY,
+    "ARMS_HISTOGRAM_BUCKETS": _ffi.HISTOGRAM_BUCKETS,
 }
 SCALARS = {
     "void": None,
@@ -76,7 +87,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
             lines.append(
                 f'printf("{struct}.{field}:size %zu\\n", sizeof((({struct} *)0)->{field}));'
             )
-    for constant in ("ARMS_ABI_VERSION", "ARMS_NAME_CAPACITY", "ARMS_EXPERT_CAPACITY"):
+    for constant in CONSTANTS:
         lines.append(f'printf("{constant} %zu\\n", (size_t){constant});')
     source = folder / "layout.c"
     body = "\n".join(lines)
@@ -103,9 +114,7 @@ def test_structs_have_the_layout_of_the_header(name: str, layout: dict[str, int]
 
 
 def test_constants_are_those_of_the_header(layout: dict[str, int]) -> None:
-    assert layout["ARMS_ABI_VERSION"] == _ffi.ABI_VERSION
-    assert layout["ARMS_NAME_CAPACITY"] == _ffi.NAME_CAPACITY
-    assert layout["ARMS_EXPERT_CAPACITY"] == _ffi.EXPERT_CAPACITY
+    assert {name: layout[name] for name in CONSTANTS} == CONSTANTS
 
 
 def test_enumerations_are_those_of_the_header() -> None:
@@ -118,7 +127,10 @@ def test_enumerations_are_those_of_the_header() -> None:
         "arms_head": {f"ARMS_HEAD_{member.name}": member.number for member in Head},
         "arms_policy": {f"ARMS_POLICY_{member.name}": member.number for member in Policy},
         "arms_score_output": {f"ARMS_SCORE_{member.name}": member.number for member in Output},
+        "arms_log_level": {"ARMS_LOG_ERROR": 1, "ARMS_LOG_INFO": 2},
+        "arms_stage": {f"ARMS_STAGE_{member.name}": member.number for member in Stage},
         "arms_open_flag": constants("OPEN_"),
+        "arms_reload_flag": constants("RELOAD_"),
         "arms_candidate_flag": constants("CANDIDATE_"),
         "arms_image_format": constants("IMAGE_", without="EXACT"),
         "arms_image_flag": constants("IMAGE_EXACT"),

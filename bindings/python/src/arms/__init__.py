@@ -36,6 +36,8 @@ from arms.errors import (
     UnsupportedError,
 )
 from arms.images import Image, Images
+from arms.log import log_to
+from arms.metrics import Histogram, RouterMetrics, Stage
 from arms.options import Fusion, Head, Output, Policy
 from arms.query import Query, Question
 from arms.router import Router, RouterInfo, RouterMemory
@@ -57,6 +59,7 @@ __all__ = [
     "FileError",
     "Fusion",
     "Head",
+    "Histogram",
     "Image",
     "ImageError",
     "Images",
@@ -78,10 +81,13 @@ __all__ = [
     "Router",
     "RouterInfo",
     "RouterMemory",
+    "RouterMetrics",
+    "Stage",
     "Status",
     "TextError",
     "UnsupportedError",
     "abi_version",
     "kernel_isa",
     "library_version",
+    "log_to",
 ]

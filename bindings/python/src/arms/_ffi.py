@@ -19,7 +19,17 @@ NAME_CAPACITY = 96
 EXPERT_CAPACITY = 32
 """The most experts that a router may have."""
 
+STATUS_CAPACITY = 32
+"""Statuses whose errors are counted."""
+
+STAGE_CAPACITY = 8
+"""Stages whose times may be counted."""
+
+HISTOGRAM_BUCKETS = 48
+"""Buckets of a histogram."""
+
 OPEN_COPY = 1
+RELOAD_KEEP_CANDIDATES = 1
 CANDIDATE_DISABLED = 1
 CANDIDATE_HAS_COST = 2
 CANDIDATE_HAS_LATENCY = 4
@@ -33,6 +43,7 @@ IMAGE_EXACT = 1
 DECISION_ABSTAINED = 1
 DECISION_QUESTION_TRUNCATED = 2
 DECISION_SECOND_ROUTER = 4
+DECISION_IMAGES_IGNORED = 8
 
 U32 = Annotated[int, ctypes.c_uint32]
 I32 = Annotated[int, ctypes.c_int32]
@@ -70,6 +81,14 @@ class OpenOptions(Structure):
 
 
 @_laid_out
+class ReloadOptions(Structure):
+    """``arms_reload_options``."""
+
+    struct_size: U32
+    flags: U32
+
+
+@_laid_out
 class RouterInfo(Structure):
     """``arms_router_info``."""
 
@@ -101,6 +120,33 @@ class Memory(Structure):
     weight_bytes: U64
     candidate_bytes: U64
     scratch_bytes: U64
+
+
+@_laid_out
+class Histogram(Structure):
+    """``arms_histogram``."""
+
+    count: U64
+    nanoseconds: U64
+    buckets: Annotated[Array[ctypes.c_uint64], ctypes.c_uint64 * HISTOGRAM_BUCKETS]
+
+
+@_laid_out
+class Metrics(Structure):
+    """``arms_metrics``."""
+
+    struct_size: U32
+    stage_count: U32
+    routes: U64
+    scores: U64
+    scored_queries: U64
+    abstentions: U64
+    second_router: U64
+    truncated_questions: U64
+    ignored_images: U64
+    reloads: U64
+    errors: Annotated[Array[ctypes.c_uint64], ctypes.c_uint64 * STATUS_CAPACITY]
+    stages: Annotated[Array[Histogram], Histogram * STAGE_CAPACITY]
 
 
 @_laid_out
@@ -140,6 +186,7 @@ class CandidateInfo(Structure):
     max_images: I32
     router: U32
     reserved: U32
+    chosen: U64
 
 
 @_laid_out
@@ -263,11 +310,16 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "arms_abi_version": (ctypes.c_uint32, []),
     "arms_version": (_String, []),
     "arms_kernel_isa": (_String, []),
+    # The callback is an address, so that NULL can be given as well.
+    "arms_log_set": (None, [ctypes.c_void_p, ctypes.c_void_p]),
     "arms_router_open": (_Status, [_String, POINTER(OpenOptions), POINTER(_Handle), _Error]),
     "arms_router_free": (None, [_Handle]),
     "arms_router_save": (_Status, [_Handle, _String, _Error]),
+    "arms_router_reload": (_Status, [_Handle, _String, POINTER(ReloadOptions), _Error]),
     "arms_router_describe": (_Status, [_Handle, POINTER(RouterInfo), _Error]),
     "arms_router_memory": (_Status, [_Handle, POINTER(Memory), _Error]),
+    "arms_router_metrics": (_Status, [_Handle, POINTER(Metrics), _Error]),
+    "arms_histogram_bound": (ctypes.c_uint64, [ctypes.c_uint32]),
     "arms_candidates_add": (_Status, [_Handle, POINTER(Candidate), _Count, _Error]),
     "arms_candidates_update": (_Status, [_Handle, POINTER(Candidate), _Count, _Error]),
     "arms_candidates_remove": (_Status, [_Handle, _Strings, _Count, _Error]),

@@ -104,6 +104,9 @@ class CandidateInfo:
         Whether it can be chosen.
     router
         0 for the first router's pool, 1 for the second's.
+    chosen
+        Routes that chose it since it was added, or the router opened. Two that differ in nothing
+        else are equal.
     """
 
     name: str
@@ -115,6 +118,7 @@ class CandidateInfo:
     max_images: int | None = None
     enabled: bool = True
     router: int = 0
+    chosen: int = field(default=0, compare=False)
 
 
 class Candidates(Mapping[str, CandidateInfo]):
@@ -369,6 +373,7 @@ def _info(entry: _ffi.CandidateInfo) -> CandidateInfo:
         max_images={0: None, -1: 0}.get(entry.max_images, entry.max_images),
         enabled=not entry.flags & _ffi.CANDIDATE_DISABLED,
         router=entry.router,
+        chosen=entry.chosen,
     )
 
 

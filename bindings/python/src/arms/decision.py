@@ -72,8 +72,10 @@ class Decision:
         Tokens before truncation.
     truncated
         Whether the question had more tokens than the encoder takes.
+    images_ignored
+        Whether the query has images, and a router that took part has no image encoder.
     generation
-        Generation of the candidates that were compared.
+        Generation of the weights and candidates that decided.
     """
 
     name: str | None
@@ -88,6 +90,7 @@ class Decision:
     question_tokens: int
     question_tokens_total: int
     truncated: bool
+    images_ignored: bool
     generation: int
 
     def __repr__(self) -> str:
@@ -123,5 +126,6 @@ def decision_of(decision: _ffi.Decision, ranked: Iterable[_ffi.Ranked]) -> Decis
         question_tokens=decision.question_tokens,
         question_tokens_total=decision.question_tokens_total,
         truncated=bool(decision.flags & _ffi.DECISION_QUESTION_TRUNCATED),
+        images_ignored=bool(decision.flags & _ffi.DECISION_IMAGES_IGNORED),
         generation=decision.generation,
     )

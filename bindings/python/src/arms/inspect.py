@@ -21,7 +21,7 @@ _REQUIRED: Final = (
     "arms.fusion",
     "arms.head",
     "arms.text.block_count",
-    "arms.vision.block_count",
+    "arms.vision.projection_length",
 )
 _FORMAT_VERSION: Final = 1
 

@@ -20,6 +20,7 @@ from arms.decision import Decision, decision_of
 from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import BufferTooSmallError, InvalidArgumentError
 from arms.images import Image, Images, image_input
+from arms.metrics import RouterMetrics, metrics_of
 from arms.options import Fusion, Head, Output, Policy
 from arms.query import Question, fill
 
@@ -44,11 +45,12 @@ class RouterInfo:
     image_width
         d_v: of a pooled image.
     patch_width
-        d_p: of an image token.
+        d_p: of an image token; 0 without an image encoder.
     image_tokens
-        Image tokens of one image, CLS included.
+        Image tokens of one image, CLS included; 0 without an image encoder.
     image_size
-        Side of the prepared square image, in pixels.
+        Side of the prepared square image, in pixels; 0 if the router has no image encoder, and so
+        ignores the images of its queries.
     max_images
         Images that a query may have.
     max_question_tokens
@@ -62,7 +64,7 @@ class RouterInfo:
     candidate_count
         Candidates, disabled ones included.
     generation
-        Grows with every change of the candidates.
+        Grows with every change of the candidates or weights.
     """
 
     fusion: Fusion
@@ -162,11 +164,8 @@ class Router(Handle):
         call(library().arms_router_open, encoded, ctypes.byref(options), ctypes.byref(address))
         super().__init__(address.value or 0, "arms_router_free")
         self.path = os.fspath(path)
-        """The path that the router was opened from."""
+        """The path that the weights were read from last."""
         self._candidates = Candidates(self)
-        info = self.info
-        self._image_size = info.image_size
-        self._max_question_tokens = info.max_question_tokens
 
     @property
     def candidates(self) -> Candidates:
@@ -208,6 +207,13 @@ class Router(Handle):
             scratch_bytes=memory.scratch_bytes,
         )
 
+    @property
+    def metrics(self) -> RouterMetrics:
+        """What the router has done, as of now; nobody who routes waits for it."""
+        metrics = _ffi.new(_ffi.Metrics)
+        call(library().arms_router_metrics, self._pointer(), ctypes.byref(metrics))
+        return metrics_of(metrics)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the router and its present candidates as a model file.
 
@@ -224,6 +230,41 @@ class Router(Handle):
         """
         encoded = c_path(path, "the model's path")
         call(library().arms_router_save, self._pointer(), encoded)
+
+    def reload(
+        self, path: str | os.PathLike[str] | None = None, *, keep_candidates: bool = False
+    ) -> None:
+        """Replace weights and candidates by those of a model file, in one step, under load.
+
+        Calls in flight finish on what they began with. The file passes every check of opening one,
+        and its weights answer a query, before they serve; a file that fails leaves the old one
+        serving. Never write to a model file that is in use: write another and rename it over the
+        old one, as `save` does.
+
+        Parameters
+        ----------
+        path
+            The model file; `None` for the one at `path`, which another has replaced meanwhile.
+        keep_candidates
+            Keep the present candidates with their costs, latencies and limits. What is learned of
+            them comes from the file, where it has one of that name and profile.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be opened or read.
+        InvalidModelError
+            If it is no model file, is damaged, or contradicts itself.
+        InvalidArgumentError
+            If a candidate cannot be kept: its embedding was given, and has another width.
+        """
+        chosen = self.path if path is None else path
+        encoded = c_path(chosen, "the model's path")
+        options = _ffi.new(
+            _ffi.ReloadOptions, flags=_ffi.RELOAD_KEEP_CANDIDATES if keep_candidates else 0
+        )
+        call(library().arms_router_reload, self._pointer(), encoded, ctypes.byref(options))
+        self.path = os.fspath(chosen)
 
     def route(
         self,
@@ -474,17 +515,24 @@ class Router(Handle):
             If the image cannot be used.
         """
         described, _owner = image_input(image, exact=exact)
-        pixels = np.empty((3, self._image_size, self._image_size), np.float32)
-        required = ctypes.c_size_t()
-        call(
-            library().arms_image_prepare,
-            self._pointer(),
-            ctypes.byref(described),
-            floats(pixels),
-            pixels.size,
-            ctypes.byref(required),
-        )
-        return pixels
+        while True:
+            size = self.info.image_size
+            # Never empty: a NULL buffer would ask for the number alone.
+            pixels = np.empty((3, max(size, 1), max(size, 1)), np.float32)
+            required = ctypes.c_size_t()
+            try:
+                call(
+                    library().arms_image_prepare,
+                    self._pointer(),
+                    ctypes.byref(described),
+                    floats(pixels),
+                    pixels.size,
+                    ctypes.byref(required),
+                )
+            except BufferTooSmallError:
+                continue  # Another thread reloaded in between.
+            if required.value == pixels.size:
+                return pixels
 
     def tokenize(self, text: str) -> NDArray[np.int32]:
         """Return the token ids of a text as the text encoder reads it.
@@ -505,19 +553,23 @@ class Router(Handle):
             If the text has no UTF-8 encoding.
         """
         encoded = utf8(text, "the text")
-        tokens = np.empty(self._max_question_tokens, np.int32)
-        count = ctypes.c_size_t()
-        call(
-            library().arms_text_tokenize,
-            self._pointer(),
-            encoded,
-            len(encoded),
-            tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-            tokens.size,
-            ctypes.byref(count),
-            None,
-        )
-        return tokens[: count.value].copy()
+        while True:
+            tokens = np.empty(self.info.max_question_tokens, np.int32)
+            count = ctypes.c_size_t()
+            try:
+                call(
+                    library().arms_text_tokenize,
+                    self._pointer(),
+                    encoded,
+                    len(encoded),
+                    tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
+                    tokens.size,
+                    ctypes.byref(count),
+                    None,
+                )
+            except BufferTooSmallError:
+                continue  # Another thread reloaded in between.
+            return tokens[: count.value].copy()
 
     def __repr__(self) -> str:
         if self.closed:

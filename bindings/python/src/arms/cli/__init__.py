@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from arms import ArmsError, __version__, inspect
-from arms.cli import candidates, route, score
+from arms.cli import candidates, data, evaluate, plot, route, score
 from arms.convert import command as convert
 
 app = typer.Typer(
@@ -26,7 +26,7 @@ app = typer.Typer(
         '  arms route router.gguf chart.png "Which year had the highest sales?"'
     ),
 )
-for command in (route, score, candidates, inspect, convert):
+for command in (route, score, candidates, data, evaluate, plot, inspect, convert):
     command.register(app)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from arms.convert.checkpoint import Checkpoint
 from arms.convert.errors import ConversionError
 from arms.convert.head import Fusion, Head, HeadConfig, make_head
-from arms.convert.model_file import Kind, Part, WeightType, string, write_model
+from arms.convert.model_file import Kind, Part, WeightType, string, u32, write_model
 from arms.convert.quantize import balance_layer_norm
 from arms.convert.text import read_text_encoder
 from arms.convert.vision import read_image_encoder
@@ -21,33 +21,47 @@ __all__ = [
     "WeightType",
     "assemble",
     "convert_checkpoints",
+    "default_head",
     "save",
 ]
 
 
+TEXT_ONLY_IMAGE_WIDTH = 16
+"""d_v of a router without an image encoder, whose g is always one learned vector."""
+
+
 def assemble(
     text: str | Path,
-    image: str | Path,
+    image: str | Path | None,
     head: HeadConfig | None = None,
     *,
     seed: int = 0,
     context_length: int | None = None,
 ) -> Part:
-    """Read two encoders and make a fresh head for them, in memory and in float32.
+    """Read the encoders and make a fresh head for them, in memory and in float32.
 
     Parameters are those of `convert_checkpoints`.
     """
-    config = head or HeadConfig()
+    config = head or default_head(image is not None)
     part = read_text_encoder(Checkpoint(text), context_length)
-    part.update(read_image_encoder(Checkpoint(image)))
+    if image is None:
+        if config.fusion is Fusion.PATCHES:
+            raise ConversionError(
+                "fusion patches needs an image encoder: give an image checkpoint, or choose "
+                "concat or pooled"
+            )
+        part.keys["arms.vision.projection_length"] = u32(TEXT_ONLY_IMAGE_WIDTH)
+        patch_width = 0
+    else:
+        part.update(read_image_encoder(Checkpoint(image)))
+        patch_width = part.keys["arms.vision.embedding_length"].value
     text_width = part.keys["arms.text.embedding_length"].value
     image_width = part.keys["arms.vision.projection_length"].value
-    patch_width = part.keys["arms.vision.embedding_length"].value
     part.update(make_head(config, text_width, image_width, patch_width, seed))
     record = {
         "created_by": "arms convert",
         "text": Path(text).resolve().name,
-        "image": Path(image).resolve().name,
+        "image": None if image is None else Path(image).resolve().name,
         "seed": seed,
         "epochs": 0,
     }
@@ -55,9 +69,14 @@ def assemble(
     return part
 
 
+def default_head(sees_images: bool) -> HeadConfig:
+    """Return the head that is made where none is asked for."""
+    return HeadConfig() if sees_images else HeadConfig(fusion=Fusion.CONCAT)
+
+
 def convert_checkpoints(
     text: str | Path,
-    image: str | Path,
+    image: str | Path | None,
     output: str | Path,
     head: HeadConfig | None = None,
     *,
@@ -68,16 +87,18 @@ def convert_checkpoints(
 ) -> None:
     """Convert a text and an image encoder to one model file with a fresh, untrained head.
 
+    Without an image encoder the router decides by the question alone, and ignores images.
+
     Parameters
     ----------
     text
         Directory of a BERT or DistilBERT checkpoint in Hugging Face's layout.
     image
-        Directory of a CLIP checkpoint in Hugging Face's layout.
+        Directory of a CLIP checkpoint in Hugging Face's layout; `None` for no image encoder.
     output
         The model file. It is replaced in one step, or left as it is if anything fails.
     head
-        Sizes and settings of the head.
+        Sizes and settings of the head; without an image encoder its fusion must not be patches.
     weight_type
         The type of the matrices and of the token table.
     seed
@@ -93,7 +114,8 @@ def convert_checkpoints(
         If a checkpoint is damaged or not supported; the message names the file and the field.
     """
     part = assemble(text, image, head, seed=seed, context_length=context_length)
-    title = name or f"{Path(text).resolve().name} + {Path(image).resolve().name}"
+    names = [Path(path).resolve().name for path in (text, image) if path is not None]
+    title = name or " + ".join(names)
     save(part, output, title, weight_type)
 
 
@@ -113,8 +135,10 @@ def save(
 
 def _refuse_key_layout(part: Part) -> None:
     """Refuse key matrices whose heads would share a block of 16 output channels."""
+    if not any(parameter.kind is Kind.KEY for parameter in part.parameters.values()):
+        return
     width = part.keys["arms.vision.embedding_length"].value
-    if width % 16 and any(parameter.kind is Kind.KEY for parameter in part.parameters.values()):
+    if width % 16:
         raise ConversionError(
             "int8 with fusion patches needs an image encoder whose hidden_size "
             f"is a multiple of 16, not {width}"
@@ -123,7 +147,8 @@ def _refuse_key_layout(part: Part) -> None:
 
 def _balance_image_encoder(part: Part) -> None:
     """Make the inputs of the image encoder's layers fit int8; see `arms.convert.quantize`."""
-    for block in range(part.keys["arms.vision.block_count"].value):
+    blocks = part.keys.get("arms.vision.block_count")
+    for block in range(blocks.value if blocks else 0):
         for norm, readers in (("ln1", ("attn_q", "attn_k", "attn_v")), ("ln2", ("ffn_up",))):
             weight, bias = f"v.blk.{block}.{norm}.weight", f"v.blk.{block}.{norm}.bias"
             matrices = [f"v.blk.{block}.{reader}.weight" for reader in readers]

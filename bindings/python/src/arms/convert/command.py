@@ -7,16 +7,32 @@ from typing import Annotated
 
 import typer
 
-from arms.convert import ConversionError, Fusion, Head, HeadConfig, WeightType, convert_checkpoints
+from arms.convert import (
+    ConversionError,
+    Fusion,
+    Head,
+    HeadConfig,
+    WeightType,
+    convert_checkpoints,
+    default_head,
+)
 
 _DEFAULTS = HeadConfig()
 
 
 def convert(
     text: Annotated[Path, typer.Option(help="Directory of a BERT or DistilBERT checkpoint.")],
-    image: Annotated[Path, typer.Option(help="Directory of a CLIP checkpoint.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
-    fusion: Annotated[Fusion, typer.Option(help="What the experts attend to.")] = _DEFAULTS.fusion,
+    image: Annotated[
+        Path | None,
+        typer.Option(help="Directory of a CLIP checkpoint; without one images are ignored."),
+    ] = None,
+    fusion: Annotated[
+        Fusion | None,
+        typer.Option(
+            help="What the experts attend to; by default patches, or concat without images."
+        ),
+    ] = None,
     head: Annotated[Head, typer.Option(help="How the cosine becomes a logit.")] = _DEFAULTS.head,
     weight_type: Annotated[
         WeightType, typer.Option("--type", help="Type of the matrices and the token table.")
@@ -48,9 +64,12 @@ def convert(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
 ) -> None:
-    """Make a model file from a text and an image checkpoint, with a fresh head to be trained."""
+    """Make a model file from a text and an image checkpoint, with a fresh head to be trained.
+
+    Without an image checkpoint the router decides by the question alone.
+    """
     config = HeadConfig(
-        fusion=fusion,
+        fusion=fusion or default_head(image is not None).fusion,
         head=head,
         experts=experts,
         attention_heads=attention_heads,

@@ -1,5 +1,5 @@
-/// What is known of one candidate's answer to a query.
-package struct Outcome: Sendable, Equatable {
+/// An outcome as training reads it: its candidate by place, not by name.
+package struct EncodedOutcome: Sendable, Equatable {
   /// The candidate's place among the trained router's candidates.
   package var candidate: Int
   /// 1 if it answered correctly, 0 if not.
@@ -17,23 +17,23 @@ package struct Outcome: Sendable, Equatable {
 
 /// A query after the frozen encoders, encoded once for all epochs, with the outcomes that are known: those of
 /// other candidates are masked.
-package struct TrainingSample: Sendable {
+package struct EncodedSample: Sendable {
   /// `q`
   package var question: EncodedQuestion
   /// `g` and `X` of each image.
   package var images: [EncodedImage]
   /// Each candidate at most once.
-  package var outcomes: [Outcome]
+  package var outcomes: [EncodedOutcome]
 
   /// Makes a sample of what ``Router/encode(question:)`` and ``Router/encode(image:)`` gave.
-  package init(question: EncodedQuestion, images: [EncodedImage] = [], outcomes: [Outcome]) {
+  package init(question: EncodedQuestion, images: [EncodedImage] = [], outcomes: [EncodedOutcome]) {
     self.question = question
     self.images = images
     self.outcomes = outcomes
   }
 }
 
-extension TrainingSample {
+extension EncodedSample {
   /// Throws, naming the sample, if it is not of this network's encoders or has an impossible outcome.
   func validate(number: Int, network: RouterNetwork, candidates: Int) throws(ARMSError) {
     func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
@@ -51,7 +51,8 @@ extension TrainingSample {
         .limitExceeded, "it has \(images.count) images; the router takes \(network.head.maxImages) at most")
     }
     for image in images {
-      guard let image = image.encoding(of: network.image) else {
+      guard let encoder = network.image else { break }
+      guard let image = image.encoding(of: encoder) else {
         throw fail(
           .invalidArgument, "an image was encoded by another image encoder; encode it with this router")
       }

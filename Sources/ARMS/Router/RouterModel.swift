@@ -1,0 +1,26 @@
+/// A model file and the networks that were read from it: all of a router but its candidates. Immutable.
+final class RouterModel: Sendable {
+  let file: ModelFile
+  /// The first router's network, and the second's if the file holds a cascade.
+  let networks: [RouterNetwork]
+  /// The theta of the cascade where the caller names none.
+  let defaultTheta: Float
+
+  /// Opens a model file, mapped or copied into memory.
+  ///
+  /// Throws `io`, `invalidModel`, `unsupported` or `outOfMemory`.
+  init(path: String, copy: Bool) throws(ARMSError) {
+    file = try ModelFile(path: path, copy: copy)
+    networks = try RouterNetwork.all(of: file)
+    if networks.contains(where: \.needsBLAS) { try BLAS.load() }
+    defaultTheta = try file.float("arms.cascade.theta", default: 0.5)
+    guard (0...1).contains(defaultTheta) else {
+      throw file.invalid("arms.cascade.theta is \(defaultTheta); 0 to 1 is wanted")
+    }
+  }
+
+  /// Whether any head that stands on `encoder` reads image tokens.
+  func readsTokens(of encoder: ImageEncoder) -> Bool {
+    networks.contains { $0.image === encoder && $0.head.fusion == .patches }
+  }
+}

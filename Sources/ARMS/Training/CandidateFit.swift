@@ -1,0 +1,118 @@
+import Glibc
+
+/// Learns what is a candidate's own, its residual `delta_j` and its offset `beta_j`, from a few outcomes. All
+/// that it shares with others, encoders and head, stays.
+///
+/// It minimises `sum w bce(t_ij, y) + strength / 8 (a² |delta|² / |m|² + (beta - beta_0)²)`: binary cross-entropy,
+/// and a prior that counts as much as `strength` outcomes (see ``Calibration``); `a` is the larger of 1 and alpha,
+/// as a logit changes by about `a |delta| / |m|`. Without outcomes the sentence and the usual offset remain.
+struct CandidateFit {
+  /// `W_m`, `[r, d_t]`.
+  let weight: [Double]
+  /// `m_j`, `[d_t]`.
+  let embedding: [Double]
+  /// What becomes a logit of a cosine.
+  let head: Head
+  let cosineEpsilon: Double
+  /// `beta_0`: the mean of the candidates that were trained.
+  let usualOffset: Double
+  /// Outcomes that the prior counts as.
+  var strength = 8.0
+
+  /// From a cosine to a logit, as ``Classifier/Logit`` does.
+  enum Head {
+    case paper(least: Double, largest: Double)
+    case scaled(alpha: Double)
+  }
+
+  /// Outcomes: a row of `vectors`, `[outcomes, r]`, normalised, a label and a weight each.
+  struct Outcomes {
+    var vectors: [Double] = []
+    var labels: [Double] = []
+    var weights: [Double] = []
+  }
+
+  private var width: Int { embedding.count }
+  private var sharedWidth: Int { weight.count / width }
+
+  /// The most likely `delta_j`, `[d_t]`, and `beta_j`.
+  func fit(_ outcomes: Outcomes) -> (delta: [Double], beta: Double) {
+    let start = [Double](repeating: 0, count: width) + [usualOffset]
+    let best = LBFGS().minimum(of: { loss(outcomes, $0, gradient: &$1) }, from: start)
+    return (Array(best.dropLast()), best[width])
+  }
+
+  /// The loss at `x`, `[delta; beta]`, and its gradient.
+  func loss(_ outcomes: Outcomes, _ x: [Double], gradient: inout [Double]) -> Double {
+    let key = multiply(sum(embedding, x))
+    let norm = key.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    let divisor = max(norm, cosineEpsilon)
+    let beta = x[width]
+    var loss = penalty(x, gradient: &gradient)
+    // The gradient of the key over the divisor, and its part along the key, which the norm takes away.
+    var direction = [Double](repeating: 0, count: sharedWidth)
+    var along = 0.0
+    for row in outcomes.labels.indices {
+      let start = row * sharedWidth
+      var cosine = 0.0
+      for column in 0..<sharedWidth { cosine += outcomes.vectors[start + column] * key[column] }
+      cosine /= divisor
+      let (logit, slope) = logit(cosine, beta)
+      let (label, weight) = (outcomes.labels[row], outcomes.weights[row])
+      loss += weight * (max(logit, 0) - logit * label + log1p(exp(-abs(logit))))
+      let error = weight * (1 / (1 + exp(-logit)) - label)
+      if case .scaled = head { gradient[width] += error }
+      for column in 0..<sharedWidth {
+        direction[column] += error * slope * outcomes.vectors[start + column]
+      }
+      along += error * slope * cosine
+    }
+    if norm < cosineEpsilon { along = 0 }
+    for row in 0..<sharedWidth {
+      let value = (direction[row] - along * key[row] / divisor) / divisor
+      for column in 0..<width { gradient[column] += value * weight[row * width + column] }
+    }
+    return loss
+  }
+
+  private func penalty(_ x: [Double], gradient: inout [Double]) -> Double {
+    let square = embedding.reduce(0) { $0 + $1 * $1 }
+    let scale: Double
+    switch head {
+    case .paper: scale = 1
+    case .scaled(let alpha): scale = max(1, alpha * alpha)
+    }
+    let residual = strength / 4 * scale / max(square, 1e-12)
+    var loss = 0.0
+    for column in 0..<width {
+      loss += residual * x[column] * x[column] / 2
+      gradient[column] = residual * x[column]
+    }
+    let offset = x[width] - usualOffset
+    gradient[width] = strength / 4 * offset
+    return loss + strength / 8 * offset * offset
+  }
+
+  /// The logit, and its slope over the cosine.
+  private func logit(_ cosine: Double, _ beta: Double) -> (value: Double, slope: Double) {
+    switch head {
+    case .paper(let least, let largest):
+      guard cosine > least else { return (atanh(least), 0) }
+      guard cosine < largest else { return (atanh(largest), 0) }
+      return (atanh(cosine), 1 / (1 - cosine * cosine))
+    case .scaled(let alpha):
+      return (alpha * cosine + beta, alpha)
+    }
+  }
+
+  /// `W_m x`
+  private func multiply(_ x: [Double]) -> [Double] {
+    (0..<sharedWidth).map { row in
+      var sum = 0.0
+      for column in 0..<width { sum += weight[row * width + column] * x[column] }
+      return sum
+    }
+  }
+
+  private func sum(_ x: [Double], _ y: [Double]) -> [Double] { x.indices.map { x[$0] + y[$0] } }
+}

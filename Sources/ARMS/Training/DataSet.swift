@@ -1,0 +1,126 @@
+/// Samples to train on and to evaluate with. It only grows, and holds copies of what it is given.
+///
+/// Samples of one query are joined: the same bytes of the question and the same images, given in the same way. So
+/// a log may be appended row by row, and a query is encoded once for all its outcomes. An image that many
+/// queries share is kept once.
+///
+/// Safe to use from any number of threads at once. A training run reads what was appended before it began.
+public final class DataSet: @unchecked Sendable {
+  // The contents are touched under the lock only; that is why @unchecked holds.
+  private let lock = ForkSafeLock()
+  private var contents = Contents()
+
+  /// Makes an empty data set.
+  public init() {}
+
+  /// Appends samples, all or none.
+  ///
+  /// Throws `invalidArgument`, `notFinite`, and `alreadyExists` for a second outcome of a candidate for one
+  /// query; the message names the sample and the field.
+  public func append(_ samples: [Sample]) throws(ARMSError) {
+    for (index, sample) in samples.enumerated() { try sample.validate("samples[\(index)]") }
+    // Hashed before the lock is taken.
+    let queries = samples.map { SampleQuery($0) }
+    try withContents { (contents) throws(ARMSError) in
+      guard let contents else {
+        throw ARMSError(
+          .unsupported,
+          "another thread was changing the data set when this process was forked; make a new one")
+      }
+      try contents.checkCandidates(of: samples, queries)
+      contents.join(samples, queries)
+    }
+  }
+
+  /// Queries: samples of one query count once.
+  public var count: Int { withContents { $0?.samples.count ?? 0 } }
+
+  /// Outcomes of all queries.
+  public var outcomeCount: Int { withContents { $0?.outcomeCount ?? 0 } }
+
+  /// The samples, joined, in the order in which their queries first came. A later one may add outcomes to a
+  /// sample, but moves none.
+  public var samples: [Sample] { withContents { $0?.samples ?? [] } }
+
+  /// Runs `body` with the contents, alone; with nil if a thread that did not survive a fork left them half
+  /// changed.
+  private func withContents<R, E: Error>(_ body: (Contents?) throws(E) -> R) throws(E) -> R {
+    try lock.withLock { (stale) throws(E) in
+      if stale {
+        // Half changed memory cannot be released.
+        _ = Unmanaged.passRetained(contents)
+        contents = Contents()
+        contents.isLost = true
+      }
+      return try body(contents.isLost ? nil : contents)
+    }
+  }
+}
+
+/// What a data set holds.
+private final class Contents {
+  var samples: [Sample] = []
+  var outcomeCount = 0
+  var isLost = false
+  /// The sample of each query.
+  private var places: [SampleQuery: Int] = [:]
+  private var images: Set<Sample.Image> = []
+
+  /// Throws if a candidate has an outcome for the same query already, here or among `samples`.
+  func checkCandidates(of samples: [Sample], _ queries: [SampleQuery]) throws(ARMSError) {
+    var fresh: [SampleQuery: Set<String>] = [:]
+    for (index, (sample, query)) in zip(samples, queries).enumerated() {
+      let known = places[query].map { self.samples[$0].outcomes } ?? []
+      for (number, outcome) in sample.outcomes.enumerated() {
+        guard fresh[query, default: []].insert(outcome.candidate).inserted,
+          !known.contains(where: { $0.candidate == outcome.candidate })
+        else {
+          throw ARMSError(
+            .alreadyExists,
+            "samples[\(index)].outcomes[\(number)] is the second of \(quoted(outcome.candidate)) "
+              + "for the question \(quoted(sample.question)); give one outcome a candidate and query")
+        }
+      }
+    }
+  }
+
+  /// Appends samples that were checked.
+  func join(_ samples: [Sample], _ queries: [SampleQuery]) {
+    for (sample, query) in zip(samples, queries) {
+      outcomeCount += sample.outcomes.count
+      if let place = places[query] {
+        self.samples[place].outcomes += sample.outcomes
+        continue
+      }
+      var sample = sample
+      sample.images = sample.images.map { images.insert($0).memberAfterInsert }
+      places[SampleQuery(sample)] = self.samples.count
+      self.samples.append(sample)
+    }
+  }
+}
+
+/// A question and its images, equal to another when the bytes are: a `String` alone is also equal to another
+/// spelling in Unicode, which a tokenizer may read differently.
+private struct SampleQuery: Hashable {
+  private let question: String
+  private let images: [Sample.Image]
+  private let hash: Int
+
+  init(_ sample: Sample) {
+    var text = sample.question
+    var hasher = Hasher()
+    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    question = text
+    images = sample.images
+    hasher.combine(images)
+    hash = hasher.finalize()
+  }
+
+  static func == (left: SampleQuery, right: SampleQuery) -> Bool {
+    left.hash == right.hash && left.question.utf8.elementsEqual(right.question.utf8)
+      && left.images == right.images
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+}

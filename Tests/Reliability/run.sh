@@ -1,0 +1,50 @@
+#!/bin/sh
+# What hosts do to the library, and what it does to them in the long run.
+#
+# usage: run.sh [LIBRARY] [SECONDS]   .build/release/libarms.so of this checkout, and 120, if not given
+#
+# PYTHON names a Python with the packages of Tests/requirements.txt, python3 if not given.
+set -u
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(CDPATH='' cd -- "$here/../.." && pwd)
+library=${1:-$root/.build/release/libarms.so}
+seconds=${2:-120}
+models=$root/Tests/Fixtures/models
+passed=0 failed=0
+if [ ! -f "$library" ]; then
+  printf "run.sh: there is no library '%s'; build it with 'swift build -c release --product arms'\n" \
+    "$library" >&2
+  exit 1
+fi
+work=$(mktemp -d)
+trap 'rm -rf -- "$work"' EXIT
+mkdir "$work/save"
+cp "$library" "$work/libarms.so.0"
+ln -s libarms.so.0 "$work/libarms.so"
+
+# one COMMAND...
+one() {
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+for program in hosts soak; do
+  ${CC:-cc} -std=gnu11 -O1 -Wall -Wextra -Werror -I"$root/include" "$here/$program.c" -o "$work/$program" \
+    -L"$work" -Wl,--as-needed -larms -Wl,-rpath,"$work" -ldl -lpthread || exit 1
+done
+# The hosts of the Turkish locale, whether the machine has it or not.
+localedef -i tr_TR -f UTF-8 "$work/tr_TR.UTF-8" 2> "$work/log" || cat "$work/log"
+LOCPATH=$work
+export LOCPATH
+
+small=$models/bert-patches-paper-int8.gguf other=$models/bert-pooled-scaled.gguf
+# Float weights go through OpenBLAS, int8 weights do not.
+one "$work/hosts" "$work/libarms.so.0" "$small"
+one "$work/hosts" "$work/libarms.so.0" "$other"
+one env ARMS_LIBRARY="$work/libarms.so.0" PYTHONPATH="$root/bindings/python/src" \
+  "${PYTHON:-python3}" -m pytest -q -p no:cacheprovider "$here"
+one "$work/soak" kill "$small" "$work/save" 200
+one "$work/soak" handles "$small" 10000
+one "$work/soak" mixed "$small" "$other" 16 "$seconds" 20000
+one "$work/soak" routes "$small" 1000000
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

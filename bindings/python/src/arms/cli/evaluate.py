@@ -1,0 +1,252 @@
+"""``arms evaluate``: measure a router on data whose outcomes are known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from arms import InvalidArgumentError, Router
+from arms.cli.tables import console
+
+if TYPE_CHECKING:
+    from arms.evaluation.outcomes import Floats, Outcomes
+    from arms.evaluation.scoring import Scored
+
+_DATA = "Data"
+_STATISTICS = "Statistics"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The model file.", show_default=False)
+    ],
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA",
+            help="Records, as [bold]arms data[/bold] makes them: files, folders or patterns.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Evaluate on the queries of this split. Default: test, where records have splits.",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    training: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--training",
+            help="Records to fit the baselines on; can be repeated. Default: the split train.",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with one group a line: evaluate on these, fit the baselines on the rest.",
+            show_default=False,
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(help="Fit kNN, logistic and MLP routers to compare with."),
+    ] = True,
+    embeddings: Annotated[
+        str,
+        typer.Option(
+            help="What the baselines see of a query: [bold]text[/bold], [bold]image[/bold] or "
+            "[bold]both[/bold], from this router's own encoders."
+        ),
+    ] = "text",
+    replicates: Annotated[
+        int, typer.Option(min=2, help="Bootstrap replicates.", rich_help_panel=_STATISTICS)
+    ] = 1000,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the bootstrap.", rich_help_panel=_STATISTICS)
+    ] = 0,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Decode large JPEGs at full size.")
+    ] = False,
+    threads: Annotated[
+        int, typer.Option(min=0, help="Threads to use; 0: all cores of this process.")
+    ] = 0,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write a report with the plots in it.", show_default=False),
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the queries' vectors (.npz), for [bold]arms plot projection[/bold].",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure what a router gains, with standard errors, and say plainly whether it does.
+
+    Queries are judged by the models that the data and the router share.
+    Training queries fit the baselines and tell the strongest model; no
+    group may be in both parts.
+
+      arms evaluate router.gguf m2.jsonl.gz --html report.html
+
+      arms evaluate router.gguf test.jsonl --training train.jsonl --json > evaluation.json
+    """
+    from arms.evaluation import evaluate as evaluated
+    from arms.evaluation import to_json
+    from arms.evaluation.report import html_report, terminal_report
+    from arms.evaluation.scoring import common_models, priced_by
+
+    if embeddings not in ("text", "image", "both"):
+        raise typer.BadParameter(f"--embeddings must be text, image or both, not {embeddings!r}")
+    tested, trained = _read(data, training, split, held_out)
+    with Router(model, threads=threads) as router:
+        names = common_models(router, tested)
+        if trained is not None:
+            names = [name for name in names if name in trained.models]
+        _tell_left_out(router, tested, names)
+        tested = priced_by(router, tested.with_models(names))
+        scored = _scored(router, tested, exact, "scoring")
+        rivals: dict[str, Floats] = {}
+        if trained is not None:
+            trained = priced_by(router, trained.with_models(names))
+            if baselines:
+                known = _scored(router, trained, exact, "encoding training queries")
+                rivals = _baselines(trained, known, scored, embeddings, seed)
+    second = scored.second_pool
+    evaluation = evaluated(
+        tested,
+        scored.confidences,
+        training=trained,
+        baselines=rivals,
+        gate=scored.gate,
+        second_pool=second if second.any() and not second.all() else None,
+        replicates=replicates,
+        seed=seed,
+    )
+    if vectors is not None:
+        _save_vectors(vectors, tested, scored)
+    if html is not None:
+        html.write_text(html_report(evaluation), encoding="utf-8")
+    if json:
+        print(to_json(evaluation))
+    else:
+        console().print(terminal_report(evaluation))
+
+
+def _read(
+    data: list[str], training: list[str] | None, split: str | None, held_out: Path | None
+) -> tuple[Outcomes, Outcomes | None]:
+    """Return the queries to evaluate on, and those to train the baselines on."""
+    from arms.data import OutcomeTable
+    from arms.evaluation import Outcomes
+
+    table = OutcomeTable.read(data)
+    other = None if training is None else OutcomeTable.read(training)
+    if held_out is not None:
+        if other is not None or split is not None:
+            raise typer.BadParameter("--held-out goes without --training and --split")
+        listed = set(held_out.read_text(encoding="utf-8").split("\n"))
+        tested = np.array([group in listed for group in table.groups], np.bool_)
+        if not tested.any() or tested.all():
+            raise InvalidArgumentError(
+                f"{held_out}: names {'all' if tested.any() else 'none'} of the groups of the data"
+            )
+        return Outcomes.of(table.take(tested)), Outcomes.of(table.take(~tested))
+    splits = {name for name in table.splits if name is not None}
+    wanted = split or ("test" if "test" in splits else None)
+    if wanted is not None:
+        if wanted not in splits:
+            raise InvalidArgumentError(
+                f"the data has no split {wanted!r}: it has {', '.join(sorted(splits)) or 'none'}"
+            )
+        if other is None and "train" in splits and wanted != "train":
+            other = table.select(split="train", models=table.models)
+        table = table.select(split=wanted)
+    return Outcomes.of(table), None if other is None else Outcomes.of(other)
+
+
+def _tell_left_out(router: Router, outcomes: Outcomes, names: list[str]) -> None:
+    for where, all_names in (("data", outcomes.models), (router.path, list(router.candidates))):
+        left = [name for name in all_names if name not in names]
+        if left:
+            print(
+                f"arms: {where}: left out, for lack of a counterpart: {', '.join(left)}",
+                file=sys.stderr,
+            )
+
+
+def _scored(router: Router, outcomes: Outcomes, exact: bool, what: str) -> Scored:
+    from arms.evaluation.scoring import score_queries
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    # Only where somebody watches: a log would fill with bars.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
+        task = progress.add_task(what, total=len(outcomes))
+        return score_queries(
+            router,
+            outcomes,
+            exact=exact,
+            progress=lambda done: progress.update(task, completed=done),
+        )
+
+
+def _baselines(
+    training: Outcomes, known: Scored, scored: Scored, embeddings: str, seed: int
+) -> dict[str, Floats]:
+    from arms.evaluation.baselines import default_baselines, fit_predict
+
+    def seen(one: Scored) -> Floats:
+        parts = {"text": [one.questions], "image": [one.images]}.get(embeddings)
+        return np.concatenate(
+            [_unit(part) for part in parts or [one.questions, one.images]], axis=1
+        )
+
+    return fit_predict(default_baselines(seed), training, seen(known), seen(scored))
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Bring text and image to one length, so that neither drowns the other."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths == 0, 1, lengths))
+
+
+def _save_vectors(path: Path, outcomes: Outcomes, scored: Scored) -> None:
+    chosen = np.array(outcomes.models)[scored.confidences.argmax(axis=1)]
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            question=scored.questions.astype(np.float32),
+            image=scored.images.astype(np.float32),
+            gate=scored.gate.astype(np.float32),
+            id=outcomes.ids,
+            vlm=chosen,
+            task=outcomes.tasks,
+            language=outcomes.languages,
+            benchmark=outcomes.benchmarks,
+        )

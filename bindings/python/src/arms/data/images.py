@@ -1,0 +1,63 @@
+"""Image files of a data set: reading, checking and sending them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from arms.data.errors import DataError
+
+_SIGNATURES: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+)
+
+
+def media_type(content: bytes) -> str | None:
+    """Return the media type of an image by its first bytes, or `None` if it is not known."""
+    for signature, kind in _SIGNATURES:
+        if content.startswith(signature):
+            return kind
+    return "image/webp" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else None
+
+
+def data_url(path: Path) -> str:
+    """Return an image file, byte for byte, as a data URL.
+
+    Raises
+    ------
+    DataError
+        If the file is not PNG, JPEG, GIF or WebP, which is what models take.
+    OSError
+        If it cannot be read.
+    """
+    content = path.read_bytes()
+    kind = media_type(content)
+    if kind is None:
+        raise DataError(f"{path}: not a PNG, JPEG, GIF or WebP image")
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def fault_of(path: Path) -> str | None:
+    """Decode an image and say what is wrong with it, or `None`."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not path.is_file():
+        return "does not exist"
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except UnidentifiedImageError:
+        return "is not an image"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return f"cannot be decoded: {error}"
+    return None
+
+
+def digest_of(path: Path) -> bytes:
+    """Return a hash of a file's content, by which copies under other names are found."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).digest()

@@ -1,0 +1,118 @@
+"""Other people's results as M2 records.
+
+Each format has a module with a function ``read(paths, options, bad)`` that yields rows whose images
+are named relative to the working folder; `import_records` writes them as a data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeAlias
+
+from arms.data.errors import BadRow, BadRowError, BadRows, DataError
+from arms.data.importing import columns, helm, m2, mmr_bench, vlmevalkit
+from arms.data.importing.options import ImportOptions
+from arms.data.schema import Row
+from arms.data.writing import RecordWriter, rebase_images
+
+__all__ = ["ImportFormat", "ImportOptions", "import_records", "import_rows"]
+
+_Reader: TypeAlias = Callable[[list[Path], ImportOptions, Callable[[BadRow], None]], Iterator[Row]]
+
+
+class ImportFormat(StrEnum):
+    """A format that can be imported."""
+
+    M2 = "m2"
+    """Tables with the fields of the paper's Fig. 2."""
+    VLMEVALKIT = "vlmevalkit"
+    """Result tables of VLMEvalKit, as VL-RouterBench is built from."""
+    MMR_BENCH = "mmr-bench"
+    """The CSV of MMR-Bench: one row a query, two columns a model."""
+    HELM = "helm"
+    """Run folders of HELM and VHELM."""
+    CSV = "csv"
+    """Any table, by a map of its columns."""
+
+
+_READERS: dict[ImportFormat, _Reader] = {
+    ImportFormat.M2: m2.read,
+    ImportFormat.VLMEVALKIT: vlmevalkit.read,
+    ImportFormat.MMR_BENCH: mmr_bench.read,
+    ImportFormat.HELM: helm.read,
+    ImportFormat.CSV: columns.read,
+}
+
+
+def import_rows(
+    kind: ImportFormat | str,
+    paths: Iterable[str | Path],
+    options: ImportOptions | None = None,
+    *,
+    strict: bool = True,
+    bad: BadRows | None = None,
+) -> Iterator[Row]:
+    """Read another format row by row.
+
+    Parameters
+    ----------
+    kind
+        The format.
+    paths
+        Files or folders, as the format has them.
+    options
+        What the format leaves open.
+    strict
+        Whether to stop at the first row that cannot be used; else such rows are counted in `bad`.
+    bad
+        Filled with what could not be used.
+
+    Yields
+    ------
+    Row
+        Rows whose images are named relative to the working folder.
+
+    Raises
+    ------
+    BadRowError
+        At the first bad row, if `strict`.
+    DataError
+        If a file is not of the format.
+    """
+    met = bad if bad is not None else BadRows()
+
+    def refuse(row: BadRow) -> None:
+        if strict:
+            raise BadRowError(row)
+        met.add(row)
+
+    files = [Path(path) for path in paths]
+    for path in files:
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder")
+    yield from _READERS[ImportFormat(kind)](files, options or ImportOptions(), refuse)
+
+
+def import_records(
+    kind: ImportFormat | str,
+    paths: Iterable[str | Path],
+    output: str | Path,
+    options: ImportOptions | None = None,
+    *,
+    strict: bool = True,
+    bad: BadRows | None = None,
+) -> int:
+    """Write another format as a data set and return how many rows it has.
+
+    Parameters are those of `import_rows`; `output` is a file as of `arms.data.RecordWriter`.
+    """
+    target = Path(output)
+    with RecordWriter(target) as writer:
+        for row in import_rows(kind, paths, options, strict=strict, bad=bad):
+            rebase_images([row], Path(), target.parent)
+            writer.write(row)
+        if not writer.count:
+            raise DataError(f"no row of the format {kind} was found; nothing is written")
+    return writer.count

@@ -1,0 +1,121 @@
+"""Cells of tables as fields of records."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from pydantic import ValidationError
+
+from arms.data.errors import BadRow, BadRowKind
+from arms.data.jsonl import explain
+from arms.data.schema import Record, Row
+
+_YES: Final = frozenset(("true", "yes", "right", "correct", "1", "1.0", "t", "y"))
+_NO: Final = frozenset(("false", "no", "wrong", "incorrect", "0", "0.0", "f", "n"))
+_NUMBERS: Final = ("judge", "cost", "latency")
+
+
+def as_row(
+    values: Mapping[str, Any], path: Path, number: int, bad: Callable[[BadRow], None]
+) -> Row | None:
+    """Make a row of cells by field, or tell `bad` why it cannot be.
+
+    Texts are taken as the numbers and truth values that their fields need. A row without an id gets
+    one made of its benchmark, question and images, which is the same for every model.
+    """
+    fields = {name: _typed(name, value) for name, value in values.items() if value is not None}
+    if "id" not in fields and isinstance(fields.get("question"), str):
+        fields["id"] = _id_of(fields)
+    try:
+        return msgspec.convert(fields, Row)
+    except msgspec.ValidationError as error:
+        bad(_explain(fields, path, number, error))
+        return None
+
+
+def _explain(fields: Mapping[str, Any], path: Path, number: int, error: Exception) -> BadRow:
+    try:
+        Record.model_validate(fields)
+    except ValidationError as invalid:
+        return explain(path, number, invalid)
+    return BadRow(path, number, BadRowKind.TYPE, str(error))
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name in ("label", "answered"):
+        return as_bool(value)
+    if name in _NUMBERS:
+        number = as_number(value)
+        return value if number is None else number
+    if name in ("image", "answer") and isinstance(value, (list, tuple)):
+        texts = [as_text(one) for one in value]
+        return texts if len(texts) > 1 else texts[0] if texts else None
+    return as_text(value)
+
+
+def as_bool(value: Any) -> Any:
+    """Return a cell as a truth value if it is one, else as it is."""
+    if isinstance(value, bool):
+        return value
+    word = as_text(value)
+    if isinstance(word, str) and word.strip().casefold() in _YES | _NO:
+        return word.strip().casefold() in _YES
+    return value
+
+
+def as_number(value: Any) -> float | None:
+    """Return a cell as a finite number, or `None` if it is none."""
+    if isinstance(value, bool):
+        return float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def as_text(value: Any) -> Any:
+    """Return a cell as text: spreadsheets make 4.0 of 4. Lists and objects stay as they are."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _id_of(fields: Mapping[str, Any]) -> str:
+    key = [str(fields.get(name)) for name in ("benchmark", "question", "image")]
+    return hashlib.blake2b("\0".join(key).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def locate(image: str, *folders: Path | None) -> str:
+    """Return where an image lies: in the first of some folders that has it.
+
+    Parameters
+    ----------
+    image
+        A path, absolute or not. Of a path that another machine wrote, the longest end that a folder
+        has is taken.
+    folders
+        Where to look, the likeliest first; `None` is left out.
+
+    Returns
+    -------
+    str
+        The file that exists, else the image in the first folder. URLs stay as they are.
+    """
+    if "://" in image:
+        return image
+    there = [folder for folder in folders if folder is not None]
+    parts = Path(image).parts
+    for folder in there:
+        for start in range(len(parts)):
+            found = folder.joinpath(*parts[start:])
+            if found.is_file():
+                return str(found)
+    return str(there[0] / image) if there else image

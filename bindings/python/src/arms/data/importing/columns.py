@@ -1,0 +1,70 @@
+"""Any table by a map of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from arms.data.errors import BadRow, DataError
+from arms.data.importing.cells import as_row, locate
+from arms.data.importing.options import ImportOptions
+from arms.data.importing.tables import read_table
+from arms.data.schema import FIELDS, Row
+
+
+def read(paths: list[Path], options: ImportOptions, bad: Callable[[BadRow], None]) -> Iterator[Row]:
+    """Read tables whose columns are named like the fields, or as `options.columns` says."""
+    for name in (*options.columns, *options.constants):
+        if name not in FIELDS:
+            raise DataError(f"there is no field {name!r}; there are {', '.join(FIELDS)}")
+    for path in paths:
+        yield from read_mapped(path, dict(options.columns), options, bad)
+
+
+def read_mapped(
+    path: Path, columns: Mapping[str, str], options: ImportOptions, bad: Callable[[BadRow], None]
+) -> Iterator[Row]:
+    """Read a table.
+
+    Parameters
+    ----------
+    path
+        The table.
+    columns
+        Column of each field; fields that it lacks are columns of their own name.
+    options
+        Constants, and where images are.
+    bad
+        Told each row that cannot be used.
+    """
+    checked = False
+    for number, cells in read_table(path, bad):
+        if not checked:
+            _require(path, columns, cells)
+            checked = True
+        values: dict[str, Any] = dict(options.constants)
+        for field in FIELDS:
+            cell = cells.get(columns.get(field, field))
+            if cell is not None:
+                values[field] = cell
+        images = values.get("image")
+        if isinstance(images, str):
+            values["image"] = locate(images, options.images, path.parent)
+        elif isinstance(images, list):
+            values["image"] = [
+                locate(image, options.images, path.parent) if isinstance(image, str) else image
+                for image in images
+            ]
+        row = as_row(values, path, number, bad)
+        if row is not None:
+            yield row
+
+
+def _require(path: Path, columns: Mapping[str, str], cells: Mapping[str, Any]) -> None:
+    """Refuse a map that names no column of the first row at all."""
+    if columns and not any(column in cells for column in columns.values()):
+        raise DataError(
+            f"{path}: none of the columns {', '.join(columns.values())}; "
+            f"there are {', '.join(map(str, cells))}"
+        )

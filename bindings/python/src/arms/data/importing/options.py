@@ -1,0 +1,32 @@
+"""What a format leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What a format leaves open.
+
+    Attributes
+    ----------
+    constants
+        Fields of all rows that the files do not say, such as ``{"language": "en"}``.
+    columns
+        Name of the column of each field; used by the formats of plain tables.
+    images
+        Folder in which to look for images.
+    threshold
+        The score from which on an output counts as right.
+    metric
+        The metric that says whether an output is right; used by HELM.
+    """
+
+    constants: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    images: Path | None = None
+    threshold: float = 1.0
+    metric: str | None = None

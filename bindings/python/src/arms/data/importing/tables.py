@@ -1,0 +1,149 @@
+"""Tables of any kind as dictionaries, row by row: CSV, TSV, Excel, JSON and JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from arms.data.errors import BadRow, BadRowKind, DataError
+from arms.data.files import COMPRESSIONS, DAMAGED, open_binary, raise_damaged
+
+Table: TypeAlias = Iterator[tuple[int, dict[str, Any]]]
+
+SUFFIXES: Final = (".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".ndjson")
+# Tables with images in base64 have long cells.
+_CELL_BYTES: Final = 1 << 27
+
+
+def read_table(path: Path, bad: Callable[[BadRow], None]) -> Table:
+    """Read a table.
+
+    Parameters
+    ----------
+    path
+        A file whose name ends in one of `SUFFIXES`; text files may be compressed.
+    bad
+        Told each row that cannot be read.
+
+    Yields
+    ------
+    tuple
+        The number of a row, which is its line where it has one, and its cells by column. Empty
+        cells are left out.
+
+    Raises
+    ------
+    DataError
+        If the file is no such table.
+    """
+    try:
+        yield from _read(path, bad)
+    except DAMAGED as error:
+        raise_damaged(path, error)
+
+
+def _read(path: Path, bad: Callable[[BadRow], None]) -> Table:
+    suffixes = path.suffixes
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    match suffixes[-1] if suffixes else "":
+        case ".csv":
+            yield from _separated(path, ",", bad)
+        case ".tsv":
+            yield from _separated(path, "\t", bad)
+        case ".xlsx":
+            yield from _excel(path)
+        case ".json":
+            yield from _json(path)
+        case ".jsonl" | ".ndjson":
+            yield from _lines(path, bad)
+        case _:
+            raise DataError(f"{path}: the name of a table ends in {', '.join(SUFFIXES)}")
+
+
+def _separated(path: Path, delimiter: str, bad: Callable[[BadRow], None]) -> Table:
+    csv.field_size_limit(_CELL_BYTES)
+    with open_binary(path) as file:
+        texts = (line.decode("utf-8", "surrogateescape") for line in file)
+        rows = csv.reader(texts, delimiter=delimiter)
+        try:
+            header = [name.removeprefix("\ufeff").strip() for name in next(rows, [])]
+            if len(set(header)) < len(header):
+                raise DataError(f"{path}: two columns have the same name")
+            for cells in rows:
+                number = rows.line_num
+                if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
+                    bad(BadRow(path, number, BadRowKind.UTF8, "a cell is not UTF-8"))
+                elif len(cells) > len(header):
+                    message = f"has {len(cells)} cells, but there are {len(header)} columns"
+                    bad(BadRow(path, number, BadRowKind.TYPE, message))
+                elif cells:
+                    named = zip(header, cells, strict=False)
+                    yield number, {name: cell for name, cell in named if cell != ""}
+        except csv.Error as error:
+            raise DataError(f"{path}:{rows.line_num}: {error}") from error
+
+
+def _excel(path: Path) -> Table:
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ImportError as error:
+        raise DataError(f"{path}: Excel needs openpyxl: pip install 'arms[data]'") from error
+    from zipfile import BadZipFile
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not an Excel file: {error}") from error
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        header = [str(name) if name is not None else "" for name in next(rows, ())]
+        for number, cells in enumerate(rows, 2):
+            named = zip(header, cells, strict=False)
+            values = {name: cell for name, cell in named if name and cell not in (None, "")}
+            if values:
+                yield number, values
+    finally:
+        book.close()
+
+
+def _json(path: Path) -> Table:
+    """Read a list of objects, objects by key, or lists by column."""
+    with open_binary(path) as file:
+        try:
+            content = json.load(file)
+        except (UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
+            raise DataError(f"{path}: not JSON: {error}") from error
+    if isinstance(content, dict) and content:
+        values = list(content.values())
+        if all(isinstance(value, dict) for value in values):
+            content = [{"index": key, **value} for key, value in content.items()]
+        elif all(isinstance(value, list) for value in values) and len(set(map(len, values))) == 1:
+            content = [dict(zip(content, row, strict=True)) for row in zip(*values, strict=True)]
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise DataError(f"{path}: expected a list of objects, objects by key or lists by column")
+    for number, row in enumerate(content, 1):
+        yield number, {name: value for name, value in row.items() if value not in (None, "")}
+
+
+def _lines(path: Path, bad: Callable[[BadRow], None]) -> Table:
+    with open_binary(path) as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except UnicodeDecodeError:
+                bad(BadRow(path, number, BadRowKind.UTF8, "the line is not UTF-8"))
+                continue
+            except (RecursionError, json.JSONDecodeError) as error:
+                bad(BadRow(path, number, BadRowKind.JSON, f"not JSON: {error}"))
+                continue
+            if isinstance(row, dict):
+                yield number, {name: cell for name, cell in row.items() if cell not in (None, "")}
+            else:
+                bad(BadRow(path, number, BadRowKind.JSON, "a row must be a JSON object"))

@@ -1,0 +1,325 @@
+"""The (queries x models) view of a data set, which training and evaluation work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arms.data.errors import DataError
+
+if TYPE_CHECKING:
+    from arms.data.files import Source
+    from arms.data.reading import ReadReport
+    from arms.data.schema import Record, Row
+
+Texts: TypeAlias = NDArray[np.object_]
+"""Strings, and `None` where nothing is known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutcomeTable:
+    """Which model answers which query right, at what cost and latency.
+
+    Q queries, in the order in which they were first met, by M models.
+
+    Attributes
+    ----------
+    models
+        Names of the models ``[M]``.
+    ids
+        Names of the queries ``[Q]``.
+    groups
+        Group of each query ``[Q]``; never `None`.
+    questions
+        Texts of the questions ``[Q]``.
+    images
+        Paths of each query's images ``[Q]``, tuples, relative to the working folder or absolute.
+    tasks, languages, benchmarks, splits
+        What is known of each query ``[Q]``.
+    labels
+        Float32 ``[Q, M]``: 1 right, 0 wrong, NaN unknown.
+    costs
+        Float64 ``[Q, M]``, US dollars; NaN unknown.
+    latencies
+        Float64 ``[Q, M]``, milliseconds; NaN unknown.
+
+    Notes
+    -----
+    Needs numpy alone. Immutable as long as nobody writes into its arrays; selections copy.
+    """
+
+    models: tuple[str, ...]
+    ids: Texts
+    groups: Texts
+    questions: Texts
+    images: Texts
+    tasks: Texts
+    languages: Texts
+    benchmarks: Texts
+    splits: Texts
+    labels: NDArray[np.float32]
+    costs: NDArray[np.float64]
+    latencies: NDArray[np.float64]
+
+    # Making one.
+
+    @classmethod
+    def read(
+        cls,
+        source: Source,
+        *,
+        strict: bool = True,
+        models: Sequence[str] | None = None,
+        report: ReadReport | None = None,
+    ) -> Self:
+        """Read data files; outputs and answers are not kept.
+
+        Parameters
+        ----------
+        source, strict, report
+            As of `arms.data.read_batches`.
+        models
+            The models of the table, in this order; rows of others are left out. By default all, in
+            the order in which they are first met.
+
+        Raises
+        ------
+        DataError
+            If a row cannot be used and `strict` is set, if a pair of query and model comes twice,
+            or if there is no row.
+        """
+        from arms.data.reading import read_batches
+
+        builder = _Builder(models)
+        for batch in read_batches(source, strict=strict, report=report):
+            builder.add(batch.rows, str(batch.folder))
+        return cls(**builder.columns())
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[Record | Row],
+        *,
+        folder: str | Path = "",
+        models: Sequence[str] | None = None,
+    ) -> Self:
+        """Make a table of records.
+
+        Parameters
+        ----------
+        records
+            Records, or anything with their attributes.
+        folder
+            The folder that images are relative to.
+        models
+            As of `read`.
+
+        Raises
+        ------
+        DataError
+            If a pair of query and model comes twice, or if there is no record.
+        """
+        builder = _Builder(models)
+        builder.add(records, os.fspath(folder))
+        return cls(**builder.columns())
+
+    # Looking into it.
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return len(self.ids)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Where a label is known ``[Q, M]``."""
+        return ~np.isnan(self.labels)
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which queries some model answers right ``[Q]``."""
+        return np.asarray((self.labels == 1).any(axis=1))
+
+    @property
+    def group_codes(self) -> NDArray[np.int64]:
+        """Number of each query's group ``[Q]``, from 0 in the order of the queries."""
+        numbers: dict[str, int] = {}
+        codes = [numbers.setdefault(group, len(numbers)) for group in self.groups]
+        return np.array(codes, np.int64)
+
+    def index_of(self, *models: str) -> list[int]:
+        """Return the columns of models.
+
+        Raises
+        ------
+        DataError
+            If a model is not in the table.
+        """
+        for name in models:
+            if name not in self.models:
+                raise DataError(f"no model {name!r}; there are {', '.join(self.models)}")
+        return [self.models.index(name) for name in models]
+
+    # Taking a part of it.
+
+    def take(self, queries: NDArray[Any] | Sequence[int]) -> Self:
+        """Return the table of some queries, by index or mask ``[Q]``."""
+        index = np.asarray(queries)
+        if index.size == 0:
+            index = index.astype(np.int64)
+        return replace(self, **{name: getattr(self, name)[index] for name in _BY_QUERY})
+
+    def select(
+        self,
+        *,
+        split: str | None = None,
+        task: str | None = None,
+        language: str | None = None,
+        benchmark: str | None = None,
+        groups: Collection[str] | None = None,
+        models: Sequence[str] | None = None,
+    ) -> Self:
+        """Return the queries that match all that is given, for the models that are given.
+
+        Parameters
+        ----------
+        split, task, language, benchmark
+            What the queries must have.
+        groups
+            The groups that they must be of.
+        models
+            The models to keep, in this order.
+
+        Raises
+        ------
+        DataError
+            If a model is not in the table.
+        """
+        chosen = np.ones(len(self), np.bool_)
+        for column, value in (
+            (self.splits, split),
+            (self.tasks, task),
+            (self.languages, language),
+            (self.benchmarks, benchmark),
+        ):
+            if value is not None:
+                chosen &= np.equal(column, value).astype(np.bool_)
+        if groups is not None:
+            wanted = set(groups)
+            chosen &= np.fromiter((group in wanted for group in self.groups), np.bool_, len(self))
+        table = self.take(chosen)
+        if models is None:
+            return table
+        columns = table.index_of(*models)
+        matrices = {name: getattr(table, name)[:, columns] for name in _MATRICES}
+        return replace(table, models=tuple(models), **matrices)
+
+    def split_by_group(self, share: float, seed: int = 0) -> tuple[Self, Self]:
+        """Part the table in two at random, so that no group is in both.
+
+        Parameters
+        ----------
+        share
+            Share of the groups that the second part gets, from 0 to 1.
+        seed
+            The same seed parts the same groups in the same way.
+        """
+        codes = self.group_codes
+        count = int(codes.max(initial=-1)) + 1
+        taken = np.random.default_rng(seed).permutation(count)[: round(share * count)]
+        second = np.isin(codes, taken)
+        return self.take(~second), self.take(second)
+
+
+_TEXTS = (
+    "ids",
+    "groups",
+    "questions",
+    "images",
+    "tasks",
+    "languages",
+    "benchmarks",
+    "splits",
+)
+_MATRICES = ("labels", "costs", "latencies")
+_BY_QUERY = (*_TEXTS, *_MATRICES)
+
+
+class _Builder:
+    """Collects rows into columns; a query's own fields are those of its first row."""
+
+    def __init__(self, models: Sequence[str] | None) -> None:
+        self._open = models is None
+        self._models = {name: column for column, name in enumerate(models or ())}
+        self._queries: dict[str, int] = {}
+        self._texts: list[tuple[Any, ...]] = []
+        self._places: list[NDArray[np.int64]] = []
+        self._values: list[NDArray[np.float64]] = []
+
+    def add(self, records: Iterable[Record | Row], folder: str) -> None:
+        queries, models = self._queries, self._models
+        rows = list(records)
+        if self._open:
+            for name in dict.fromkeys(row.model for row in rows):
+                models.setdefault(name, len(models))
+        else:
+            rows = [row for row in rows if row.model in models]
+        for row in rows:
+            if row.id not in queries:
+                queries[row.id] = len(queries)
+                self._texts.append(self._text(row, folder))
+        # A column at a time takes half as long as a row at a time; numpy makes NaN of None.
+        places = ([queries[row.id] for row in rows], [models[row.model] for row in rows])
+        values = (
+            [row.label for row in rows],
+            [row.cost for row in rows],
+            [row.latency for row in rows],
+        )
+        self._places.append(np.array(places, np.int64).T)
+        self._values.append(np.array(values, np.float64).T)
+
+    @staticmethod
+    def _text(row: Record | Row, folder: str) -> tuple[Any, ...]:
+        """Return a query's values in the order of `_TEXTS`."""
+        listed = [row.image] if isinstance(row.image, str) else row.image or ()
+        # As text: a Path for each row would take half of the time of reading.
+        images = tuple(
+            path if "://" in path or not folder or path.startswith("/") else f"{folder}/{path}"
+            for path in listed
+        )
+        group = row.id if row.group is None else row.group
+        known = (row.task, row.language, row.benchmark, row.split)
+        return (row.id, group, row.question, images, *known)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the fields of a table."""
+        if not self._queries:
+            raise DataError("no row: the data set is empty, or has none of the models asked for")
+        shape = len(self._queries), len(self._models)
+        places = np.concatenate(self._places)
+        cells = np.ravel_multi_index((places[:, 0], places[:, 1]), shape)
+        self._refuse_twice(cells, shape)
+        values = np.concatenate(self._values)
+        columns: dict[str, Any] = {"models": tuple(self._models)}
+        for name, texts in zip(_TEXTS, zip(*self._texts, strict=True), strict=True):
+            # Not np.array(texts): of tuples that would make a matrix.
+            columns[name] = np.fromiter(texts, np.object_, shape[0])
+        for number, name in enumerate(_MATRICES):
+            matrix = np.full(shape, np.nan, np.float32 if name == "labels" else np.float64)
+            matrix.flat[cells] = values[:, number]
+            columns[name] = matrix
+        return columns
+
+    def _refuse_twice(self, cells: NDArray[np.int64], shape: tuple[int, int]) -> None:
+        found, counts = np.unique(cells, return_counts=True)
+        if (counts > 1).any():
+            query, column = divmod(int(found[counts > 1][0]), shape[1])
+            raise DataError(
+                f"query {self._texts[query][0]!r} has several rows of model "
+                f"{list(self._models)[column]!r}; `arms data check` lists all such pairs"
+            )

@@ -1,0 +1,142 @@
+"""Standard errors by a bootstrap over groups.
+
+Queries of a group are variants of one seed and succeed or fail together, so it is groups that are
+drawn with replacement, not queries (the cluster bootstrap; Davison and Hinkley 1997, section 3.8).
+Every statistic here is a function of sums over queries, and a replicate of a sum is the sum of the
+groups' sums, each times how often the group was drawn: one product of two matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from arms.errors import InvalidArgumentError
+from arms.evaluation.outcomes import Floats, Texts
+
+__all__ = ["Bootstrap", "Estimate", "Interval", "standard_error"]
+
+_CHUNK = 4_194_304  # Draws held at once: 32 MB.
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its standard error; `None` where it is not defined.
+
+    Parameters
+    ----------
+    value
+        On the sample itself.
+    error
+        The standard deviation over the bootstrap's replicates.
+    """
+
+    value: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The middle 95 % of a bootstrap's replicates (the percentile interval)."""
+
+    low: float
+    high: float
+
+
+class Bootstrap:
+    """Draws of groups with replacement, the same for every statistic: differences are paired.
+
+    Parameters
+    ----------
+    groups
+        ``[queries]``: the group of each query.
+    replicates
+        How often to draw.
+    seed
+        Same seed, same groups: same draws.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no query, or `replicates` is less than 2.
+    """
+
+    def __init__(self, groups: Texts, *, replicates: int = 1000, seed: int = 0) -> None:
+        if len(groups) == 0:
+            raise InvalidArgumentError("groups is empty: a bootstrap needs at least one query")
+        if replicates < 2:
+            raise InvalidArgumentError(f"replicates must be at least 2, not {replicates}")
+        names, self._group = np.unique(groups, return_inverse=True)
+        self.group_count = len(names)
+        """Groups that are drawn from."""
+        self.replicates = replicates
+        """How often is drawn."""
+        self.seed = seed
+        """Of the draws."""
+
+    def _draws(self) -> Iterator[Floats]:
+        """Yield ``[some, groups]``: how often each group was drawn, in pieces that fit memory."""
+        generator = np.random.default_rng(self.seed)
+        share = np.full(self.group_count, 1 / self.group_count)
+        step = max(1, _CHUNK // self.group_count)
+        for start in range(0, self.replicates, step):
+            count = min(step, self.replicates - start)
+            yield generator.multinomial(self.group_count, share, count).astype(np.float64)
+
+    def sums(self, values: Floats) -> Floats:
+        """Return the replicates of a sum over queries.
+
+        Parameters
+        ----------
+        values
+            ``[queries]`` or ``[queries, k]``, without NaN.
+
+        Returns
+        -------
+        ndarray
+            ``[replicates]`` or ``[replicates, k]``.
+        """
+        flat = values.reshape(len(values), -1)
+        by_group = np.zeros((self.group_count, flat.shape[1]))
+        np.add.at(by_group, self._group, flat)
+        drawn = np.concatenate([draws @ by_group for draws in self._draws()])
+        return drawn.reshape(self.replicates, *values.shape[1:])
+
+    def mean(self, values: Floats) -> Estimate:
+        """Return the mean of the known values, and its standard error.
+
+        Parameters
+        ----------
+        values
+            ``[queries]``, NaN where unknown.
+        """
+        known = ~np.isnan(values)
+        if not known.any():
+            return Estimate(None, None)
+        replicates = self._means(np.where(known, values, 0.0), known.astype(np.float64))
+        return Estimate(float(values[known].mean()), standard_error(replicates))
+
+    def mean_interval(self, values: Floats) -> tuple[Estimate, Interval | None]:
+        """Return what `mean` does, and the 95 % interval; paired when `values` are differences."""
+        known = ~np.isnan(values)
+        if not known.any():
+            return Estimate(None, None), None
+        replicates = self._means(np.where(known, values, 0.0), known.astype(np.float64))
+        tail = 50 * (1 - _LEVEL)
+        low, high = np.nanpercentile(replicates, [tail, 100 - tail])
+        estimate = Estimate(float(values[known].mean()), standard_error(replicates))
+        return estimate, Interval(float(low), float(high))
+
+    def _means(self, values: Floats, known: Floats) -> Floats:
+        sums = self.sums(np.stack([values, known], axis=1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return sums[:, 0] / sums[:, 1]
+
+
+def standard_error(replicates: Floats) -> float | None:
+    """Return the standard deviation of a statistic's finite replicates; `None` below two."""
+    finite = replicates[np.isfinite(replicates)]
+    return float(finite.std(ddof=1)) if len(finite) > 1 else None

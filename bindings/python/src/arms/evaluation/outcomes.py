@@ -1,0 +1,212 @@
+"""What is known of a set of queries: who answered which of them, and at what price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arms.errors import InvalidArgumentError
+
+__all__ = ["Booleans", "Choices", "Floats", "Outcomes", "Texts"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Booleans: TypeAlias = NDArray[np.bool_]
+Choices: TypeAlias = NDArray[np.intp]
+"""A column of `Outcomes.models` for each query, ``[queries]``."""
+Texts: TypeAlias = NDArray[np.str_]
+
+_BY_QUERY = ("ids", "groups", "tasks", "languages", "benchmarks")
+_BY_MODEL = ("labels", "costs", "latencies")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcomes:
+    """Queries, and what each model made of them.
+
+    Parameters
+    ----------
+    models
+        Names, one a column.
+    labels
+        ``[queries, models]``: 1 where the model was right, 0 where it was wrong, NaN where unknown.
+    groups
+        ``[queries]``. Queries of a group are variants of one another: they are never torn apart,
+        neither by a split nor by a bootstrap. By default each query is a group of its own.
+    costs
+        US dollars a query, ``[models]`` or ``[queries, models]``, NaN where unknown. An unknown
+        cost of one query is taken to be the mean of the model's known ones.
+    latencies
+        Milliseconds, of the same shapes.
+    ids, tasks, languages, benchmarks
+        ``[queries]``; `None` where unknown, which becomes "".
+    questions, images
+        What was asked, for a router to score: ``[queries]`` texts, and whatever
+        `arms.Router.score` takes as images.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shapes contradict each other, or a label is neither 0, 1 nor NaN.
+    """
+
+    models: tuple[str, ...]
+    labels: Floats
+    groups: Texts = field(default_factory=lambda: np.empty(0, np.str_))
+    costs: Floats = field(default_factory=lambda: np.empty(0))
+    latencies: Floats = field(default_factory=lambda: np.empty(0))
+    ids: Texts = field(default_factory=lambda: np.empty(0, np.str_))
+    tasks: Texts = field(default_factory=lambda: np.empty(0, np.str_))
+    languages: Texts = field(default_factory=lambda: np.empty(0, np.str_))
+    benchmarks: Texts = field(default_factory=lambda: np.empty(0, np.str_))
+    questions: Sequence[str] = ()
+    images: Sequence[Any] = ()
+
+    def __post_init__(self) -> None:
+        labels = np.asarray(self.labels, np.float64)
+        if labels.ndim != 2 or labels.shape[1] != len(self.models):
+            raise InvalidArgumentError(
+                f"labels has shape {list(labels.shape)}: expected [queries, {len(self.models)}], "
+                "one column a model"
+            )
+        if not np.all(np.isnan(labels) | (labels == 0) | (labels == 1)):
+            raise InvalidArgumentError("labels must be 0, 1, or NaN where unknown")
+        if len(set(self.models)) != len(self.models):
+            raise InvalidArgumentError("models has a name twice: a model has one column")
+        self._set("labels", labels)
+        self._set("models", tuple(self.models))
+        self._set("ids", self._texts("ids", [str(row) for row in range(len(labels))]))
+        self._set("groups", self._texts("groups", self.ids))
+        for name in ("tasks", "languages", "benchmarks"):
+            self._set(name, self._texts(name, [""] * len(labels)))
+        for name in ("costs", "latencies"):
+            self._set(name, self._filled(name))
+        for name in ("questions", "images"):
+            if len(getattr(self, name)) not in (0, len(labels)):
+                raise InvalidArgumentError(
+                    f"{name} has {len(getattr(self, name))} entries for {len(labels)} queries"
+                )
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _texts(self, name: str, default: Iterable[str]) -> Texts:
+        given = getattr(self, name) if len(getattr(self, name)) else default
+        values = np.array(["" if value is None else str(value) for value in given], np.str_)
+        if values.shape != (len(self.labels),):
+            raise InvalidArgumentError(
+                f"{name} has shape {list(values.shape)} for {len(self.labels)} queries"
+            )
+        return values
+
+    def _filled(self, name: str) -> Floats:
+        """Bring costs or latencies to [queries, models], and unknown ones to the model's mean."""
+        given = np.asarray(getattr(self, name), np.float64)
+        if given.size == 0:
+            return np.full(self.labels.shape, np.nan)
+        if given.shape not in (self.labels.shape, self.labels.shape[1:]):
+            raise InvalidArgumentError(
+                f"{name} has shape {list(given.shape)}: expected [{len(self.models)}] or "
+                f"{list(self.labels.shape)}"
+            )
+        if np.any(given < 0) or np.any(np.isinf(given)):
+            raise InvalidArgumentError(f"{name} must be finite and not negative, or NaN")
+        values = np.broadcast_to(given, self.labels.shape).copy()
+        known = ~np.isnan(values)
+        means = np.full(len(self.models), np.nan)
+        some = known.any(axis=0)
+        means[some] = np.nansum(values[:, some], axis=0) / known[:, some].sum(axis=0)
+        return np.where(known, values, means)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def known(self) -> Booleans:
+        """Where the outcome is known, ``[queries, models]``."""
+        return ~np.isnan(self.labels)
+
+    @property
+    def answerable(self) -> Booleans:
+        """Which queries some model answers, ``[queries]``: those that the paper keeps."""
+        return np.asarray(np.any(self.labels == 1, axis=1), np.bool_)
+
+    @property
+    def priced(self) -> bool:
+        """Whether the cost of every model is known."""
+        return not bool(np.isnan(self.costs).any())
+
+    @property
+    def scores_shape(self) -> tuple[int, int]:
+        """The shape that a router's scores must have."""
+        return len(self), len(self.models)
+
+    def select(self, queries: NDArray[Any]) -> Outcomes:
+        """Return some of the queries.
+
+        Parameters
+        ----------
+        queries
+            Booleans ``[queries]``, or indices.
+        """
+        rows = np.arange(len(self))[queries]
+        changes: dict[str, Any] = {name: getattr(self, name)[rows] for name in _BY_QUERY}
+        changes |= {name: getattr(self, name)[rows] for name in _BY_MODEL}
+        for name in ("questions", "images"):
+            values = getattr(self, name)
+            changes[name] = [values[row] for row in rows] if len(values) else ()
+        return replace(self, **changes)
+
+    def with_models(self, names: Iterable[str]) -> Outcomes:
+        """Return the columns of some models, in the order of their names.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is none of a name.
+        """
+        wanted = tuple(names)
+        absent = [name for name in wanted if name not in self.models]
+        if absent:
+            raise InvalidArgumentError(f"the data has no model {absent[0]!r}")
+        columns = [self.models.index(name) for name in wanted]
+        changes: dict[str, Any] = {name: getattr(self, name)[:, columns] for name in _BY_MODEL}
+        return replace(self, models=wanted, **changes)
+
+    def replaced(self, *, costs: Floats, latencies: Floats) -> Outcomes:
+        """Return the same outcomes at other costs and latencies."""
+        return replace(self, costs=costs, latencies=latencies)
+
+    @classmethod
+    def of(cls, table: object) -> Outcomes:
+        """Take the fields of any object that has those of this class, an `OutcomeTable` say.
+
+        Parameters
+        ----------
+        table
+            Has ``models`` and ``labels``; what else it lacks stays unknown.
+        """
+        given = {entry.name: getattr(table, entry.name, None) for entry in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
+
+def checked_scores(scores: ArrayLike, outcomes: Outcomes, name: str = "scores") -> Floats:
+    """Return scores as float64, or say what is wrong with them.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If they have another shape than the labels, or are not finite.
+    """
+    values = np.asarray(scores, np.float64)
+    if values.shape != outcomes.scores_shape:
+        raise InvalidArgumentError(
+            f"{name} has shape {list(values.shape)}: expected {list(outcomes.scores_shape)}, "
+            "[queries, models]"
+        )
+    if not np.isfinite(values).all():
+        raise InvalidArgumentError(f"{name} must be finite")
+    return values

@@ -1,0 +1,135 @@
+"""From scores to choices: the policies of `arms.Router.route`, on arrays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from arms.errors import InvalidArgumentError
+from arms.evaluation.outcomes import Choices, Floats, Outcomes
+
+__all__ = ["Routed", "choose", "lambda_for_cost", "routed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Routed:
+    """What became of the queries under one router.
+
+    Parameters
+    ----------
+    correct
+        ``[queries]``: 1, 0, or NaN where the outcome is unknown; a share for a random choice.
+    cost
+        ``[queries]`` in US dollars, NaN where unknown.
+    choices
+        ``[queries]``: the chosen columns; `None` for a random choice.
+    """
+
+    correct: Floats
+    cost: Floats
+    choices: Choices | None
+
+
+def routed(outcomes: Outcomes, choices: Choices) -> Routed:
+    """Look up what became of choices.
+
+    Parameters
+    ----------
+    outcomes
+        Of the queries.
+    choices
+        ``[queries]``, columns of `outcomes`.
+    """
+    rows = np.arange(len(outcomes))
+    return Routed(outcomes.labels[rows, choices], outcomes.costs[rows, choices], choices)
+
+
+def choose(
+    scores: Floats,
+    costs: Floats | None = None,
+    *,
+    lambda_: float = 0.0,
+    cost_cap: float | None = None,
+) -> Choices:
+    """Choose the model of the highest utility ``score - lambda * cost`` for each query.
+
+    Ties go to the cheaper model, then to the first. When no model fits the cost cap, the cheapest
+    is chosen.
+
+    Parameters
+    ----------
+    scores
+        ``[queries, models]``.
+    costs
+        ``[models]`` or ``[queries, models]`` in US dollars; needed by the other two.
+    lambda_
+        The score that a US dollar is worth; infinite for the cheapest model.
+    cost_cap
+        Leave out models above it, in US dollars.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a cost is needed and not known, or `lambda_` is negative.
+    """
+    if lambda_ < 0 or math.isnan(lambda_):
+        raise InvalidArgumentError(f"lambda_ must not be negative, but is {lambda_}")
+    if costs is None or np.isnan(costs).any():
+        if lambda_ > 0 or cost_cap is not None:
+            raise InvalidArgumentError("costs must all be known for a lambda or a cost cap")
+        return np.asarray(scores.argmax(axis=1), np.intp)
+    prices = np.broadcast_to(costs, scores.shape)
+    if math.isinf(lambda_):
+        return _first(-prices, scores)
+    utility = scores - lambda_ * prices
+    if cost_cap is None:
+        return _first(utility, -prices)
+    fits = prices <= cost_cap
+    chosen = _first(np.where(fits, utility, -np.inf), np.where(fits, -prices, -np.inf))
+    return np.where(fits.any(axis=1), chosen, _first(-prices, scores))
+
+
+def _first(values: Floats, ties: Floats) -> Choices:
+    """Return the column of the highest value in each row, of those the one highest in `ties`."""
+    best = values == values.max(axis=1, keepdims=True)
+    return np.asarray(np.where(best, ties, -np.inf).argmax(axis=1), np.intp)
+
+
+def lambda_for_cost(scores: Floats, costs: Floats, budget: float) -> float:
+    """Find the smallest lambda whose choices cost at most `budget` a query in the mean.
+
+    Choose it on training data and use it on others: a lambda that is chosen on what it is judged by
+    flatters the router.
+
+    Parameters
+    ----------
+    scores, costs
+        As of `choose`.
+    budget
+        US dollars a query.
+
+    Returns
+    -------
+    float
+        To a relative 1e-6; infinite when only the cheapest models fit, or even they do not.
+    """
+    prices = np.broadcast_to(costs, scores.shape)
+
+    def spent(lambda_: float) -> float:
+        return float(
+            np.take_along_axis(prices, choose(scores, prices, lambda_=lambda_)[:, None], 1).mean()
+        )
+
+    if spent(0.0) <= budget:
+        return 0.0
+    spread = float(prices.max() - prices.min())
+    if spread == 0 or spent(1e9 / spread) > budget:
+        return math.inf
+    # The mean cost does not grow with lambda: halve the interval, in the logarithm.
+    low, high = 1e-9 / spread, 1e9 / spread
+    while high > low * (1 + 1e-6):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if spent(middle) <= budget else (middle, high)
+    return high
