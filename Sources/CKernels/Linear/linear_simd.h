@@ -23,7 +23,7 @@ CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, in
 
 CK_INLINE void linear_fetch(const int8_t *address) { __builtin_prefetch(address, 0, 2); }
 
-/* Where the epilogue of a tile reads and writes: rows from the tile's first on, columns from 0 on. */
+/* Where the epilogue of a tile reads and writes: its first row and column. */
 typedef struct linear_target {
   float *out;
   size_t ldo;
@@ -44,8 +44,8 @@ CK_INLINE void linear_store(const ck_linear_u8s8 *p, linear_target target, size_
       const size_t i = (size_t)r;
       vf y = vf_dequantize(sums[r * vectors + v], colsum, p->a_zero[row + i]);
       y = vf_fma(y, vf_mul(scale, vf_set1(p->a_scale[row + i])), bias);
-      if (target.residual) y = vf_add(y, vf_load(target.residual + i * p->ldr + c));
-      vf_store(target.out + i * target.ldo + c, y);
+      if (target.residual) y = vf_add(y, vf_load(target.residual + i * p->ldr + c - first));
+      vf_store(target.out + i * target.ldo + c - first, y);
     }
   }
 }
@@ -66,29 +66,29 @@ CK_INLINE void linear_store_part(const ck_linear_u8s8 *p, linear_target target, 
       const size_t i = (size_t)r;
       vf y = vf_dequantize(sums[r * block_vectors + v], colsum, p->a_zero[row + i]);
       y = vf_fma(y, vf_mul(scale, vf_set1(p->a_scale[row + i])), bias);
-      if (target.residual) y = vf_add(y, vf_load_some(target.residual + i * p->ldr + c, left));
-      vf_store_some(target.out + i * target.ldo + c, y, left);
+      if (target.residual) y = vf_add(y, vf_load_some(target.residual + i * p->ldr + c - first, left));
+      vf_store_some(target.out + i * target.ldo + c - first, y, left);
     }
   }
 }
 
-/* x, the columns from `first` on, activated and with the residual. */
-CK_INLINE void linear_activate_as(const ck_linear_u8s8 *p, linear_target target, size_t rows, size_t first,
-                                  size_t end, const float *x, ck_activation activation) {
+/* x activated and with the residual. */
+CK_INLINE void linear_activate_as(const ck_linear_u8s8 *p, linear_target target, size_t rows,
+                                  size_t columns, const float *x, ck_activation activation) {
   for (size_t i = 0; i < rows; i++)
-    for (size_t c = first; c < end; c += VF_LANES) {
-      const size_t left = end - c;
-      vf y = vf_activate(vf_load(x + i * 16 * LINEAR_BLOCKS + c - first), activation);
+    for (size_t c = 0; c < columns; c += VF_LANES) {
+      const size_t left = columns - c;
+      vf y = vf_activate(vf_load(x + i * 16 * LINEAR_BLOCKS + c), activation);
       if (target.residual) y = vf_add(y, vf_load_some(target.residual + i * p->ldr + c, left));
       vf_store_some(target.out + i * target.ldo + c, y, left);
     }
 }
 
-static void linear_activate(const ck_linear_u8s8 *p, linear_target target, size_t rows, size_t first,
-                            size_t end, const float *x) {
+static void linear_activate(const ck_linear_u8s8 *p, linear_target target, size_t rows, size_t columns,
+                            const float *x) {
   switch (p->activation) {
-  case CK_GELU: linear_activate_as(p, target, rows, first, end, x, CK_GELU); break;
-  case CK_QUICK_GELU: linear_activate_as(p, target, rows, first, end, x, CK_QUICK_GELU); break;
+  case CK_GELU: linear_activate_as(p, target, rows, columns, x, CK_GELU); break;
+  case CK_QUICK_GELU: linear_activate_as(p, target, rows, columns, x, CK_QUICK_GELU); break;
   case CK_IDENTITY: break;
   }
 }
@@ -98,17 +98,18 @@ CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, in
   vi sums[LINEAR_ROWS * LINEAR_BLOCKS * block_vectors];
   float raw[LINEAR_ROWS * 16 * LINEAR_BLOCKS];
   const size_t first = 16 * block, whole = first + 16 * (size_t)blocks;
-  const linear_target target = {p->out + row * p->ldo, p->ldo,
-                                p->residual ? p->residual + row * p->ldr : NULL};
+  const linear_target target = {p->out + row * p->ldo + first, p->ldo,
+                                p->residual ? p->residual + row * p->ldr + first : NULL};
   linear_sums(p, row, block, rows, blocks, ahead, sums);
   /* What is activated is not written to out before: the residual may lie there. */
   const int activates = p->activation != CK_IDENTITY;
-  const linear_target next = activates ? (linear_target){raw - first, 16 * LINEAR_BLOCKS, NULL} : target;
+  const linear_target next = activates ? (linear_target){raw, 16 * LINEAR_BLOCKS, NULL} : target;
   if (whole <= p->columns)
     linear_store(p, next, row, first, rows, blocks * block_vectors, sums);
   else if (blocks == 1)
     linear_store_part(p, next, row, first, rows, sums);
-  if (activates) linear_activate(p, target, (size_t)rows, first, whole < p->columns ? whole : p->columns, raw);
+  if (activates)
+    linear_activate(p, target, (size_t)rows, (whole < p->columns ? whole : p->columns) - first, raw);
 }
 
 /* A tile of 1 ... LINEAR_ROWS rows. */
