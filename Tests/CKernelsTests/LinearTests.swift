@@ -91,7 +91,7 @@ private struct Layer {
                         bias: self.bias == nil ? nil : bias.baseAddress, block_begin: blocks.lowerBound,
                         block_end: blocks.upperBound, columns: columns, activation: activation,
                         residual: self.residual == nil ? nil : UnsafePointer(residual.baseAddress),
-                        ldr: columns, out: out.baseAddress, ldo: ldo)
+                        ldr: columns, out: out.baseAddress, ldo: ldo, next: nil)
                       if inPlace {
                         args.residual = UnsafePointer(out.baseAddress)
                         args.ldr = ldo

@@ -85,10 +85,7 @@ final class ImageEncoder: @unchecked Sendable {
     let sequences = try equalSequences(count, in: execution.arena)
     let x = try embed(pixels, count: count, on: execution)
     let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
-    for block in blocks.dropLast() {
-      _ = block.forward(x, keep: .all, workspace, on: execution)
-    }
-    let rows = last.forward(x, keep: tokens == nil ? .first : .all, workspace, on: execution)
+    let rows = blocks.forward(x, keep: tokens == nil ? .first : .all, workspace, on: execution)
     let classes = try execution.arena.allocate(Float.self, count * patchWidth)
     if let tokens {
       postNorm.forward(rows, rows: sequences.rows, out: tokens, on: execution)

@@ -21,10 +21,10 @@ extension Linear {
   /// `out[rows, outputs] = activation(x Wᵀ + b) + residual`; `out` and `residual` have the same stride.
   ///
   /// `residual` may be `out` only if the weights are int8: a float product overwrites `out` before the residual
-  /// is read.
+  /// is read. `next` is the layer that runs after this one: its first weights are fetched meanwhile.
   func forward(
     _ input: LinearInput, activation: ck_activation = CK_IDENTITY, residual: UnsafePointer<Float>? = nil,
-    out: UnsafeMutablePointer<Float>, stride: Int, on execution: Execution
+    out: UnsafeMutablePointer<Float>, stride: Int, before next: Linear? = nil, on execution: Execution
   ) {
     switch weight {
     case .float(let weight):
@@ -38,11 +38,37 @@ extension Linear {
         a: quantized.values, lda: quantized.stride, a_scale: quantized.scale, a_zero: quantized.zero,
         rows: input.rows, depth: weight.depth, w: weight.packed, w_scale: weight.scale,
         w_colsum: weight.columnSum, bias: bias, block_begin: 0, block_end: weight.blocks, columns: outputs,
-        activation: activation, residual: residual, ldr: stride, out: out, ldo: stride)
-      let tiles = Int8Tiles(
-        kernels: execution.kernels, arguments: arguments, threads: execution.pool.threads)
-      execution.pool.run(tiles, count: tiles.count)
+        activation: activation, residual: residual, ldr: stride, out: out, ldo: stride, next: nil)
+      let tiles = RowTiles(rows: input.rows, depth: weight.depth)
+      for tile in 0..<tiles.count {
+        let pieces = Int8Pieces(
+          kernels: execution.kernels, arguments: arguments, rows: tiles[tile],
+          threads: execution.pool.threads,
+          next: tile + 1 < tiles.count ? self : next)
+        execution.pool.run(pieces, count: pieces.count)
+      }
     }
+  }
+}
+
+/// The rows of an int8 product, in tiles that stay in the second-level cache while all weights pass over them.
+private struct RowTiles {
+  let rows: Int
+  let count: Int
+
+  /// Bytes of a tile. A panel of weights, 48 to 256 KB, is in the cache too.
+  private static let byteCount = 640 << 10
+
+  init(rows: Int, depth: Int) {
+    self.rows = rows
+    let most = max(16, Self.byteCount / max(1, depth))
+    count = (rows + most - 1) / most
+  }
+
+  /// All tiles have nearly the same height.
+  subscript(index: Int) -> Range<Int> {
+    ThreadPool.start(
+      ofShare: index, of: count, count: rows)..<ThreadPool.start(ofShare: index + 1, of: count, count: rows)
   }
 }
 
@@ -73,44 +99,59 @@ private struct FloatTiles: ParallelTask {
   }
 }
 
-/// A product of rows with int8 weights, cut into tiles of rows and blocks of channels.
+/// A product of rows with int8 weights, cut into pieces of some of the panels of blocks that the kernels work on.
 ///
-/// A tile's blocks lie one after the other in memory, and the kernel fetches the next while it multiplies by
-/// one: long tiles are best, as many as keep all threads at work to the end.
-private struct Int8Tiles: ParallelTask {
+/// The pieces of a thread lie one after the other in memory, and the kernel fetches the next while it multiplies
+/// by one: of the last panel of a thread, the first that falls to it of the next layer.
+private struct Int8Pieces: ParallelTask {
   let kernels: ck_kernels
   let arguments: ck_linear_u8s8
-  private let blocksPerTile: Int
+  let threads: Int
+  let next: Linear?
+  let count: Int
 
-  // The rows of a tile, of some 768 to 3,072 bytes, stay in the second-level cache.
-  private static let rowsPerTile = 128
-  private static let tilesPerThread = 2
+  /// Blocks of a panel, which are a cut of all kernels.
+  static let blocks = 4
+  private static let piecesPerThread = 3
+  private let panelsPerPiece: Int
 
-  init(kernels: ck_kernels, arguments: ck_linear_u8s8, threads: Int) {
+  init(kernels: ck_kernels, arguments: ck_linear_u8s8, rows: Range<Int>, threads: Int, next: Linear?) {
     self.kernels = kernels
-    self.arguments = arguments
-    let tiles = threads > 1 ? Self.tilesPerThread * threads : 1
-    // Whole panels of the kernels, which are four blocks.
-    blocksPerTile = ((arguments.block_end + tiles - 1) / tiles + 3) & ~3
+    self.threads = threads
+    self.next = next
+    // A thread alone needs no cut. Of several one may be late: the others take pieces of its share.
+    let panels = Self.panels(arguments.block_end)
+    panelsPerPiece = threads > 1 ? max(1, panels / (Self.piecesPerThread * threads)) : max(1, panels)
+    count = (panels + panelsPerPiece - 1) / panelsPerPiece
+    var tile = arguments
+    tile.a += rows.lowerBound * arguments.lda
+    tile.a_scale += rows.lowerBound
+    tile.a_zero += rows.lowerBound
+    tile.rows = rows.count
+    tile.out += rows.lowerBound * arguments.ldo
+    tile.residual = arguments.residual.map { $0 + rows.lowerBound * arguments.ldr }
+    self.arguments = tile
   }
 
-  private var columnTiles: Int { (arguments.block_end + blocksPerTile - 1) / blocksPerTile }
-  private var rowTiles: Int { (arguments.rows + Self.rowsPerTile - 1) / Self.rowsPerTile }
-  var count: Int { columnTiles * rowTiles }
-
   func run(_ index: Int, worker: Int) {
-    let row = index / columnTiles * Self.rowsPerTile
-    let block = index % columnTiles * blocksPerTile
-    var tile = arguments
-    tile.a += row * arguments.lda
-    tile.a_scale += row
-    tile.a_zero += row
-    tile.rows = min(Self.rowsPerTile, arguments.rows - row)
-    tile.block_begin = block
-    tile.block_end = min(block + blocksPerTile, arguments.block_end)
-    tile.out += row * arguments.ldo
-    if let residual = arguments.residual { tile.residual = residual + row * arguments.ldr }
-    withUnsafePointer(to: tile) { kernels.linear_u8s8($0) }
+    var piece = arguments
+    piece.block_begin = index * panelsPerPiece * Self.blocks
+    piece.block_end = min(piece.block_begin + panelsPerPiece * Self.blocks, arguments.block_end)
+    if index + 1 == ThreadPool.start(ofShare: worker + 1, of: threads, count: count) {
+      piece.next = next?.firstWeights(of: worker, threads: threads)
+    }
+    withUnsafePointer(to: piece) { kernels.linear_u8s8($0) }
+  }
+
+  static func panels(_ blocks: Int) -> Int { (blocks + Self.blocks - 1) / Self.blocks }
+}
+
+extension Linear {
+  /// Where the weights begin that fall to thread `worker`; nil if they are float.
+  fileprivate func firstWeights(of worker: Int, threads: Int) -> UnsafePointer<Int8>? {
+    guard case .int8(let weight) = weight else { return nil }
+    let panel = ThreadPool.start(ofShare: worker, of: threads, count: Int8Pieces.panels(weight.blocks))
+    return weight.packed + panel * Int8Pieces.blocks * 16 * weight.depth
   }
 }
 

@@ -70,10 +70,7 @@ final class TextEncoder: @unchecked Sendable {
     embed(ids, sequences, into: x)
     embeddingNorm.forward(x, rows: sequences.rows, out: x, on: execution)
     let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
-    for block in blocks.dropLast() {
-      _ = block.forward(x, keep: .all, workspace, on: execution)
-    }
-    let rows = last.forward(x, keep: pooling == .cls ? .first : .all, workspace, on: execution)
+    let rows = blocks.forward(x, keep: pooling == .cls ? .first : .all, workspace, on: execution)
     pool(rows, sequences, into: out)
   }
 

@@ -174,7 +174,7 @@ private struct AttendTokens: ParallelTask {
       a: row.values, lda: row.stride, a_scale: row.scale, a_zero: row.zero, rows: 1, depth: weight.depth,
       w: weight.packed, w_scale: weight.scale, w_colsum: weight.columnSum, bias: bias,
       block_begin: channels.lowerBound / 16, block_end: (channels.upperBound + 15) / 16, columns: outputs,
-      activation: CK_IDENTITY, residual: nil, ldr: 0, out: out, ldo: outputs)
+      activation: CK_IDENTITY, residual: nil, ldr: 0, out: out, ldo: outputs, next: nil)
     withUnsafePointer(to: arguments) { kernels.linear_u8s8($0) }
   }
 }

@@ -7,8 +7,8 @@ package struct Execution {
   package let arena: ScratchArena
   let counters: Counters
 
-  /// Splits `rows` rows into pieces of at least `minimum` rows, a few for each thread.
+  /// Splits `rows` rows into pieces of at least `minimum` rows, two for each thread.
   func rowsPerPiece(_ rows: Int, minimum: Int) -> Int {
-    max(minimum, (rows + 4 * pool.threads - 1) / (4 * pool.threads))
+    max(minimum, (rows + 2 * pool.threads - 1) / (2 * pool.threads))
   }
 }

@@ -11,22 +11,33 @@ protocol ParallelTask {
 
 /// Threads that share the pieces of one task with the thread that asks.
 ///
-/// They start at the first use and again in a forked child. A caller that finds them at work for another
+/// Each has a share of neighbouring pieces, so that one that goes through memory in their order finds it fetched
+/// ahead; whoever is done takes the rest of another's share, so that one that came late delays nobody. They start
+/// at the first use and again in a forked child. A caller that finds them at work for another
 /// caller does its pieces alone: with several host threads routing at once each core has work already, and
 /// waiting for one another would only cost. Nothing is allocated by a task.
 final class ThreadPool: Sendable {
   /// Threads that work on a task at most, the caller's included.
   let threads: Int
 
-  private let shared = SharedState()
+  private let shared: SharedState
 
-  init(threads: Int) { self.threads = max(1, threads) }
+  init(threads: Int) {
+    self.threads = max(1, threads)
+    shared = SharedState(threads: self.threads)
+  }
 
   deinit { shared.stop() }
 
+  /// The first of `count` pieces that falls to thread `share` of `threads`.
+  static func start(ofShare share: Int, of threads: Int, count: Int) -> Int {
+    let (whole, rest) = count.quotientAndRemainder(dividingBy: threads)
+    return whole * share + min(rest, share)
+  }
+
   /// Runs all pieces of `task`, and returns when the last is done.
   func run<Task: ParallelTask>(_ task: Task, count: Int) {
-    guard count > 1, threads > 1, shared.claim(threads: threads) else {
+    guard count > 1, threads > 1, shared.claim() else {
       for index in 0..<max(count, 0) { task.run(index, worker: 0) }
       return
     }
@@ -56,20 +67,31 @@ private final class SharedState: @unchecked Sendable {
   /// The epoch whose process has the workers; touched by the caller that has them.
   private var startedEpoch = UInt64.max
   private let open = Atomic<Bool>(false)
-  private let next = Atomic<Int>(0)
+  private let threads: Int
+  /// The next piece of each thread's share, a cache line apart.
+  private let next: UnsafeMutablePointer<Atomic<Int>>
+  private static let line = 64 / MemoryLayout<Atomic<Int>>.stride
   private let inside = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
   /// Grows with every task; sleepers wait for it to change.
   private let bell = UnsafeMutablePointer<ct_bell>.allocate(capacity: 1)
   private let sleepers = Atomic<Int>(0)
 
-  init() { bell.initialize(to: ct_bell(rings: 0)) }
+  init(threads: Int) {
+    self.threads = threads
+    bell.initialize(to: ct_bell(rings: 0))
+    next = .allocate(capacity: threads * Self.line)
+    for share in 0..<threads { (next + share * Self.line).initialize(to: Atomic(0)) }
+  }
 
-  deinit { bell.deallocate() }
+  deinit {
+    bell.deallocate()
+    next.deallocate()
+  }
 
   /// Takes the workers for the caller, starting them if this process has none yet. False when another
   /// caller has them.
-  func claim(threads: Int) -> Bool {
+  func claim() -> Bool {
     let epoch = UInt64(Fork.epoch) << 32
     let seen = claimed.load(ordering: .relaxed)
     // A claim of an older epoch was left behind in the parent, as its threads were.
@@ -92,7 +114,7 @@ private final class SharedState: @unchecked Sendable {
     self.body = body
     self.context = context
     self.count = count
-    next.store(0, ordering: .relaxed)
+    for share in 0..<threads { next[share * Self.line].store(start(of: share), ordering: .relaxed) }
     open.store(true, ordering: .sequentiallyConsistent)
     ring()
     work(as: 0)
@@ -113,12 +135,19 @@ private final class SharedState: @unchecked Sendable {
 
   private func work(as worker: Int) {
     guard let context else { return }
-    while true {
-      let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      if index >= count { return }
-      body(context, index, worker)
+    for turn in 0..<threads {
+      let share = (worker + turn) % threads
+      let end = start(of: share + 1)
+      while true {
+        let index = next[share * Self.line].wrappingAdd(1, ordering: .relaxed).oldValue
+        if index >= end { break }
+        body(context, index, worker)
+      }
     }
   }
+
+  /// The first piece of a share; that of `threads` is the end of the last.
+  private func start(of share: Int) -> Int { ThreadPool.start(ofShare: share, of: threads, count: count) }
 
   // MARK: Workers
 

@@ -140,6 +140,7 @@ extension CandidatePool {
       for (column, value) in own.delta.enumerated() { target[index * embeddingWidth + column] = value }
     }
     return try CandidatePool(
-      changed, embeddings: embeddings, deltas: target, classifier: classifier, on: engine)
+      changed, embeddings: embeddings, deltas: target, classifier: classifier, on: engine
+    ).counting(choices)
   }
 }

@@ -10,14 +10,13 @@
 CK_TARGET_BEGIN
 
 /* 24 of 32 registers hold sums, 4 a group of weights of each block, 1 four inputs of a row. */
-CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           const int8_t *ahead, int32_t *sums) {
+CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
+                           const int8_t *ahead, vi *sums) {
   const size_t depth = p->depth;
   const uint8_t *a = p->a + row * p->lda;
   const int8_t *w = p->w + block * 16 * depth;
-  __m512i sum[LINEAR_ROWS * LINEAR_BLOCKS];
 #pragma clang loop unroll(full)
-  for (int i = 0; i < rows * blocks; i++) sum[i] = _mm512_setzero_si512();
+  for (int i = 0; i < rows * blocks; i++) sums[i] = _mm512_setzero_si512();
   for (size_t k = 0; k < depth; k += 4) {
     linear_fetch(ahead + 16 * k);
     __m512i weights[LINEAR_BLOCKS];
@@ -31,14 +30,9 @@ CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, in
       __m512i inputs = _mm512_set1_epi32(four);
 #pragma clang loop unroll(full)
       for (int b = 0; b < blocks; b++)
-        sum[r * blocks + b] = _mm512_dpbusd_epi32(sum[r * blocks + b], inputs, weights[b]);
+        sums[r * blocks + b] = _mm512_dpbusd_epi32(sums[r * blocks + b], inputs, weights[b]);
     }
   }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-    for (int b = 0; b < blocks; b++)
-      _mm512_storeu_si512(sums + r * linear_sums + 16 * b, sum[r * blocks + b]);
 }
 
 CK_TARGET_END

@@ -13,14 +13,13 @@
 CK_TARGET_BEGIN
 
 /* A block is two registers wide: 10 of 16 registers hold sums. */
-CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           const int8_t *ahead, int32_t *sums) {
+CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
+                           const int8_t *ahead, vi *sums) {
   (void)blocks;
   const uint8_t *a = p->a + row * p->lda;
   const int8_t *w = p->w + block * 16 * p->depth;
-  __m256i sum[LINEAR_ROWS][2];
 #pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+  for (int r = 0; r < rows; r++) sums[2 * r] = sums[2 * r + 1] = _mm256_setzero_si256();
   for (size_t k = 0; k < p->depth; k += 4) {
     linear_fetch(ahead + 16 * k);
     __m256i low = _mm256_loadu_si256((const __m256i *)(w + 16 * k));
@@ -30,15 +29,10 @@ CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, in
       int32_t four;
       memcpy(&four, a + (size_t)r * p->lda + k, sizeof four);
       __m256i inputs = _mm256_set1_epi32(four);
-      sum[r][0] = _mm256_dpbusd_avx_epi32(sum[r][0], inputs, low);
-      sum[r][1] = _mm256_dpbusd_avx_epi32(sum[r][1], inputs, high);
+      sums[2 * r] = _mm256_dpbusd_avx_epi32(sums[2 * r], inputs, low);
+      sums[2 * r + 1] = _mm256_dpbusd_avx_epi32(sums[2 * r + 1], inputs, high);
     }
   }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-    for (int half = 0; half < 2; half++)
-      _mm256_storeu_si256((__m256i *)(sums + r * linear_sums + 8 * half), sum[r][half]);
 }
 
 CK_TARGET_END

@@ -9,15 +9,14 @@ CK_TARGET_BEGIN
 
 /* sdot has no u8 by s8 form: the inputs are shifted to s8 by flipping their top bit, a - 128, and each
  * sum gets 128 * colsum back. A block is four registers wide: 24 of 32 hold sums. */
-CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           const int8_t *ahead, int32_t *sums) {
+CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
+                           const int8_t *ahead, vi *sums) {
   (void)blocks;
   const uint8_t *a = p->a + row * p->lda;
   const int8_t *w = p->w + block * 16 * p->depth;
-  int32x4_t sum[LINEAR_ROWS][4];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++)
-    for (int i = 0; i < 4; i++) sum[r][i] = vdupq_n_s32(0);
+    for (int i = 0; i < 4; i++) sums[4 * r + i] = vdupq_n_s32(0);
   for (size_t k = 0; k < p->depth; k += 4) {
     linear_fetch(ahead + 16 * k);
     int8x16_t weights[4];
@@ -27,7 +26,7 @@ CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, in
       uint32_t four;
       memcpy(&four, a + (size_t)r * p->lda + k, sizeof four);
       int8x16_t inputs = vreinterpretq_s8_u32(vdupq_n_u32(four ^ 0x80808080u));
-      for (int i = 0; i < 4; i++) sum[r][i] = vdotq_s32(sum[r][i], weights[i], inputs);
+      for (int i = 0; i < 4; i++) sums[4 * r + i] = vdotq_s32(sums[4 * r + i], weights[i], inputs);
     }
   }
   /* The last block's column sums may end early. */
@@ -37,7 +36,7 @@ CK_INLINE void linear_tile(const ck_linear_u8s8 *p, size_t row, size_t block, in
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < 4; i++)
-      vst1q_s32(sums + r * linear_sums + 4 * i, vmlaq_n_s32(sum[r][i], vld1q_s32(colsum + 4 * i), 128));
+      sums[4 * r + i] = vmlaq_n_s32(sums[4 * r + i], vld1q_s32(colsum + 4 * i), 128);
 }
 
 CK_TARGET_END

@@ -17,6 +17,7 @@
 #define VF_TILE 2
 
 typedef __m256 vf;
+typedef __m256i vi;
 
 CK_TARGET_BEGIN
 
@@ -74,11 +75,9 @@ static inline float vf_most(vf x) {
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
 }
 
-static inline vf vf_dequantize(const int32_t *sum, const int32_t *colsum, size_t count, int32_t zero) {
-  __m256i shift = count == VF_LANES ? _mm256_loadu_si256((const __m256i *)colsum)
-                                    : _mm256_maskload_epi32(colsum, vf_mask(count));
-  shift = _mm256_mullo_epi32(shift, _mm256_set1_epi32(zero));
-  return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)sum), shift));
+static inline vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline vf vf_dequantize(vi sum, vi colsum, int32_t zero) {
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_mullo_epi32(colsum, _mm256_set1_epi32(zero))));
 }
 
 static inline void vf_store_u8(uint8_t *p, vf x) {

@@ -18,6 +18,7 @@
 #define VF_TILE 4 /* registers beside each other in a tile of a float product */
 
 typedef __m512 vf;
+typedef __m512i vi;
 
 CK_TARGET_BEGIN
 
@@ -58,10 +59,9 @@ static inline float vf_sum(vf x) { return _mm512_reduce_add_ps(x); }
 static inline float vf_least(vf x) { return _mm512_reduce_min_ps(x); }
 static inline float vf_most(vf x) { return _mm512_reduce_max_ps(x); }
 
-static inline vf vf_dequantize(const int32_t *sum, const int32_t *colsum, size_t count, int32_t zero) {
-  __m512i shift = _mm512_maskz_loadu_epi32(vf_mask(count), colsum);
-  shift = _mm512_mullo_epi32(shift, _mm512_set1_epi32(zero));
-  return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(sum), shift));
+static inline vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+static inline vf vf_dequantize(vi sum, vi colsum, int32_t zero) {
+  return _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, _mm512_mullo_epi32(colsum, _mm512_set1_epi32(zero))));
 }
 
 static inline void vf_store_u8(uint8_t *p, vf x) {

@@ -16,6 +16,7 @@
 #define VF_TILE 4
 
 typedef float32x4_t vf;
+typedef int32x4_t vi;
 
 CK_TARGET_BEGIN
 
@@ -60,10 +61,9 @@ static inline float vf_sum(vf x) { return vaddvq_f32(x); }
 static inline float vf_least(vf x) { return vminvq_f32(x); }
 static inline float vf_most(vf x) { return vmaxvq_f32(x); }
 
-static inline vf vf_dequantize(const int32_t *sum, const int32_t *colsum, size_t count, int32_t zero) {
-  int32_t padded[VF_LANES] = {0};
-  memcpy(padded, colsum, count * sizeof(int32_t));
-  return vcvtq_f32_s32(vmlsq_n_s32(vld1q_s32(sum), vld1q_s32(padded), zero));
+static inline vi vi_load(const int32_t *p) { return vld1q_s32(p); }
+static inline vf vf_dequantize(vi sum, vi colsum, int32_t zero) {
+  return vcvtq_f32_s32(vmlsq_n_s32(sum, colsum, zero));
 }
 
 static inline void vf_store_u8(uint8_t *p, vf x) {

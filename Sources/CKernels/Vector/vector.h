@@ -3,7 +3,7 @@
  * defines
  *
  *   CK_ISA, CK_TARGET_BEGIN/END   name of the ISA; pragmas that turn its instructions on
- *   vf, VF_LANES                  a register of floats
+ *   vf, vi, VF_LANES              a register of floats, of int32; the lanes of either
  *   VF_TILE                       registers beside each other in a tile of a float matrix product
  *   vf_load_part, vf_store_part   the first `count` < VF_LANES lanes; a load zeroes the others
  *   vf_keep_part(x, n, other)     the first n lanes of x, the rest of other
@@ -13,7 +13,7 @@
  *   vf_round                      to the nearest integer, ties to even
  *   vf_zero_where_less(x, a, b)   0 where a < b, else x
  *   vf_scale_exponent(x, n)       x 2^n for integers n in -126...128
- *   vf_dequantize(sum, colsum, count, zero)  float(sum - zero colsum); sum has VF_LANES readable lanes
+ *   vf_dequantize(sum, colsum, zero)  float(sum - zero colsum) of a register of int32
  *   vf_store_u8                   lanes in 0...255 as bytes, rounded to nearest even
  *   vf_load_groups, vf_transpose_groups  see attention_simd.h
  *

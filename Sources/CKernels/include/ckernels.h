@@ -54,6 +54,7 @@ typedef struct ck_linear_u8s8 {
   size_t ldr;
   float *out;
   size_t ldo;
+  const int8_t *next; /* the weights to be read after these, or NULL for those behind them: only a hint */
 } ck_linear_u8s8;
 
 /* One head of scaled dot-product attention over one sequence, softmax(scale q k^T) v, float32.

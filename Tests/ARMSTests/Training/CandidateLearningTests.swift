@@ -76,6 +76,13 @@ import Testing
     #expect(router.candidates[0].beta == beta)
   }
 
+  @Test func learningForgetsNoChoice() throws {
+    let chosen = try #require(try router.route(query(0)).name)
+    try router.fit(candidates: ["small"], on: data(0..<6))
+    try router.calibrate(on: data(0..<6))
+    #expect(router.choices.chosen == router.candidates.map { $0.name == chosen ? 1 : 0 })
+  }
+
   @Test func fitsSeenOutcomesBetterThanTheProfileAlone() throws {
     let seen = try data(0..<60)
     func loss() throws -> Float {

@@ -10,12 +10,16 @@ import Glibc
 
 func run(_ arguments: Arguments) throws(ARMSError) {
   if arguments.asChild { return try LoadBenchmark.child(arguments.model) }
-  let workloads = try [1, 2].map { (threads) throws(ARMSError) in
+  let workloads = try arguments.threads.map { (threads) throws(ARMSError) in
     (threads: threads, workload: try Workload(model: arguments.model, threads: threads))
   }
   let first = workloads[0].workload
   var peak = Peak()
   let routes = RouteBenchmark(workloads: workloads, seconds: arguments.seconds)
+  if arguments.batchesOnly {
+    let tables = [machine(first), try routes.batchLatencies()]
+    return print(arguments.json ? json(tables) : tables.map(\.printed).joined(separator: "\n"))
+  }
   let latencies = try routes.latencies(&peak)
   var tables = [machine(first), peak.table, latencies]
   if !arguments.routesOnly {

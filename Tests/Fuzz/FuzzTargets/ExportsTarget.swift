@@ -189,7 +189,7 @@ private struct ExportCalls {
   private func describe() {
     switch source.below(3) {
     case 0: Host.call { arms_router_describe(router(), structs(arms_router_info.self, filled: false), $0) }
-    case 1: Host.call { arms_router_metrics(router(), structs(arms_metrics.self, filled: false), $0) }
+    case 1: Host.call { arms_router_metrics(router(), structs(arms_router_counters.self, filled: false), $0) }
     default: Host.call { arms_router_memory(router(), structs(arms_memory.self, filled: false), $0) }
     }
     _ = arms_status_name(source.next())
