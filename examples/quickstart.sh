@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what is needed, builds the library and its Python package, and routes a sample image.
+# Installs what is needed, builds the library and its Python package, and routes three sample images
+# among fourteen vision-language models.
 #
 # Needs Debian 12 (or a relative of it) with Swift 6.3 on the PATH, and root or sudo. May be run again.
 set -eu
@@ -24,6 +25,11 @@ step "Python package, into .venv"
 .venv/bin/pip install -q ./bindings/python
 
 step "arms route"
-echo "The model is a small one with RANDOM weights: it shows that everything works, and its ranking means nothing."
-.venv/bin/arms route Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf \
-  examples/images/chart.png "What is the highest value in the chart?"
+# The default router, examples/models/default.gguf. Its card, beside it, says how far to trust it.
+.venv/bin/arms route examples/images/chart.png "What is the highest value in the chart?"
+echo
+.venv/bin/arms route examples/images/parabola.png --top 3 \
+  "What is the area between the curve and the x-axis?"
+echo
+.venv/bin/arms route examples/images/triangle.png --top 3 \
+  "The triangle ABC has a right angle at A. How long is the side BC?"

@@ -6,7 +6,8 @@
 'claude-3.5-sonnet'
 
 ``arms.Router()`` opens the model that comes with the package, `default_model`; give it the path of
-another to open that. The work is done in-process by ``libarms.so``, which is loaded at its first use.
+another to open that. The work is done in-process by ``libarms.so``, which is loaded at its first
+use.
 """
 
 from arms._default_model import default_model

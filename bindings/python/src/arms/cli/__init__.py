@@ -22,8 +22,8 @@ app = typer.Typer(
         "Choose, per request, which vision-language model will answer correctly.\n\n"
         "A model file holds the router and its pool of candidates. Make one with "
         "[bold]arms convert[/bold], look into it with [bold]arms inspect[/bold], edit its pool "
-        "with [bold]arms candidates[/bold], and ask it with [bold]arms route[/bold]. One comes with "
-        "the package:\n\n"
+        "with [bold]arms candidates[/bold], and ask it with [bold]arms route[/bold]. One comes "
+        "with the package:\n\n"
         '  arms route chart.png "Which year had the highest sales?"'
     ),
 )
