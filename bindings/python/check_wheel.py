@@ -1,4 +1,4 @@
-"""Route with the installed package: int8 without OpenBLAS, float with the packaged one."""
+"""Route with the installed package: its own model, int8 weights, and float ones on OpenBLAS."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import arms
 def main(models: Path, image: Path) -> None:
     """Route with a model of each kind, and check which libraries the process has loaded."""
     question = "What is the highest value in the chart?"
-    for name, needs_openblas in [
-        ("distilbert-patches-scaled-int8", False),
-        ("distilbert-patches-scaled", True),
+    if not arms.default_model().is_relative_to(Path(arms.__file__).parent):
+        raise SystemExit(f"{arms.default_model()}: the default model is not that of the package")
+    for model, needs_openblas in [
+        (arms.default_model(), False),
+        (models / "distilbert-patches-scaled-int8.gguf", False),
+        (models / "distilbert-patches-scaled.gguf", True),
     ]:
-        router = arms.Router(models / f"{name}.gguf")
+        name = model.stem
+        router = arms.Router(model)
         decision = router.route(image, question)
         mapped = Path("/proc/self/maps").read_text()
         # numpy has an OpenBLAS of its own, under another name.

@@ -29,7 +29,6 @@ from arms.evaluation import (
     choose,
     compare,
     cost_quality_curve,
-    evaluate,
     lambda_for_cost,
     lambda_grid,
     mean_per_task,
@@ -44,7 +43,6 @@ from arms.evaluation.baselines import default_baselines, fit_predict
 
 ROUTER = "default router"
 SINGLE = "best single model"
-BASELINES = ("kNN (k=200)", "logistic (C=0.1)", "MLP (128)")
 
 
 @dataclass
@@ -113,7 +111,13 @@ def cost_quality(
     }
 
 
-def measure(starts: dict[str, Path], split: tuple[Outcomes, Outcomes], seed: int, measured: Measured) -> None:
+def measure(
+    starts: dict[str, Path],
+    split: tuple[Outcomes, Outcomes],
+    strongest: int,
+    seed: int,
+    measured: Measured,
+) -> None:
     """Train on one split with one seed, and add what it reaches."""
     training, tested = split
     start = starts["int8"]
@@ -133,7 +137,6 @@ def measure(starts: dict[str, Path], split: tuple[Outcomes, Outcomes], seed: int
     )
     scores["mean per task"] = mean_per_task(training, tested)
     scores |= {ROUTER: confidences, f"{ROUTER}, not calibrated": raw, f"{ROUTER}, float32": exact}
-    strongest = strongest_model(training)
     results = {name: routed(tested, choose(values, tested.costs)) for name, values in scores.items()}
     results |= {
         SINGLE: single_model(tested, strongest),
@@ -150,8 +153,6 @@ def measure(starts: dict[str, Path], split: tuple[Outcomes, Outcomes], seed: int
         of = calibration(values, tested.labels, bootstrap)
         return {"ece": of.ece.value, "brier": of.brier.value}
 
-    rivals = {name: values for name, values in scores.items() if name in BASELINES}
-    verdict = evaluate(tested, confidences, name=ROUTER, training=training, baselines=rivals).verdict
     measured.rows.append(
         {
             "queries": len(tested),
@@ -160,7 +161,7 @@ def measure(starts: dict[str, Path], split: tuple[Outcomes, Outcomes], seed: int
             "calibration": {
                 ROUTER: calibrated(confidences),
                 f"{ROUTER}, not calibrated": calibrated(1 / (1 + np.exp(-raw))),
-                **{name: calibrated(scores[name].clip(0, 1)) for name in BASELINES[:2]},
+                **{name: calibrated(scores[name].clip(0, 1)) for name in ("kNN (k=200)", "logistic (C=0.1)")},
             },
             "cost": cost_quality(confidences, tested, fitted.confidences(known), training, strongest),
             "int8": {
@@ -169,7 +170,6 @@ def measure(starts: dict[str, Path], split: tuple[Outcomes, Outcomes], seed: int
                     results[ROUTER].correct.mean() - results[f"{ROUTER}, float32"].correct.mean()
                 ),
             },
-            "verdict": verdict.sentence,
         }
     )
 
@@ -203,6 +203,8 @@ def summary(measured: Measured, seeds: int) -> dict[str, Any]:
 def main(folder: Path, text: Path, seeds: int, output: Path) -> None:
     """Measure all splits, and write the figures."""
     data: Data = read(folder)
+    # Over all queries, in hindsight: two models are level on the training groups of one split.
+    strongest = strongest_model(data.outcomes)
     measured, began = Measured(), time.monotonic()
     with tempfile.TemporaryDirectory() as work:
         for seed in range(seeds):
@@ -213,15 +215,10 @@ def main(folder: Path, text: Path, seeds: int, output: Path) -> None:
                 for name in ("int8", "f32")
             }
             for place, split in enumerate(data.splits()):
-                measure(starts, split, seed, measured)
+                measure(starts, split, strongest, seed, measured)
                 row = measured.rows[-1]
                 seconds = time.monotonic() - began
-                print(
-                    f"{seconds:.0f} s, seed {seed}, split {place}:",
-                    json.dumps(row["em"]),
-                    row["verdict"],
-                    flush=True,
-                )
+                print(f"{seconds:.0f} s, seed {seed}, split {place}:", json.dumps(row["em"]), flush=True)
             figures = {"seeds": seed + 1, "runs": measured.rows, "routers": summary(measured, seed + 1)}
             output.write_text(json.dumps(figures, indent=1) + "\n")
 
@@ -232,7 +229,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
     parser.add_argument("text", type=Path, help="folder of the MiniLM-L6 checkpoint")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("figures.json"))
     arguments = parser.parse_args()
     try:
