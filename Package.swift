@@ -52,6 +52,7 @@ let package = Package(
       dependencies: ["ARMS", "CKernels", "CBenchmark"],
       path: "Tests/Benchmarks/arms-bench"),
     .executableTarget(name: "head-epoch", dependencies: ["ARMS"], path: "Tests/Benchmarks/head-epoch"),
+    .executableTarget(name: "train-run", dependencies: ["ARMS"], path: "Tests/Reliability/train-run"),
     .executableTarget(name: "tokenize", dependencies: ["ARMS"], path: "Tests/Parity/tokenize"),
     .target(
       name: "FuzzTargets", dependencies: ["ARMS", "ARMSABI", "CARMS"], path: "Tests/Fuzz/FuzzTargets"),

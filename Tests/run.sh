@@ -2,7 +2,7 @@
 # Installs what the tests need, builds everything, and runs every check and every test.
 #
 # Needs Debian 12 (or a relative of it) with Swift 6.3 on the PATH, and root or sudo. May be run again.
-# Stops at the first step that fails, and names it. Takes a quarter of an hour on two cores.
+# Stops at the first step that fails, and names it. Takes half an hour on two cores.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
@@ -36,7 +36,8 @@ command -v swift > /dev/null || { echo "run.sh: there is no 'swift' on the PATH;
 step "Debian packages"
 as_root apt-get update -qq
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends \
-  gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv > /dev/null
+  gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv \
+  abigail-tools valgrind git > /dev/null
 
 step "Python packages, into .venv"
 [ -x .venv/bin/pip ] || python3 -m venv .venv
@@ -97,3 +98,21 @@ python Tests/Parity/pixel_parity.py .build/release/libarms.so \
 
 step "hostile input"
 python Tests/Fuzz/hostile_input.py
+
+# Each target for a short time from its corpus. For longer: Tests/Fuzz/fuzz.sh --seconds 1200
+step "fuzzers"
+Tests/Fuzz/fuzz.sh --seconds 15
+
+step "inputs of the fuzzers, without one"
+swift build --product arms-fuzz
+for target in Tests/Fuzz/corpus/*; do .build/debug/arms-fuzz "$(basename -- "$target")" "$target"/*; done
+
+step "sanitizers and memcheck"
+Tests/Sanitizers/run.sh
+
+step "wheel, in a clean environment"
+bindings/python/build_wheel.sh --check
+
+step "reproducible build, bill of materials"
+Tests/Supply/reproducible.sh .build/release/libarms.so
+python Tests/Supply/sbom.py .build/release/libarms.so > "$work/libarms.cdx.json"

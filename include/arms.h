@@ -13,7 +13,8 @@
  * - Handles are opaque. Freeing NULL does nothing. A freed handle is detected when it is used again
  *   and answered with ARMS_ERROR_INVALID_HANDLE. What was made from a router stays valid after the
  *   router is freed.
- * - Every function may be called from any thread at any time, on the same handles as well.
+ * - Every function may be called from any thread at any time, on the same handles as well; a trainer
+ *   answers one call at a time, others with ARMS_ERROR_BUSY.
  * - Structs begin with `struct_size`, which the caller sets to sizeof(the struct). They only grow at
  *   their end. In options and inputs zero means the default. In an array of structs the first
  *   element's `struct_size` is the stride and holds for all.
@@ -53,7 +54,7 @@ extern "C" {
 /* The most experts that a router may have. */
 #define ARMS_EXPERT_CAPACITY 32
 
-/* Elements of arms_metrics.errors and arms_metrics.stages, and buckets of a histogram. */
+/* Elements of arms_router_counters.errors and arms_router_counters.stages, and buckets of a histogram. */
 #define ARMS_STATUS_CAPACITY 32
 #define ARMS_STAGE_CAPACITY 8
 #define ARMS_HISTOGRAM_BUCKETS 48
@@ -70,7 +71,7 @@ enum arms_status_code {
   ARMS_ERROR_INVALID_ARGUMENT = 1,  /* an argument is missing, out of range, or contradicts another */
   ARMS_ERROR_INVALID_HANDLE = 2,    /* a handle was freed, never existed, or is of another type */
   ARMS_ERROR_NOT_FOUND = 3,         /* a named candidate does not exist */
-  ARMS_ERROR_ALREADY_EXISTS = 4,    /* a candidate of that name exists already */
+  ARMS_ERROR_ALREADY_EXISTS = 4,    /* a candidate or outcome that is to be added is there already */
   ARMS_ERROR_IO = 5,                /* a file cannot be opened, read or written */
   ARMS_ERROR_INVALID_MODEL = 6,     /* a model file is not one, is damaged, or contradicts itself */
   ARMS_ERROR_INVALID_IMAGE = 7,     /* an image cannot be decoded */
@@ -83,7 +84,8 @@ enum arms_status_code {
   ARMS_ERROR_MISSING_VALUE = 14,    /* a policy or ceiling needs a cost or latency that is unknown */
   ARMS_ERROR_BUFFER_TOO_SMALL = 15, /* the caller's buffer is too small; the number was reported */
   ARMS_ERROR_CANCELLED = 16,        /* the caller's callback asked to stop */
-  ARMS_ERROR_INTERNAL = 17          /* a defect in the library; please report it */
+  ARMS_ERROR_INTERNAL = 17,         /* a defect in the library; please report it */
+  ARMS_ERROR_BUSY = 18              /* another call on the handle is under way; one at a time */
 };
 
 /* What went wrong: a status and one line of text. Immutable. */
@@ -259,7 +261,7 @@ typedef struct arms_histogram {
 } arms_histogram;
 
 /* What a router has done since it was opened. Everything only grows. */
-typedef struct arms_metrics {
+typedef struct arms_router_counters {
   uint32_t struct_size;
   uint32_t stage_count;         /* entries of `stages` that this library fills */
   uint64_t routes;              /* decisions made */
@@ -274,12 +276,12 @@ typedef struct arms_metrics {
                                           * that failed */
   arms_histogram stages[ARMS_STAGE_CAPACITY]; /* by arms_stage; those of scoring, of encoding and of the
                                                * profiles of new candidates are among them */
-} arms_metrics;
+} arms_router_counters;
 
 /* Says what a router has done. Nobody who routes waits for it; each number is one that was true
  * meanwhile. How often a candidate was chosen stands in arms_candidate_info.
  * Errors: INVALID_HANDLE, INVALID_ARGUMENT. */
-arms_status arms_router_metrics(const arms_router *router, arms_metrics *metrics,
+arms_status arms_router_metrics(const arms_router *router, arms_router_counters *metrics,
                                 arms_error **error);
 
 /* The upper bound of a histogram's bucket in nanoseconds: 1,024, 1,536, 2,048, 3,072 and so on;
@@ -565,6 +567,338 @@ typedef struct arms_score_options {
 arms_status arms_score(const arms_router *router, const arms_query *queries, size_t query_count,
                        const arms_score_options *options, float *scores, size_t capacity,
                        size_t *columns, uint64_t *generation, arms_error **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * Training: data sets
+ * --------------------------------------------------------------------------------------------- */
+
+/* Samples to train on and to evaluate with: queries, and which candidates answered them correctly. It
+ * only grows, holds copies of what it is given, and belongs to no router. */
+typedef struct arms_dataset arms_dataset;
+
+enum arms_outcome_flag {
+  ARMS_OUTCOME_HAS_COST = 1 /* `cost` is known */
+};
+
+/* What a candidate's answer to a query was worth. */
+typedef struct arms_outcome {
+  uint32_t struct_size;
+  uint32_t flags;         /* of arms_outcome_flag */
+  const char *candidate;  /* its name; 1 to ARMS_NAME_CAPACITY - 1 bytes */
+  int32_t label;          /* 1: it answered correctly, 0: it did not */
+  float weight;           /* how much it counts, above 0; 0: 1 */
+  double cost;            /* US dollars that the answer cost, when ARMS_OUTCOME_HAS_COST */
+} arms_outcome;
+
+/* A query and the outcomes that are known of it: a gateway's log knows only the candidate that it
+ * called, a benchmark all of them. */
+typedef struct arms_sample {
+  uint32_t struct_size;
+  uint32_t image_count;
+  const char *text;               /* the question in UTF-8 */
+  size_t text_length;             /* bytes, or ARMS_NUL_TERMINATED */
+  const arms_image_input *images; /* [image_count] */
+  const arms_outcome *outcomes;   /* [outcome_count], each candidate at most once */
+  size_t outcome_count;           /* 1 or more */
+} arms_sample;
+
+/* Makes an empty data set. Errors: INVALID_ARGUMENT. */
+arms_status arms_dataset_create(arms_dataset **dataset, arms_error **error);
+
+/* Frees a data set. Calls that read it on other threads finish undisturbed. */
+void arms_dataset_free(arms_dataset *dataset);
+
+/* Adds `count` samples, all or none. `samples[0].struct_size` is the stride. Samples of one query,
+ * which are those with the same bytes of the question and the same images given in the same way, are
+ * joined: a log may be added row by row. Texts and the data of images are copied, an image that many
+ * samples share once; of an image given as a path the path is copied, and the file read when the
+ * image is encoded.
+ * Errors: ALREADY_EXISTS (a second outcome of a candidate for one query), NOT_FINITE, INVALID_TEXT,
+ * INVALID_IMAGE, LIMIT_EXCEEDED, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_dataset_add(arms_dataset *dataset, const arms_sample *samples, size_t count,
+                             arms_error **error);
+
+/* Counts queries, samples of one query once, and their outcomes (`outcome_count` may be NULL).
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_dataset_count(const arms_dataset *dataset, size_t *count, size_t *outcome_count,
+                               arms_error **error);
+
+typedef struct arms_dataset_bytes {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t sample_bytes;  /* copies of questions, images and outcomes */
+  uint64_t cache_bytes;   /* what frozen layers made of them, and prepared images; see
+                           * arms_trainer_options */
+} arms_dataset_bytes;
+
+/* Says what memory a data set holds, in bytes. Errors: INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_dataset_memory(const arms_dataset *dataset, arms_dataset_bytes *memory,
+                                arms_error **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * Training: trainers
+ * --------------------------------------------------------------------------------------------- */
+
+/* Trains a router in this process, on copies of its weights in float32: the router goes on with its own
+ * until arms_trainer_commit(). The head and what is learned of each candidate are always trained, the
+ * encoders as far as the options say. What is frozen is encoded once for each query of a data set.
+ *
+ * A trainer works for one thread at a time: a call while another is in one, or from a callback of that
+ * one, returns ARMS_ERROR_BUSY. Routing goes on beside it. The same weights, data, options and number
+ * of threads give the same bits. */
+typedef struct arms_trainer arms_trainer;
+
+/* A number of layers: all of an encoder's, its embeddings included. */
+#define ARMS_ALL_LAYERS UINT32_MAX
+
+enum arms_trainer_flag {
+  ARMS_TRAINER_BALANCE_CLASSES = 1 /* both labels count as much, whatever their numbers */
+};
+
+/* How the learning rate goes on after the warm-up. */
+enum arms_schedule {
+  ARMS_SCHEDULE_CONSTANT = 0, /* at its peak, to the end */
+  ARMS_SCHEDULE_COSINE = 1    /* along half a cosine, down to 0 */
+};
+
+typedef struct arms_trainer_options {
+  uint32_t struct_size;
+  uint32_t flags;            /* of arms_trainer_flag */
+  uint32_t router;           /* 0: the first router of the file, 1: the second of a cascade */
+  uint32_t text_layers;      /* last blocks of the text encoder that are trained, or ARMS_ALL_LAYERS */
+  uint32_t image_layers;     /* the same of the image encoder */
+  uint32_t epochs;           /* passes over the training queries; 0: 2 */
+  uint32_t batch_size;       /* queries of a step; 0: 64 */
+  uint32_t micro_batch_size; /* queries that run through the layers together, a larger batch in several
+                              * passes; 0: 256 when only the head is trained, else 16 */
+  uint32_t schedule;         /* of arms_schedule */
+  uint32_t warmup_steps;     /* steps over which the learning rate rises from 0 */
+  uint32_t threads;          /* 0: as many as the router's */
+  uint32_t reserved;         /* 0 */
+  double learning_rate;      /* its peak; 0: 8e-5 */
+  double weight_decay;       /* decoupled, of the matrices; 0: 0.01, below 0: none */
+  double clip;               /* the largest norm of all gradients together; 0: no limit */
+  uint64_t seed;             /* decides the order of the queries */
+  uint64_t cache_bytes;      /* the most that is kept of what frozen layers made of queries, and of
+                              * prepared images; what is beyond is made again in every epoch, with the
+                              * same results; 0: 4,294,967,296 */
+} arms_trainer_options;
+
+/* Makes a trainer for the router's present weights and candidates. `options` may be NULL. Candidates
+ * that are added later are not trained.
+ * Errors: NO_CANDIDATES, UNSUPPORTED (there is no OpenBLAS, or the encoder that would be trained is
+ * shared with the other router of a cascade), INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_create(const arms_router *router, const arms_trainer_options *options,
+                                arms_trainer **trainer, arms_error **error);
+
+/* Frees a trainer. A call in flight on another thread finishes undisturbed; the buffers of
+ * arms_trainer_parameters() and arms_trainer_gradients() end with the last of them. */
+void arms_trainer_free(arms_trainer *trainer);
+
+/* How well a router does on a data set. */
+typedef struct arms_metrics {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t query_count;
+  uint64_t outcome_count;
+  double loss;         /* the mean weighted binary cross-entropy */
+  double accuracy;     /* share of the outcomes that the sign of the logit predicts */
+  double exact_match;  /* EM: share of the queries whose candidate of the highest logit, among those with
+                        * a known outcome, answered correctly */
+} arms_metrics;
+
+/* How far a run is, after a step. */
+typedef struct arms_progress {
+  uint32_t struct_size;
+  uint32_t epoch;                  /* from 0 */
+  uint64_t step;                   /* steps made */
+  uint64_t step_count;             /* steps of the whole run */
+  double loss;                     /* of the last batch */
+  double learning_rate;            /* of the last step */
+  const arms_metrics *validation;  /* at the end of an epoch, if there is validation data, else NULL */
+} arms_progress;
+
+/* Called after every step, on the thread that called arms_trainer_run(). `progress` is valid until it
+ * returns. 0 goes on, any other number cancels. */
+typedef int32_t (*arms_progress_callback)(const arms_progress *progress, void *user_data);
+
+typedef struct arms_run_options {
+  uint32_t struct_size;
+  uint32_t checkpoint_interval;    /* steps from one checkpoint to the next; 0: 100 */
+  const arms_dataset *validation;  /* measured after every epoch; NULL: nothing is */
+  const char *checkpoint_path;     /* replaced by every checkpoint, in one step; NULL: none is written.
+                                    * One more is written when the run ends or is cancelled */
+} arms_run_options;
+
+/* Trains on a data set, as it is when the call begins, for the epochs of the trainer's options.
+ * `options` and `callback` may be NULL. A further run goes on with weights and moments, and begins the
+ * course of the learning rate anew; the first one after arms_trainer_resume() goes on where the
+ * checkpoint was written, to the same bits as a run that was not interrupted. On an error the trainer
+ * keeps what it learned before; the router is untouched in any case.
+ * Errors: CANCELLED, BUSY, NOT_FINITE (the loss is no number any more), NOT_FOUND (an outcome of a
+ * candidate that is not trained), LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT (no samples, or
+ * other samples than the checkpoint's), INVALID_HANDLE. */
+arms_status arms_trainer_run(arms_trainer *trainer, const arms_dataset *dataset,
+                             const arms_run_options *options, arms_progress_callback callback,
+                             void *user_data, arms_error **error);
+
+/* Lists what the validations of the last run gave so far, one an epoch, also while it runs.
+ * `metrics[0].struct_size` must be set when `capacity` is not 0. `count` receives how many there are.
+ * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_metrics(const arms_trainer *trainer, arms_metrics *metrics, size_t capacity,
+                                 size_t *count, arms_error **error);
+
+/* Measures the trainer's present weights on a data set.
+ * Errors: BUSY, NOT_FOUND, LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_evaluate(arms_trainer *trainer, const arms_dataset *dataset,
+                                  arms_metrics *metrics, arms_error **error);
+
+/* Replaces the router's weights and candidates by the trainer's in one step, as one new generation,
+ * which `generation` (may be NULL) receives.
+ * Calls in flight finish on the old ones. The router's present candidates stay, with what was learned
+ * of them, and as enabled, priced and limited as they are; one that was added since the trainer was
+ * made is embedded anew. Training can go on, and be committed again.
+ * Errors: BUSY, NOT_FINITE, INVALID_ARGUMENT (the router's weights were replaced since, or a candidate
+ * cannot be kept), INVALID_HANDLE. The router is then as it was. */
+arms_status arms_trainer_commit(arms_trainer *trainer, uint64_t *generation, arms_error **error);
+
+enum arms_weight_type {
+  ARMS_WEIGHT_UNCHANGED = 0, /* each matrix as it is in the router's file */
+  ARMS_WEIGHT_F32 = 1,
+  ARMS_WEIGHT_F16 = 2,
+  ARMS_WEIGHT_BF16 = 3,
+  ARMS_WEIGHT_INT8 = 4
+};
+
+/* Writes the router with the trainer's weights, and the candidates that the trainer was made with, as a
+ * model file; the router itself is not changed. `type`, of arms_weight_type, is that of the trained
+ * matrices. The file at `path` is replaced in one step, or left as it is.
+ * Errors: BUSY, NOT_FINITE, UNSUPPORTED, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_save(arms_trainer *trainer, const char *path, uint32_t type,
+                              arms_error **error);
+
+/* Writes all that is needed to go on with a run: weights, moments and place. The file at `path` is
+ * replaced in one step, or left as it is. Errors: BUSY, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_checkpoint(arms_trainer *trainer, const char *path, arms_error **error);
+
+/* Reads a checkpoint of a trainer with the same options, made for the same router. On an error the
+ * trainer is as it was.
+ * Errors: BUSY, IO, INVALID_MODEL, UNSUPPORTED, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_resume(arms_trainer *trainer, const char *path, arms_error **error);
+
+/* For training over several processes: compute the gradients of a share of each batch, exchange them,
+ * apply what all agree on. */
+
+/* Computes the gradients of the mean weighted loss of queries of a data set, which are numbered in the
+ * order in which they were first added; `loss` (may be NULL) receives it.
+ * Errors: BUSY, NOT_FOUND, LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_compute_gradients(arms_trainer *trainer, const arms_dataset *dataset,
+                                           const size_t *queries, size_t query_count, double *loss,
+                                           arms_error **error);
+
+/* Changes the weights by one step of AdamW with the gradients as they are in the buffer. Nothing is
+ * changed when a gradient is not finite.
+ * Errors: BUSY, NOT_FINITE, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_apply_gradients(arms_trainer *trainer, double learning_rate,
+                                         arms_error **error);
+
+/* The trained weights, all in one buffer, to be read and written between calls; valid until the trainer
+ * is freed. Errors: INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_parameters(const arms_trainer *trainer, float **values, size_t *count,
+                                    arms_error **error);
+
+/* Their gradients, each in the place of its weight. As arms_trainer_parameters(). */
+arms_status arms_trainer_gradients(const arms_trainer *trainer, float **values, size_t *count,
+                                   arms_error **error);
+
+/* Bytes of a tensor's name, its NUL included. */
+#define ARMS_TENSOR_NAME_CAPACITY 64
+
+/* Where a trained tensor lies in the buffers. */
+typedef struct arms_tensor_range {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t offset;                      /* of its first number */
+  uint64_t count;                       /* its numbers */
+  char name[ARMS_TENSOR_NAME_CAPACITY]; /* in the model file */
+} arms_tensor_range;
+
+/* Lists the trained tensors in the order of the buffers; what lies between them is 0.
+ * `ranges[0].struct_size` must be set when `capacity` is not 0. `count` receives how many there are.
+ * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT, INVALID_HANDLE. */
+arms_status arms_trainer_layout(const arms_trainer *trainer, arms_tensor_range *ranges,
+                                size_t capacity, size_t *count, arms_error **error);
+
+/* ------------------------------------------------------------------------------------------------
+ * Training: new candidates in a live router
+ * --------------------------------------------------------------------------------------------- */
+
+/* Fits the calibration of all candidates, T_j and b_j, to outcomes that no training has seen. Each one's is
+ * drawn towards that of all candidates of its router together as if these were `strength` outcomes (0: 16);
+ * one without outcomes takes the common one. Goes live as one new generation, which `generation` (may be
+ * NULL) receives.
+ * Errors: NOT_FOUND (an outcome of an unknown candidate), CANCELLED (the router's weights were replaced
+ * meanwhile), those of the encodings, INVALID_ARGUMENT (no samples), INVALID_HANDLE. The router is then as
+ * it was. */
+arms_status arms_router_calibrate(arms_router *router, const arms_dataset *dataset, double strength,
+                                  uint64_t *generation, arms_error **error);
+
+/* Learns the named candidates' own weights, delta_j and beta_j, from few outcomes: 8 to some 1,000.
+ * Everything that they share with others stays. The profile and the mean offset of the other candidates
+ * count as much as `strength` outcomes (0: 8). What was learned of them before is forgotten. Goes live as
+ * one new generation, which `generation` (may be NULL) receives.
+ * Errors: as arms_router_calibrate(), and INVALID_ARGUMENT for a candidate without outcomes. */
+arms_status arms_candidates_fit(arms_router *router, const char *const *names, size_t count,
+                                const arms_dataset *dataset, double strength, uint64_t *generation,
+                                arms_error **error);
+
+typedef struct arms_extension_options {
+  uint32_t struct_size;
+  uint32_t reserved;                      /* 0 */
+  const arms_trainer_options *training;   /* NULL: the defaults */
+  const arms_dataset *replayed;           /* outcomes of old candidates to train on as well; NULL: none */
+  const arms_dataset *held_out;           /* outcomes of old candidates that no training has seen, which
+                                           * tell what is forgotten; NULL: nothing is checked */
+  const arms_dataset *validation;         /* measured after every epoch; NULL: nothing is */
+  double replay_share;                    /* of replayed queries among those of the run, below 1; they are
+                                           * drawn by the seed. 0: none, or a half when `replayed` is given */
+  double distillation;                    /* what an old candidate's former confidence counts, of an
+                                           * outcome, where none is known; 0: nothing */
+  double tolerance;                       /* by how much exact match and accuracy of the old candidates may
+                                           * fall on `held_out`; 0: 0.01, below 0: not at all */
+} arms_extension_options;
+
+typedef struct arms_extension_report {
+  uint32_t struct_size;
+  int32_t accepted;            /* 1: the new weights went live; 0: the old ones stay */
+  uint64_t generation;         /* of the router */
+  uint64_t held_out_count;     /* held-out queries with an outcome of an old candidate */
+  double loss_before;          /* the old candidates on these, with the old weights */
+  double accuracy_before;
+  double exact_match_before;
+  double loss_after;           /* and with the new ones */
+  double accuracy_after;
+  double exact_match_after;
+} arms_extension_report;
+
+/* Incremental training (Eq. 7): goes on with the training of a router on outcomes of new candidates, which
+ * were added before and are routed to by their profiles alone meanwhile. `options` and `callback` may be
+ * NULL; `report` may be NULL. The new weights go live in one step if the old candidates do as well on the
+ * held-out data as the tolerance asks. Otherwise, and on an error, the router is as it was.
+ * Errors: those of arms_trainer_create(), arms_trainer_run() and arms_trainer_commit(), and NOT_FOUND for a
+ * name that is no candidate of this router. */
+arms_status arms_router_extend(arms_router *router, const char *const *names, size_t count,
+                               const arms_dataset *dataset, const arms_extension_options *options,
+                               arms_progress_callback callback, void *user_data,
+                               arms_extension_report *report, arms_error **error);
+
+/* Writes two routers as one model file, a cascade (Algorithm 1): `first` has the candidates that are asked
+ * first, `second` the others. Encoders that both share, by their hashes, are written once. `theta` becomes
+ * the file's default; 0: that of `first`. The file at `path` is replaced in one step, or left as it is.
+ * Errors: ALREADY_EXISTS (a candidate of both), IO, INVALID_ARGUMENT (one of them is a cascade already),
+ * INVALID_HANDLE. */
+arms_status arms_router_join(const arms_router *first, const arms_router *second, const char *path,
+                             float theta, arms_error **error);
 
 #ifdef __cplusplus
 }

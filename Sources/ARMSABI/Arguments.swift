@@ -251,6 +251,24 @@ func deliver<T: BitwiseCopyable>(
   for (index, value) in values.enumerated() { buffer[index] = value }
 }
 
+/// Copies structs to the host's array, with the stride that its first element names, or only says how many there are.
+func deliver<T: BitwiseCopyable>(
+  structs values: some Collection<T>, to array: UnsafeMutablePointer<T>?, capacity: Int,
+  count: UnsafeMutablePointer<Int>, _ label: String
+) throws(ARMSError) {
+  guard array != nil || capacity != 0 else {
+    count.pointee = values.count
+    return
+  }
+  let out = try HostArray(array, capacity, label)
+  count.pointee = values.count
+  guard out.capacity >= values.count else {
+    throw ARMSError(
+      .bufferTooSmall, "\(label) has room for \(out.capacity); \(values.count) are needed")
+  }
+  for (index, value) in values.enumerated() { out.write(value, at: index) }
+}
+
 /// Writes a string and its NUL into a fixed array of chars, cut at a character's border if it is too long.
 func write<Field>(_ string: String, to field: inout Field) {
   var string = string

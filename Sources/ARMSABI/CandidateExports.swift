@@ -132,22 +132,11 @@ public func arms_candidates_list(
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let listing = try ARMSABI.router(router).choices
-    let count = try required(count, "count")
-    if capacity == 0, candidates == nil {
-      count.pointee = listing.candidates.count
-      generation?.pointee = listing.generation
-      return
-    }
-    let out = try HostArray(candidates, capacity, "candidates")
-    guard out.capacity >= listing.candidates.count else {
-      count.pointee = listing.candidates.count
-      throw ARMSError(
-        .bufferTooSmall, "candidates has room for \(out.capacity); \(listing.candidates.count) are needed")
-    }
-    for (index, candidate) in listing.candidates.enumerated() {
-      out.write(info(of: candidate, chosen: listing.chosen[index]), at: index)
-    }
-    count.pointee = listing.candidates.count
+    try deliver(
+      structs: listing.candidates.indices.lazy.map {
+        info(of: listing.candidates[$0], chosen: listing.chosen[$0])
+      },
+      to: candidates, capacity: capacity, count: try required(count, "count"), "candidates")
     generation?.pointee = listing.generation
   }
 }

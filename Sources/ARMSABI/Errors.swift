@@ -90,6 +90,7 @@ private func statusName(_ status: arms_status) -> StaticString {
   case 15: "ARMS_ERROR_BUFFER_TOO_SMALL"
   case 16: "ARMS_ERROR_CANCELLED"
   case 17: "ARMS_ERROR_INTERNAL"
+  case 18: "ARMS_ERROR_BUSY"
   default: "ARMS_ERROR_UNKNOWN"
   }
 }

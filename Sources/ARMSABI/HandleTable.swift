@@ -6,6 +6,8 @@ enum HandleKind: UInt64 {
   case router = 1
   case question = 2
   case image = 3
+  case dataset = 4
+  case trainer = 5
 }
 
 /// The objects behind the handles that the host holds.

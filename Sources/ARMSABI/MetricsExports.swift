@@ -4,12 +4,12 @@ public import CARMS
 /// Says what a router has done. Documented in `arms.h`.
 @_cdecl("arms_router_metrics") @implementation
 public func arms_router_metrics(
-  _ router: OpaquePointer?, _ metrics: UnsafeMutablePointer<arms_metrics>?,
+  _ router: OpaquePointer?, _ metrics: UnsafeMutablePointer<arms_router_counters>?,
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let counters = try ARMSABI.router(router).counters
-    var result = arms_metrics()
+    var result = arms_router_counters()
     result.stage_count = UInt32(clamping: MetricStage.allCases.count)
     result.routes = counters.count(.routes)
     result.scores = counters.count(.scores)

@@ -24,6 +24,8 @@ VALUE(ARMS_EXPERT_CAPACITY, 32);
 VALUE(ARMS_STATUS_CAPACITY, 32);
 VALUE(ARMS_STAGE_CAPACITY, 8);
 VALUE(ARMS_HISTOGRAM_BUCKETS, 48);
+VALUE(ARMS_ALL_LAYERS, UINT32_MAX);
+VALUE(ARMS_TENSOR_NAME_CAPACITY, 64);
 
 SIZE(arms_open_options, 32);
 OFFSET(arms_open_options, struct_size, 0);
@@ -68,19 +70,19 @@ OFFSET(arms_histogram, count, 0);
 OFFSET(arms_histogram, nanoseconds, 8);
 OFFSET(arms_histogram, buckets, 16);
 
-SIZE(arms_metrics, 3528);
-OFFSET(arms_metrics, struct_size, 0);
-OFFSET(arms_metrics, stage_count, 4);
-OFFSET(arms_metrics, routes, 8);
-OFFSET(arms_metrics, scores, 16);
-OFFSET(arms_metrics, scored_queries, 24);
-OFFSET(arms_metrics, abstentions, 32);
-OFFSET(arms_metrics, second_router, 40);
-OFFSET(arms_metrics, truncated_questions, 48);
-OFFSET(arms_metrics, ignored_images, 56);
-OFFSET(arms_metrics, reloads, 64);
-OFFSET(arms_metrics, errors, 72);
-OFFSET(arms_metrics, stages, 328);
+SIZE(arms_router_counters, 3528);
+OFFSET(arms_router_counters, struct_size, 0);
+OFFSET(arms_router_counters, stage_count, 4);
+OFFSET(arms_router_counters, routes, 8);
+OFFSET(arms_router_counters, scores, 16);
+OFFSET(arms_router_counters, scored_queries, 24);
+OFFSET(arms_router_counters, abstentions, 32);
+OFFSET(arms_router_counters, second_router, 40);
+OFFSET(arms_router_counters, truncated_questions, 48);
+OFFSET(arms_router_counters, ignored_images, 56);
+OFFSET(arms_router_counters, reloads, 64);
+OFFSET(arms_router_counters, errors, 72);
+OFFSET(arms_router_counters, stages, 328);
 
 SIZE(arms_candidate, 104);
 OFFSET(arms_candidate, struct_size, 0);
@@ -179,6 +181,102 @@ OFFSET(arms_score_options, output, 4);
 OFFSET(arms_score_options, names, 8);
 OFFSET(arms_score_options, name_count, 16);
 
+SIZE(arms_outcome, 32);
+OFFSET(arms_outcome, struct_size, 0);
+OFFSET(arms_outcome, flags, 4);
+OFFSET(arms_outcome, candidate, 8);
+OFFSET(arms_outcome, label, 16);
+OFFSET(arms_outcome, weight, 20);
+OFFSET(arms_outcome, cost, 24);
+
+SIZE(arms_sample, 48);
+OFFSET(arms_sample, struct_size, 0);
+OFFSET(arms_sample, image_count, 4);
+OFFSET(arms_sample, text, 8);
+OFFSET(arms_sample, text_length, 16);
+OFFSET(arms_sample, images, 24);
+OFFSET(arms_sample, outcomes, 32);
+OFFSET(arms_sample, outcome_count, 40);
+
+SIZE(arms_dataset_bytes, 24);
+OFFSET(arms_dataset_bytes, struct_size, 0);
+OFFSET(arms_dataset_bytes, reserved, 4);
+OFFSET(arms_dataset_bytes, sample_bytes, 8);
+OFFSET(arms_dataset_bytes, cache_bytes, 16);
+
+SIZE(arms_extension_options, 64);
+OFFSET(arms_extension_options, struct_size, 0);
+OFFSET(arms_extension_options, reserved, 4);
+OFFSET(arms_extension_options, training, 8);
+OFFSET(arms_extension_options, replayed, 16);
+OFFSET(arms_extension_options, held_out, 24);
+OFFSET(arms_extension_options, validation, 32);
+OFFSET(arms_extension_options, replay_share, 40);
+OFFSET(arms_extension_options, distillation, 48);
+OFFSET(arms_extension_options, tolerance, 56);
+
+SIZE(arms_extension_report, 72);
+OFFSET(arms_extension_report, struct_size, 0);
+OFFSET(arms_extension_report, accepted, 4);
+OFFSET(arms_extension_report, generation, 8);
+OFFSET(arms_extension_report, held_out_count, 16);
+OFFSET(arms_extension_report, loss_before, 24);
+OFFSET(arms_extension_report, accuracy_before, 32);
+OFFSET(arms_extension_report, exact_match_before, 40);
+OFFSET(arms_extension_report, loss_after, 48);
+OFFSET(arms_extension_report, accuracy_after, 56);
+OFFSET(arms_extension_report, exact_match_after, 64);
+
+SIZE(arms_trainer_options, 88);
+OFFSET(arms_trainer_options, struct_size, 0);
+OFFSET(arms_trainer_options, flags, 4);
+OFFSET(arms_trainer_options, router, 8);
+OFFSET(arms_trainer_options, text_layers, 12);
+OFFSET(arms_trainer_options, image_layers, 16);
+OFFSET(arms_trainer_options, epochs, 20);
+OFFSET(arms_trainer_options, batch_size, 24);
+OFFSET(arms_trainer_options, micro_batch_size, 28);
+OFFSET(arms_trainer_options, schedule, 32);
+OFFSET(arms_trainer_options, warmup_steps, 36);
+OFFSET(arms_trainer_options, threads, 40);
+OFFSET(arms_trainer_options, reserved, 44);
+OFFSET(arms_trainer_options, learning_rate, 48);
+OFFSET(arms_trainer_options, weight_decay, 56);
+OFFSET(arms_trainer_options, clip, 64);
+OFFSET(arms_trainer_options, seed, 72);
+OFFSET(arms_trainer_options, cache_bytes, 80);
+
+SIZE(arms_metrics, 48);
+OFFSET(arms_metrics, struct_size, 0);
+OFFSET(arms_metrics, reserved, 4);
+OFFSET(arms_metrics, query_count, 8);
+OFFSET(arms_metrics, outcome_count, 16);
+OFFSET(arms_metrics, loss, 24);
+OFFSET(arms_metrics, accuracy, 32);
+OFFSET(arms_metrics, exact_match, 40);
+
+SIZE(arms_progress, 48);
+OFFSET(arms_progress, struct_size, 0);
+OFFSET(arms_progress, epoch, 4);
+OFFSET(arms_progress, step, 8);
+OFFSET(arms_progress, step_count, 16);
+OFFSET(arms_progress, loss, 24);
+OFFSET(arms_progress, learning_rate, 32);
+OFFSET(arms_progress, validation, 40);
+
+SIZE(arms_run_options, 24);
+OFFSET(arms_run_options, struct_size, 0);
+OFFSET(arms_run_options, checkpoint_interval, 4);
+OFFSET(arms_run_options, validation, 8);
+OFFSET(arms_run_options, checkpoint_path, 16);
+
+SIZE(arms_tensor_range, 88);
+OFFSET(arms_tensor_range, struct_size, 0);
+OFFSET(arms_tensor_range, reserved, 4);
+OFFSET(arms_tensor_range, offset, 8);
+OFFSET(arms_tensor_range, count, 16);
+OFFSET(arms_tensor_range, name, 24);
+
 VALUE(ARMS_OK, 0);
 VALUE(ARMS_ERROR_INVALID_ARGUMENT, 1);
 VALUE(ARMS_ERROR_INVALID_HANDLE, 2);
@@ -197,6 +295,7 @@ VALUE(ARMS_ERROR_MISSING_VALUE, 14);
 VALUE(ARMS_ERROR_BUFFER_TOO_SMALL, 15);
 VALUE(ARMS_ERROR_CANCELLED, 16);
 VALUE(ARMS_ERROR_INTERNAL, 17);
+VALUE(ARMS_ERROR_BUSY, 18);
 
 VALUE(ARMS_OPEN_COPY, 1);
 VALUE(ARMS_RELOAD_KEEP_CANDIDATES, 1);
@@ -242,3 +341,16 @@ VALUE(ARMS_DECISION_IMAGES_IGNORED, 8);
 
 VALUE(ARMS_SCORE_CONFIDENCE, 0);
 VALUE(ARMS_SCORE_LOGIT, 1);
+
+VALUE(ARMS_OUTCOME_HAS_COST, 1);
+
+VALUE(ARMS_TRAINER_BALANCE_CLASSES, 1);
+
+VALUE(ARMS_SCHEDULE_CONSTANT, 0);
+VALUE(ARMS_SCHEDULE_COSINE, 1);
+
+VALUE(ARMS_WEIGHT_UNCHANGED, 0);
+VALUE(ARMS_WEIGHT_F32, 1);
+VALUE(ARMS_WEIGHT_F16, 2);
+VALUE(ARMS_WEIGHT_BF16, 3);
+VALUE(ARMS_WEIGHT_INT8, 4);

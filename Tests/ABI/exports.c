@@ -1,101 +1,12 @@
-/* Every function of arms.h, through the built library, with good and with bad input.
+/* Every function of arms.h but those of training, through the built library, with good and with bad
+ * input.
  *
  * usage: exports FIXTURES WORK   the folder of the fixtures and one to write to */
-#include <arms.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "expect.h"
 
-#define QUESTION "How many red cars are on the left?"
-#define WIDTH 40
-#define HEIGHT 36
 #define FLOATS 65536
 
-static int passed, failed;
-static char path[4096];
 static float floats[FLOATS], others[FLOATS];
-static uint8_t pixels[WIDTH * HEIGHT * 3];
-
-static void report(int good, int line, const char *what) {
-  if (good) {
-    passed++;
-  } else {
-    failed++;
-    printf("exports.c:%d: %s\n", line, what);
-  }
-}
-
-/* Whether a call returned `want` with an error that says so in one line. */
-static void compare(arms_status got, arms_status want, arms_error *error, int line,
-                    const char *what) {
-  const char *message = arms_error_message(error);
-  int described = got == ARMS_OK ? error == NULL
-                                 : error != NULL && arms_error_status(error) == got &&
-                                     *message != 0 && strchr(message, '\n') == NULL;
-  report(got == want && described, line, what);
-  if (got != want || !described)
-    printf("  got %s (%s), want %s\n", arms_status_name(got), message, arms_status_name(want));
-  arms_error_free(error);
-}
-
-#define CHECK(condition) report((condition) != 0, __LINE__, #condition)
-/* EXPECT(status, call): the call's last argument is written as &error. */
-#define EXPECT(want, call)                               \
-  do {                                                   \
-    arms_error *error = NULL;                            \
-    arms_status got = call;                              \
-    compare(got, ARMS_##want, error, __LINE__, #call);   \
-  } while (0)
-
-static const char *in(const char *folder, const char *file) {
-  snprintf(path, sizeof path, "%s/%s", folder, file);
-  return path;
-}
-
-static arms_candidate candidate(const char *name) {
-  arms_candidate made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.name = name;
-  return made;
-}
-
-static arms_image_input raw_image(void) {
-  arms_image_input made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.format = ARMS_IMAGE_RGB8;
-  made.width = WIDTH;
-  made.height = HEIGHT;
-  made.data = pixels;
-  made.size = sizeof pixels;
-  return made;
-}
-
-static arms_query text_query(const char *text) {
-  arms_query made;
-  memset(&made, 0, sizeof made);
-  made.struct_size = sizeof made;
-  made.text = text;
-  made.text_length = ARMS_NUL_TERMINATED;
-  return made;
-}
-
-static arms_router *opened(const char *fixtures) {
-  arms_router *router = NULL;
-  EXPECT(OK, arms_router_open(in(fixtures, "models/distilbert-patches-scaled.gguf"), NULL, &router,
-                              &error));
-  return router;
-}
-
-static arms_router_info described(const arms_router *router) {
-  arms_router_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
-  EXPECT(OK, arms_router_describe(router, &info, &error));
-  return info;
-}
 
 static void test_library(void) {
   CHECK(arms_abi_version() >= ARMS_ABI_VERSION);
@@ -231,7 +142,7 @@ static void test_metrics(const char *fixtures, const char *work) {
   EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, NULL, NULL, &decision, NULL, 0, &error));
   query = text_query("\xff");
   EXPECT(ERROR_INVALID_TEXT, arms_route(router, &query, NULL, &decision, NULL, 0, &error));
-  static arms_metrics metrics;
+  static arms_router_counters metrics;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, NULL, &error));
   EXPECT(ERROR_INVALID_ARGUMENT, arms_router_metrics(router, &metrics, &error));
   metrics.struct_size = sizeof metrics;
@@ -579,7 +490,7 @@ static void test_handles(const char *fixtures) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
-  for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 120);
+  fill_pixels();
   test_library();
   test_open(argv[1], argv[2]);
   test_reload(argv[1], argv[2]);

@@ -78,6 +78,11 @@ if built "$work/exports" "$here/exports.c" -L"$work" -larms -Wl,-rpath,"$work" -
 else
   failed=$((failed + 1))
 fi
+if built "$work/training" "$here/training.c" -L"$work" -larms -Wl,-rpath,"$work" -lm -pthread; then
+  count "training" "$work/training" "$root/Tests/Fixtures" "$work"
+else
+  failed=$((failed + 1))
+fi
 if built "$work/allocations" "$here/allocations.c" -L"$work" -larms -Wl,-rpath,"$work"; then
   count "allocations" "$work/allocations" "$root"/Tests/Fixtures/models/*.gguf
 else

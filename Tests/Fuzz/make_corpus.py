@@ -109,8 +109,8 @@ def _text(text: bytes) -> bytes:
 
 def _route(query: bytes) -> bytes:
     """Return a call of ``arms_route`` with default options."""
-    options = SOUND + bytes(80) + b"\1\1\0"
-    return b"\x13" + SOUND + bytes(72) + query + options + SOUND + NUMBER(0) + ROUTER
+    options = SOUND + bytes(72) + b"\1\1\0"
+    return b"\x13" + SOUND + bytes(64) + query + options + SOUND + NUMBER(0) + ROUTER
 
 
 def exports() -> None:
@@ -120,14 +120,14 @@ def exports() -> None:
     image = (FIXTURES / "images" / "png_size_1x9.png").read_bytes()
     given = SOUND + bytes(48) + NUMBER(len(image)) + image + b"\1\0\0"
     handle = b"\1" + NUMBER(1)
-    candidate = b"\0" + b"\1" + NUMBER(3) + bytes(1)
+    candidate = b"\0\0" + NUMBER(3)
     write("exports", "route_text", _route(b"\0" + _text(question) + b"\0"))
     write("exports", "route_tokens", _route(b"\3" + tokens + b"\0"))
     encode_question = b"\x0c\0" + _text(question) + ROUTER
     write("exports", "route_question", encode_question + _route(b"\5" + handle + b"\0"))
     encode_image = b"\x0c\1" + ROUTER + given
     write("exports", "route_image", encode_image + b"\x0e\1" + b"\0\0" + handle + b"\1")
-    write("exports", "add", b"\4" + handle + NUMBER(1) + NUMBER(0) + SOUND + bytes(112) + candidate)
+    write("exports", "add", b"\4" + handle + NUMBER(1) + NUMBER(0) + SOUND + bytes(104) + candidate)
     write("exports", "tokenize", b"\x10" + _text(question) + b"\1\0" + ROUTER + b"\1\1")
     write("exports", "prepare", b"\x11\1\0" + ROUTER + given + b"\1")
 

@@ -74,12 +74,28 @@ func (a *arguments) optional(what, text string) *C.char {
 
 // names returns an array of names, which is never NULL.
 func (a *arguments) names(names []string) **C.char {
-	array := (**C.char)(a.zeroed(len(names), unsafe.Sizeof((*C.char)(nil))))
-	slots := unsafe.Slice(array, len(names))
-	for i, name := range names {
-		slots[i] = a.name("a candidate's name", name)
+	return structs(a, names, func(slot **C.char, name *string) {
+		*slot = a.name("a candidate's name", *name)
+	})
+}
+
+// structs returns an array in C's memory with an element for each item, as fill makes it of zeros. It
+// is never NULL.
+func structs[S, T any](a *arguments, items []T, fill func(slot *S, item *T)) *S {
+	var zero S
+	array := (*S)(a.zeroed(len(items), unsafe.Sizeof(zero)))
+	for i, slots := 0, unsafe.Slice(array, len(items)); i < len(items); i++ {
+		fill(&slots[i], &items[i])
 	}
 	return array
+}
+
+// numbers returns a copy of numbers in C's memory, or NULL when there are none.
+func numbers[T int32 | float32](a *arguments, values []T) *T {
+	if len(values) == 0 {
+		return nil
+	}
+	return structs(a, values, func(slot, value *T) { *slot = *value })
 }
 
 // uint32 converts a number of the caller's.

@@ -325,7 +325,7 @@ func TestCandidates(t *testing.T) {
 	}
 	got := list[len(list)-2]
 	if got.Name != "added" || *got.Cost != 0.002 || *got.Latency != 0 || got.Temperature != 1.5 ||
-		got.Bias != 0.25 || got.MaxImages != -1 || got.Pool != 0 || got.Disabled {
+		got.Bias != 0.25 || got.MaxImages != -1 || got.Router != 0 || got.Disabled {
 		t.Errorf("listed %+v", got)
 	}
 	if last := list[len(list)-1]; last.Cost != nil || last.Latency != nil {
@@ -419,7 +419,7 @@ func TestCascadeOverTwoFiles(t *testing.T) {
 	}
 	pools := [2]int{}
 	for _, entry := range decision.Ranked {
-		pools[entry.Pool]++
+		pools[entry.Router]++
 	}
 	if pools[0] == 0 || pools[1] != pools[0]+1 {
 		t.Errorf("ranked %+v", decision.Ranked)
@@ -502,7 +502,7 @@ func TestBadInput(t *testing.T) {
 	wants(t, router.Add(background, arms.Candidate{Name: "\xff"}), arms.ErrInvalidText)
 	wants(t, router.Add(background, arms.Candidate{Name: "a\x00b"}), arms.ErrInvalidArgument)
 	wants(t, router.Add(background, arms.Candidate{Name: "x", MaxImages: -2}), arms.ErrInvalidArgument)
-	wants(t, router.Add(background, arms.Candidate{Name: "x", Pool: -1}), arms.ErrInvalidArgument)
+	wants(t, router.Add(background, arms.Candidate{Name: "x", Router: -1}), arms.ErrInvalidArgument)
 	wants(t, router.Remove("a\x00b"), arms.ErrInvalidArgument)
 	wants(t, router.Disable("absent"), arms.ErrNotFound)
 

@@ -9,7 +9,6 @@ import (
 	"context"
 	"math"
 	"runtime"
-	"unsafe"
 )
 
 // Candidate is a VLM that can be chosen. It is described by a profile, a sentence that the text
@@ -31,7 +30,7 @@ type Candidate struct {
 	Temperature float32 // T_j of the calibration, positive; 0: 1
 	Bias        float32 // b_j of the calibration
 	MaxImages   int     // images it takes at most; 0: any number, -1: none
-	Pool        int     // 0: the first router's, 1: the second's
+	Router      int     // 0: in the first router's pool, 1: in the second's
 	Disabled    bool    // kept, but never chosen or ranked, and scored only by name
 }
 
@@ -47,7 +46,7 @@ type CandidateInfo struct {
 	Bias        float32  // b_j
 	Beta        float32  // the learned offset beta_j of the scaled head
 	MaxImages   int      // images it takes at most; 0: any number, -1: none
-	Pool        int      // 0: the first router's, 1: the second's
+	Router      int      // 0: in the first router's pool, 1: in the second's
 	Disabled    bool
 	Chosen      uint64 // routes that chose it, since it was added or the router opened
 }
@@ -63,7 +62,7 @@ func (r *Router) Add(ctx context.Context, candidates ...Candidate) error {
 	defer runtime.KeepAlive(r)
 	var a arguments
 	defer a.release()
-	array := a.candidates(candidates)
+	array := structs(&a, candidates, a.candidate)
 	if a.err != nil {
 		return a.err
 	}
@@ -80,7 +79,7 @@ func (r *Router) Update(candidates ...Candidate) error {
 	defer runtime.KeepAlive(r)
 	var a arguments
 	defer a.release()
-	array := a.candidates(candidates)
+	array := structs(&a, candidates, a.candidate)
 	if a.err != nil {
 		return a.err
 	}
@@ -199,16 +198,6 @@ func (r *Router) Embedding(name string) ([]float32, error) {
 	})
 }
 
-// candidates returns an array of candidates, which is never NULL.
-func (a *arguments) candidates(candidates []Candidate) *C.arms_candidate {
-	array := (*C.arms_candidate)(a.zeroed(len(candidates), C.sizeof_arms_candidate))
-	slots := unsafe.Slice(array, len(candidates))
-	for i := range candidates {
-		a.candidate(&slots[i], &candidates[i])
-	}
-	return array
-}
-
 func (a *arguments) candidate(slot *C.arms_candidate, candidate *Candidate) {
 	slot.struct_size = C.sizeof_arms_candidate
 	slot.name = a.name("a candidate's name", candidate.Name)
@@ -217,11 +206,8 @@ func (a *arguments) candidate(slot *C.arms_candidate, candidate *Candidate) {
 	slot.language_model = a.optional("a candidate's LanguageModel", candidate.LanguageModel)
 	slot.vision_model = a.optional("a candidate's VisionModel", candidate.VisionModel)
 	slot.profile = a.optional("a candidate's Profile", candidate.Profile)
-	if count := len(candidate.Embedding); count > 0 {
-		slot.embedding = (*C.float)(a.zeroed(count, C.sizeof_float))
-		slot.embedding_count = C.uint64_t(count)
-		copy(unsafe.Slice((*float32)(slot.embedding), count), candidate.Embedding)
-	}
+	slot.embedding = (*C.float)(numbers(a, candidate.Embedding))
+	slot.embedding_count = C.uint64_t(len(candidate.Embedding))
 	if candidate.Disabled {
 		slot.flags |= C.ARMS_CANDIDATE_DISABLED
 	}
@@ -239,7 +225,7 @@ func (a *arguments) candidate(slot *C.arms_candidate, candidate *Candidate) {
 		a.fail("a candidate's MaxImages is not -1, 0 or a number of images")
 	}
 	slot.max_images = C.int32_t(candidate.MaxImages)
-	slot.router = a.uint32("a candidate's Pool", candidate.Pool)
+	slot.router = a.uint32("a candidate's Router", candidate.Router)
 }
 
 func candidateInfo(info *C.arms_candidate_info) CandidateInfo {
@@ -249,7 +235,7 @@ func candidateInfo(info *C.arms_candidate_info) CandidateInfo {
 		Bias:        float32(info.bias),
 		Beta:        float32(info.beta),
 		MaxImages:   int(info.max_images),
-		Pool:        int(info.router),
+		Router:      int(info.router),
 		Disabled:    info.flags&C.ARMS_CANDIDATE_DISABLED != 0,
 		Chosen:      uint64(info.chosen),
 	}

@@ -29,17 +29,18 @@
 // # Concurrency
 //
 // Every function and method may be called from any goroutine at any time, on the same values as
-// well. A call occupies an operating system thread while it computes, as every cgo call does, so a
-// server should bound the calls it runs at once, to a few per core.
+// well; a [Trainer] answers one call at a time, others with [ErrBusy]. A call occupies an operating
+// system thread while it computes, as every cgo call does, so a server should bound the calls it runs
+// at once, to a few per core.
 //
 // A context is looked at before a call into the library; a computation that has begun, a matter of
-// milliseconds, is finished.
+// milliseconds, is finished. A training run looks at it after every step.
 //
 // # Memory
 //
-// [Router], [EncodedQuestion] and [EncodedImage] hold memory that the garbage collector does not see.
-// Close frees it at once; without Close a finalizer does, at some time. A value that is used after
-// Close answers with [ErrInvalidHandle].
+// [Router], [EncodedQuestion], [EncodedImage], [DataSet] and [Trainer] hold memory that the garbage
+// collector does not see. Close frees it at once; without Close a finalizer does, at some time. A value
+// that is used after Close answers with [ErrInvalidHandle].
 //
 // # Errors
 //

@@ -30,6 +30,7 @@ const (
 	StatusBufferTooSmall  Status = C.ARMS_ERROR_BUFFER_TOO_SMALL
 	StatusCancelled       Status = C.ARMS_ERROR_CANCELLED
 	StatusInternal        Status = C.ARMS_ERROR_INTERNAL
+	StatusBusy            Status = C.ARMS_ERROR_BUSY
 )
 
 // String returns the status's name in arms.h, "ARMS_ERROR_IO" say.
@@ -43,7 +44,7 @@ var (
 	ErrInvalidHandle error = sentinel(StatusInvalidHandle)
 	// ErrNotFound: a named candidate does not exist.
 	ErrNotFound error = sentinel(StatusNotFound)
-	// ErrAlreadyExists: a candidate of that name exists already.
+	// ErrAlreadyExists: a candidate, or its outcome for a query, exists already.
 	ErrAlreadyExists error = sentinel(StatusAlreadyExists)
 	// ErrIO: a file cannot be opened, read or written.
 	ErrIO error = sentinel(StatusIO)
@@ -71,6 +72,8 @@ var (
 	ErrCancelled error = sentinel(StatusCancelled)
 	// ErrInternal: a defect in the library; please report it.
 	ErrInternal error = sentinel(StatusInternal)
+	// ErrBusy: another call on the same trainer is under way.
+	ErrBusy error = sentinel(StatusBusy)
 )
 
 // Error is what went wrong in a call. errors.Is compares it with the Err variables.

@@ -28,6 +28,13 @@ func TestConstantsMatchTheHeader(t *testing.T) {
 		"ARMS_POLICY_UTILITY":    int(PolicyUtility),
 		"ARMS_SCORE_CONFIDENCE":  int(ScoreConfidence),
 		"ARMS_SCORE_LOGIT":       int(ScoreLogit),
+		"ARMS_SCHEDULE_CONSTANT": int(ScheduleConstant),
+		"ARMS_SCHEDULE_COSINE":   int(ScheduleCosine),
+		"ARMS_WEIGHT_UNCHANGED":  int(WeightUnchanged),
+		"ARMS_WEIGHT_F32":        int(WeightF32),
+		"ARMS_WEIGHT_F16":        int(WeightF16),
+		"ARMS_WEIGHT_BF16":       int(WeightBF16),
+		"ARMS_WEIGHT_INT8":       int(WeightInt8),
 	} {
 		if want, ok := values[name]; !ok || got != want {
 			t.Errorf("%s is %d here and %d in the header", name, got, want)
@@ -43,6 +50,7 @@ func TestConstantsMatchTheHeader(t *testing.T) {
 		StatusUnsupported: ErrUnsupported, StatusNoCandidates: ErrNoCandidates,
 		StatusMissingValue: ErrMissingValue, StatusBufferTooSmall: ErrBufferTooSmall,
 		StatusCancelled: ErrCancelled, StatusInternal: ErrInternal,
+		StatusBusy: ErrBusy,
 	}
 	count := 0
 	for name, value := range values {

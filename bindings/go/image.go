@@ -116,12 +116,7 @@ func (a *arguments) images(images []Image) *C.arms_image_input {
 	if len(images) == 0 {
 		return nil
 	}
-	array := (*C.arms_image_input)(a.zeroed(len(images), C.sizeof_arms_image_input))
-	slots := unsafe.Slice(array, len(images))
-	for i := range images {
-		a.image(&slots[i], &images[i])
-	}
-	return array
+	return structs(a, images, a.image)
 }
 
 func (a *arguments) image(slot *C.arms_image_input, image *Image) {

@@ -68,8 +68,8 @@ func Bound(bucket int) float64 {
 	return float64(bound) / 1e9
 }
 
-// Metrics is what a router has done since it was opened. Every number only grows.
-type Metrics struct {
+// RouterMetrics is what a router has done since it was opened. Every number only grows.
+type RouterMetrics struct {
 	Routes             uint64 // decisions made
 	Scores             uint64 // calls of Score that succeeded
 	ScoredQueries      uint64 // queries that these scored
@@ -89,14 +89,14 @@ type Metrics struct {
 // stands in [Router.List].
 //
 // Errors: [ErrInvalidHandle].
-func (r *Router) Metrics() (Metrics, error) {
+func (r *Router) Metrics() (RouterMetrics, error) {
 	defer runtime.KeepAlive(r)
-	given := C.arms_metrics{struct_size: C.sizeof_arms_metrics}
+	given := C.arms_router_counters{struct_size: C.sizeof_arms_router_counters}
 	var cause *C.arms_error
 	if err := check(C.arms_router_metrics(r.handle, &given, &cause), &cause); err != nil {
-		return Metrics{}, err
+		return RouterMetrics{}, err
 	}
-	metrics := Metrics{
+	metrics := RouterMetrics{
 		Routes:             uint64(given.routes),
 		Scores:             uint64(given.scores),
 		ScoredQueries:      uint64(given.scored_queries),

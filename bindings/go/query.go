@@ -10,7 +10,6 @@ import (
 	"math"
 	"runtime"
 	"sync/atomic"
-	"unsafe"
 )
 
 // Query is what is asked: one question, given in one of three ways, and any number of images, given
@@ -175,28 +174,16 @@ func (r *Router) Prepare(ctx context.Context, image Image) ([]float32, error) {
 	return pixels[:count], nil
 }
 
-// queries returns an array of queries, which is never NULL. The queries must be kept alive during
-// the call, for the encoded questions and images that they hold.
-func (a *arguments) queries(queries []Query) *C.arms_query {
-	array := (*C.arms_query)(a.zeroed(len(queries), C.sizeof_arms_query))
-	slots := unsafe.Slice(array, len(queries))
-	for i := range queries {
-		a.query(&slots[i], &queries[i])
-	}
-	return array
-}
-
+// query fills a struct. The query must be kept alive during the call, for the encoded question and
+// images that it holds.
 func (a *arguments) query(slot *C.arms_query, query *Query) {
 	slot.struct_size = C.sizeof_arms_query
 	if query.Question != "" || (len(query.Tokens) == 0 && query.EncodedQuestion == nil) {
 		slot.text = a.text(query.Question)
 		slot.text_length = C.size_t(len(query.Question))
 	}
-	if count := len(query.Tokens); count > 0 {
-		slot.tokens = (*C.int32_t)(a.zeroed(count, C.sizeof_int32_t))
-		slot.token_count = C.size_t(count)
-		copy(unsafe.Slice((*int32)(slot.tokens), count), query.Tokens)
-	}
+	slot.tokens = (*C.int32_t)(numbers(a, query.Tokens))
+	slot.token_count = C.size_t(len(query.Tokens))
 	if query.EncodedQuestion != nil {
 		slot.question = query.EncodedQuestion.handle
 	}
@@ -216,14 +203,11 @@ func (a *arguments) encodedImages(images []*EncodedImage) **C.arms_image {
 	if len(images) == 0 {
 		return nil
 	}
-	array := (**C.arms_image)(a.zeroed(len(images), C.sizeof_uintptr_t))
-	slots := unsafe.Slice(array, len(images))
-	for i, image := range images {
-		if image == nil {
+	return structs(a, images, func(slot **C.arms_image, image **EncodedImage) {
+		if *image == nil {
 			a.fail("a query has an EncodedImage that is nil")
-			continue
+		} else {
+			*slot = (*image).handle
 		}
-		slots[i] = image.handle
-	}
-	return array
+	})
 }

@@ -101,7 +101,7 @@ type Decision struct {
 // Ranked is an entry of the ranked list.
 type Ranked struct {
 	Name       string
-	Pool       int     // 0 or 1: whose pool the candidate is in
+	Router     int     // 0 or 1: whose pool the candidate is in
 	Confidence float32 // c_ij, calibrated
 	Logit      float32 // t_ij, not calibrated
 	Utility    float32 // what the list is sorted by
@@ -127,7 +127,7 @@ func (r *Router) Route(ctx context.Context, query Query, options ...RouteOption)
 
 	var a arguments
 	defer a.release()
-	asked := a.queries([]Query{query})
+	asked := structs(&a, []Query{query}, a.query)
 	given := a.routeOptions(&settings)
 	if a.err != nil {
 		return Decision{}, a.err
@@ -206,7 +206,7 @@ func newDecision(decision *C.arms_decision, ranked []C.arms_ranked) Decision {
 		entry := &ranked[i]
 		result.Ranked[i] = Ranked{
 			Name:       C.GoString(&entry.name[0]),
-			Pool:       int(entry.router),
+			Router:     int(entry.router),
 			Confidence: float32(entry.confidence),
 			Logit:      float32(entry.logit),
 			Utility:    float32(entry.utility),

@@ -68,7 +68,7 @@ func (r *Router) Score(ctx context.Context, queries []Query, options ...ScoreOpt
 	defer runtime.KeepAlive(queries)
 	var a arguments
 	defer a.release()
-	asked := a.queries(queries)
+	asked := structs(&a, queries, a.query)
 	given := (*C.arms_score_options)(a.zeroed(1, C.sizeof_arms_score_options))
 	given.struct_size = C.sizeof_arms_score_options
 	given.output = C.uint32_t(settings.output)

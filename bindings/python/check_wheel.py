@@ -1,4 +1,4 @@
-"""Route with the installed package: int8 weights without OpenBLAS, float weights with the packaged one."""
+"""Route with the installed package: int8 without OpenBLAS, float with the packaged one."""
 
 from __future__ import annotations
 

@@ -1,60 +1,95 @@
 extension ImageEncoder {
-  /// What the backward pass reads.
+  /// What the backward pass through the trained layers reads.
   struct Kept {
+    let layers: TrainedLayers
     let count: Int
     let sequences: Sequences
-    /// `[count G G, 3 P P]`
+    /// `[count G G, 3 P P]`; like the next, unused unless the embeddings are trained.
     let unfolded: UnsafeMutablePointer<Float>
     /// `[rows, d_p]`: class token and patches with their positions, before the norm.
     let embedded: UnsafeMutablePointer<Float>
+    /// Of the trained blocks.
     let blocks: UnsafeMutablePointer<TransformerBlock.Kept>
     /// `[rows, d_p]`: of the last block.
     let out: UnsafeMutablePointer<Float>
 
-    init(_ encoder: ImageEncoder, count: Int, in arena: ScratchArena) throws(ARMSError) {
+    /// `[rows, d_p]`: what the lowest trained block reads. The caller fills it unless the embeddings are trained.
+    var input: UnsafeMutablePointer<Float> { blocks[0].input }
+
+    init(
+      _ encoder: ImageEncoder, _ layers: TrainedLayers, count: Int, in arena: ScratchArena
+    ) throws(ARMSError) {
+      self.layers = layers
       self.count = count
       sequences = try encoder.equalSequences(count, in: arena)
-      let patches = count * encoder.grid * encoder.grid
+      let (rows, hasEmbeddings) = (sequences.rows, layers.includesEmbeddings)
+      let patches = hasEmbeddings ? count * encoder.grid * encoder.grid : 0
       unfolded = try arena.allocate(Float.self, patches * encoder.patches.inputs)
-      embedded = try arena.allocate(Float.self, sequences.rows * encoder.patchWidth)
-      blocks = try arena.allocate(TransformerBlock.Kept.self, encoder.blocks.count)
-      for (number, block) in encoder.blocks.enumerated() {
-        (blocks + number).initialize(
-          to: try TransformerBlock.Kept(rows: sequences.rows, block: block, in: arena))
+      embedded = try arena.allocate(Float.self, hasEmbeddings ? rows * encoder.patchWidth : 0)
+      let trained = encoder.blocks[layers.firstBlock...]
+      blocks = try arena.allocate(TransformerBlock.Kept.self, trained.count)
+      for (number, block) in trained.enumerated() {
+        (blocks + number).initialize(to: try TransformerBlock.Kept(rows: rows, block: block, in: arena))
       }
-      out = try arena.allocate(Float.self, sequences.rows * encoder.patchWidth)
+      out = try arena.allocate(Float.self, rows * encoder.patchWidth)
     }
   }
 
-  /// Encodes prepared images, `[count, 3, imageSize, imageSize]`, to `pooled`, `[count, width]`, and `tokens`,
-  /// `[count, tokenCount, patchWidth]`, and keeps what the backward pass reads.
-  func forward(
-    _ pixels: UnsafePointer<Float>, keeping kept: Kept, pooled: UnsafeMutablePointer<Float>,
-    tokens: UnsafeMutablePointer<Float>, on execution: Execution
+  /// What the frozen layers below `layers` make of a prepared image, `[3, imageSize, imageSize]`, to `out`,
+  /// `[tokenCount, d_p]`.
+  func encode(
+    _ pixels: UnsafePointer<Float>, below layers: TrainedLayers, out: UnsafeMutablePointer<Float>,
+    on execution: Execution
   ) throws(ARMSError) {
+    let x = try embed(pixels, count: 1, on: execution)
+    let sequences = try equalSequences(1, in: execution.arena)
+    if layers.firstBlock > 0 {
+      let workspace = try BlockWorkspace(sequences: sequences, block: blocks[0], on: execution)
+      for block in blocks[..<layers.firstBlock] {
+        _ = block.forward(x, keep: .all, workspace, on: execution)
+      }
+    }
+    out.update(from: x, count: tokenCount * patchWidth)
+  }
+
+  /// The class token and the patches of prepared images, `[count, 3, imageSize, imageSize]`, to `kept.input`.
+  private func embedKeeping(
+    _ pixels: [UnsafePointer<Float>], _ kept: Kept, on execution: Execution
+  ) {
     let patchCount = grid * grid
-    for image in 0..<kept.count {
+    for (image, pixels) in pixels.enumerated() {
       let columns = kept.unfolded + image * patchCount * patches.inputs
-      unfold(pixels + image * pixelCount, into: columns)
+      unfold(pixels, into: columns)
       let start = kept.embedded + image * tokenCount * patchWidth
       for column in 0..<patchWidth { start[column] = classToken[column] + positions[column] }
       patches.forward(
         Rows(columns, stride: patches.inputs).input(count: patchCount), residual: positions + patchWidth,
         out: start + patchWidth, stride: patchWidth, on: execution)
     }
-    let rows = kept.sequences.rows
-    preNorm.forward(kept.embedded, rows: rows, out: kept.blocks[0].input, on: execution)
-    for (number, block) in blocks.enumerated() {
-      let next = number + 1 < blocks.count ? kept.blocks[number + 1].input : kept.out
+    preNorm.forward(kept.embedded, rows: kept.sequences.rows, out: kept.input, on: execution)
+  }
+
+  /// Encodes images to `pooled`, `[count, width]`, and `tokens`, `[count, tokenCount, patchWidth]`, and keeps what
+  /// the backward pass reads.
+  ///
+  /// `pixels` are the prepared images, each `[3, imageSize, imageSize]`; read only if the embeddings are trained.
+  func forward(
+    _ pixels: [UnsafePointer<Float>], keeping kept: Kept, pooled: UnsafeMutablePointer<Float>,
+    tokens: UnsafeMutablePointer<Float>, on execution: Execution
+  ) throws(ARMSError) {
+    if kept.layers.includesEmbeddings { embedKeeping(pixels, kept, on: execution) }
+    let trained = blocks[kept.layers.firstBlock...]
+    for (number, block) in trained.enumerated() {
+      let next = number + 1 < trained.count ? kept.blocks[number + 1].input : kept.out
       try block.forward(kept.sequences, keeping: kept.blocks[number], out: next, on: execution)
     }
-    postNorm.forward(kept.out, rows: rows, out: tokens, on: execution)
+    postNorm.forward(kept.out, rows: kept.sequences.rows, out: tokens, on: execution)
     projection.forward(
       Rows(tokens, stride: tokenCount * patchWidth).input(count: kept.count), out: pooled, stride: width,
       on: execution)
   }
 
-  /// From the gradients of `pooled` and of `tokens`, whose values are given, to those of all weights.
+  /// From the gradients of `pooled` and of `tokens`, whose values are given, to those of all trained weights.
   /// `tokenGradient` is overwritten.
   func backward(
     kept: Kept, tokens: UnsafeMutablePointer<Float>, pooledGradient: UnsafeMutablePointer<Float>,
@@ -68,10 +103,16 @@ extension ImageEncoder {
     projection.inputGradient(
       of: dy, count: kept.count, accumulates: true, into: Rows(gradient, stride: classStride), on: execution)
     try postNorm.backward(kept.out, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
-    for (number, block) in blocks.enumerated().reversed() {
-      try block.backward(
-        kept.sequences, kept: kept.blocks[number], gradient: gradient, into: gradients, on: execution)
+    for (number, block) in blocks[kept.layers.firstBlock...].enumerated().reversed() {
+      let isLowest = number == 0 && !kept.layers.includesEmbeddings
+      // What a block needs meanwhile the next uses again.
+      try execution.arena.scoped { () throws(ARMSError) in
+        try block.backward(
+          kept.sequences, kept: kept.blocks[number], gradient: gradient, wantsInput: !isLowest,
+          into: gradients, on: execution)
+      }
     }
+    guard kept.layers.includesEmbeddings else { return }
     try preNorm.backward(
       kept.embedded, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
     embeddingGradient(kept, gradient, into: gradients, on: execution)

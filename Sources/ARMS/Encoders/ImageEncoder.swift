@@ -111,7 +111,7 @@ final class ImageEncoder: @unchecked Sendable {
   }
 
   /// Class token and patches with their positions, normalised: `[count * tokenCount, patchWidth]`.
-  private func embed(
+  func embed(
     _ pixels: UnsafePointer<Float>, count: Int, on execution: Execution
   ) throws(ARMSError) -> UnsafeMutablePointer<Float> {
     let arena = execution.arena

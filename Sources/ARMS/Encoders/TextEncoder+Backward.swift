@@ -1,26 +1,49 @@
 extension TextEncoder {
-  /// What the backward pass reads.
+  /// What the backward pass through the trained layers reads.
   struct Kept {
-    let ids: UnsafePointer<Int32>
+    let layers: TrainedLayers
     let sequences: Sequences
-    /// `[rows, width]`: tokens with their positions, before the norm.
+    /// Read if the embeddings are trained.
+    let ids: UnsafePointer<Int32>
+    /// `[rows, width]`: tokens with their positions, before the norm; unused unless the embeddings are trained.
     let embedded: UnsafeMutablePointer<Float>
+    /// Of the trained blocks.
     let blocks: UnsafeMutablePointer<TransformerBlock.Kept>
     /// `[rows, width]`: of the last block.
     let out: UnsafeMutablePointer<Float>
 
+    /// `[rows, width]`: what the lowest trained block reads. The caller fills it unless the embeddings are trained.
+    var input: UnsafeMutablePointer<Float> { blocks[0].input }
+
     init(
-      _ encoder: TextEncoder, _ ids: UnsafePointer<Int32>, _ sequences: Sequences, in arena: ScratchArena
+      _ encoder: TextEncoder, _ layers: TrainedLayers, _ ids: UnsafePointer<Int32>, _ sequences: Sequences,
+      in arena: ScratchArena
     ) throws(ARMSError) {
+      self.layers = layers
       self.ids = ids
       self.sequences = sequences
-      embedded = try arena.allocate(Float.self, sequences.rows * encoder.width)
-      blocks = try arena.allocate(TransformerBlock.Kept.self, encoder.blocks.count)
-      for (number, block) in encoder.blocks.enumerated() {
-        (blocks + number).initialize(
-          to: try TransformerBlock.Kept(rows: sequences.rows, block: block, in: arena))
+      let rows = sequences.rows
+      embedded = try arena.allocate(Float.self, layers.includesEmbeddings ? rows * encoder.width : 0)
+      let trained = encoder.blocks[layers.firstBlock...]
+      blocks = try arena.allocate(TransformerBlock.Kept.self, trained.count)
+      for (number, block) in trained.enumerated() {
+        (blocks + number).initialize(to: try TransformerBlock.Kept(rows: rows, block: block, in: arena))
       }
-      out = try arena.allocate(Float.self, sequences.rows * encoder.width)
+      out = try arena.allocate(Float.self, rows * encoder.width)
+    }
+  }
+
+  /// What the frozen layers below `layers` make of sequences, to `out`, `[rows, width]`.
+  func encode(
+    _ ids: UnsafePointer<Int32>, _ sequences: Sequences, below layers: TrainedLayers,
+    out: UnsafeMutablePointer<Float>, on execution: Execution
+  ) throws(ARMSError) {
+    embed(ids, sequences, into: out)
+    embeddingNorm.forward(out, rows: sequences.rows, out: out, on: execution)
+    guard layers.firstBlock > 0 else { return }
+    let workspace = try BlockWorkspace(sequences: sequences, block: blocks[0], on: execution)
+    for block in blocks[..<layers.firstBlock] {
+      _ = block.forward(out, keep: .all, workspace, on: execution)
     }
   }
 
@@ -30,10 +53,13 @@ extension TextEncoder {
   func forward(keeping kept: Kept, out: UnsafeMutablePointer<Float>, on execution: Execution)
     throws(ARMSError)
   {
-    embed(kept.ids, kept.sequences, into: kept.embedded)
-    embeddingNorm.forward(kept.embedded, rows: kept.sequences.rows, out: kept.blocks[0].input, on: execution)
-    for (number, block) in blocks.enumerated() {
-      let next = number + 1 < blocks.count ? kept.blocks[number + 1].input : kept.out
+    if kept.layers.includesEmbeddings {
+      embed(kept.ids, kept.sequences, into: kept.embedded)
+      embeddingNorm.forward(kept.embedded, rows: kept.sequences.rows, out: kept.input, on: execution)
+    }
+    let trained = blocks[kept.layers.firstBlock...]
+    for (number, block) in trained.enumerated() {
+      let next = number + 1 < trained.count ? kept.blocks[number + 1].input : kept.out
       try block.forward(kept.sequences, keeping: kept.blocks[number], out: next, on: execution)
     }
     for sequence in 0..<kept.sequences.count {
@@ -47,7 +73,7 @@ extension TextEncoder {
     }
   }
 
-  /// From the gradient of the pooled vectors, `[sequences, width]`, to those of all weights.
+  /// From the gradient of the pooled vectors, `[sequences, width]`, to those of all trained weights.
   func backward(
     kept: Kept, dy: UnsafePointer<Float>, into gradients: Gradients, on execution: Execution
   ) throws(ARMSError) {
@@ -62,10 +88,16 @@ extension TextEncoder {
         }
       }
     }
-    for (number, block) in blocks.enumerated().reversed() {
-      try block.backward(
-        kept.sequences, kept: kept.blocks[number], gradient: gradient, into: gradients, on: execution)
+    for (number, block) in blocks[kept.layers.firstBlock...].enumerated().reversed() {
+      let isLowest = number == 0 && !kept.layers.includesEmbeddings
+      // What a block needs meanwhile the next uses again.
+      try execution.arena.scoped { () throws(ARMSError) in
+        try block.backward(
+          kept.sequences, kept: kept.blocks[number], gradient: gradient, wantsInput: !isLowest,
+          into: gradients, on: execution)
+      }
     }
+    guard kept.layers.includesEmbeddings else { return }
     try embeddingNorm.backward(
       kept.embedded, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
     scatter(gradient, kept, into: gradients)

@@ -69,10 +69,11 @@ extension TransformerBlock {
     }
   }
 
-  /// Turns the gradient of the output, `gradient`, `[rows, width]`, into that of the input, in place.
+  /// Turns the gradient of the output, `gradient`, `[rows, width]`, into that of the input, in place; unless
+  /// `wantsInput`, of the lowest trained block, only into those of the weights.
   func backward(
-    _ sequences: Sequences, kept: Kept, gradient: UnsafeMutablePointer<Float>, into gradients: Gradients,
-    on execution: Execution
+    _ sequences: Sequences, kept: Kept, gradient: UnsafeMutablePointer<Float>, wantsInput: Bool,
+    into gradients: Gradients, on execution: Execution
   ) throws(ARMSError) {
     let (rows, arena) = (sequences.rows, execution.arena)
     let hidden = try arena.allocate(Float.self, rows * up.outputs)
@@ -88,6 +89,7 @@ extension TransformerBlock {
       execution.add(room, to: gradient, count: rows * width)
       try attentionBackward(
         sequences, kept: kept, dy: dy, dx: room, adds: false, into: gradients, on: execution)
+      // Its own weights need the gradient of its output even if nobody needs that of its input.
       try norm1.backward(kept.input, rows: rows, dy: room, dx: room, into: gradients, on: execution)
       execution.add(room, to: gradient, count: rows * width)
     case .postNorm:
@@ -97,14 +99,15 @@ extension TransformerBlock {
         into: gradients, on: execution)
       try norm1.backward(kept.summed, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
       try attentionBackward(
-        sequences, kept: kept, dy: dy, dx: gradient, adds: true, into: gradients, on: execution)
+        sequences, kept: kept, dy: dy, dx: wantsInput ? gradient : nil, adds: true, into: gradients,
+        on: execution)
     }
   }
 
   /// From the gradient behind the output layer to that of what query, key and value read, which is written to
-  /// `dx` or added to it.
+  /// `dx`, if it is wanted, or added to it.
   private func attentionBackward(
-    _ sequences: Sequences, kept: Kept, dy: Rows, dx: UnsafeMutablePointer<Float>, adds: Bool,
+    _ sequences: Sequences, kept: Kept, dy: Rows, dx: UnsafeMutablePointer<Float>?, adds: Bool,
     into gradients: Gradients, on execution: Execution
   ) throws(ARMSError) {
     let (rows, arena) = (sequences.rows, execution.arena)
@@ -128,6 +131,7 @@ extension TransformerBlock {
     ] {
       let dy = Rows(gradient, stride: width)
       layer.weightGradient(of: dy, input: input, into: gradients, on: execution)
+      guard let dx else { continue }
       layer.inputGradient(
         of: dy, count: rows, accumulates: adds, into: Rows(dx, stride: width), on: execution)
       adds = true

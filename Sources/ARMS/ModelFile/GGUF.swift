@@ -16,6 +16,16 @@ enum GGUF {
   /// file makes the reader build to some megabytes, and is a hundred times what a model needs.
   static let entryLimit = 65_536
 
+  /// What a file is, `general.architecture`.
+  enum Architecture: String {
+    /// A router (FORMAT.md).
+    case model = "arms"
+    /// The state of a training run.
+    case checkpoint = "arms.checkpoint"
+    /// What LoRA adds to a router.
+    case lora = "arms.lora"
+  }
+
   /// What a name must be, for messages.
   static let nameRule = "printable ASCII of 1 to \(nameLimit) bytes"
 

@@ -2,6 +2,7 @@
 enum GGUFValue: Sendable {
   case uint32(UInt32)
   case int32(Int32)
+  case uint64(UInt64)
   case float32(Float)
   case float64(Double)
   case bool(Bool)
@@ -22,6 +23,7 @@ extension GGUFValue {
     switch self {
     case .uint32(let value): buffer.append(.uint32, value)
     case .int32(let value): buffer.append(.int32, value)
+    case .uint64(let value): buffer.append(.uint64, value)
     case .float32(let value): buffer.append(.float32, value.bitPattern)
     case .float64(let value): buffer.append(.float64, value.bitPattern)
     case .bool(let value): buffer.append(.bool, UInt8(value ? 1 : 0))

@@ -12,8 +12,8 @@ struct GGUFWriter {
   /// The files whose bytes are to be written again, kept alive until then.
   private var sources: [ModelFile] = []
 
-  init() {
-    set("general.architecture", .string("arms"))
+  init(_ architecture: GGUF.Architecture = .model) {
+    set("general.architecture", .string(architecture.rawValue))
     set("general.alignment", .uint32(UInt32(FileBytes.alignment)))
     set("arms.format_version", .uint32(UInt32(ModelFile.formatVersion)))
   }
@@ -41,7 +41,7 @@ struct GGUFWriter {
   ///
   /// Errors: `invalidArgument` for keys or tensors that make no valid file, `io`.
   func write(to path: String) throws(ARMSError) {
-    let header = try encodeHeader(path)
+    let header = try encodeHeader(path, tensors)
     let file = try FileReplacement(path)
     try header.bytes.span.bytes.withUnsafeBytes { (bytes) throws(ARMSError) in
       try file.write(padding: bytes)
@@ -52,8 +52,21 @@ struct GGUFWriter {
 }
 
 extension GGUFWriter {
-  /// Everything before the tensors' data.
-  private func encodeHeader(_ path: String) throws(ARMSError) -> GGUFBuffer {
+  /// The model without writing it: its tensors stay where they are, which is memory that `owners` keep, or a file
+  /// that was copied from. `name` stands in messages where the path would.
+  func modelFile(
+    _ name: String, owners: [AnyObject & Sendable]
+  ) throws(ARMSError) -> ModelFile {
+    try check(name)
+    let header = try encodeHeader(name, [])
+    let bytes = try header.bytes.span.bytes.withUnsafeBytes { (bytes) throws(ARMSError) in
+      try FileBytes(copying: bytes)
+    }
+    return try ModelFile(header: bytes, tensors: tensors, owners: owners + sources, name: name)
+  }
+
+  /// Everything before the data of `tensors`.
+  private func encodeHeader(_ path: String, _ tensors: [TensorInfo]) throws(ARMSError) -> GGUFBuffer {
     try check(path)
     var header = GGUFBuffer()
     header.append(GGUF.magic)

@@ -57,14 +57,18 @@ extension ModelFile {
 
   /// Checks that this is a model of ours in a version that this code reads, before anything else is asked
   /// of it: a file of another kind should be told so, and not that a tensor is missing.
-  static func checkIdentity(_ values: [String: MetadataValue], _ cursor: ByteCursor) throws(ARMSError) {
+  static func checkIdentity(
+    _ values: [String: MetadataValue], _ wanted: GGUF.Architecture, _ cursor: ByteCursor
+  ) throws(ARMSError) {
     let file = printable(cursor.file)
     guard let architecture = values["general.architecture"]?.stringBytes else {
-      throw cursor.invalid("has no string \"general.architecture\"; \"arms\" is wanted")
+      throw cursor.invalid("has no string \"general.architecture\"; \(quoted(wanted.rawValue)) is wanted")
     }
-    guard architecture.elementsEqual("arms".utf8) else {
+    guard architecture.elementsEqual(wanted.rawValue.utf8) else {
       let found = quoted(String(decoding: architecture, as: UTF8.self))
-      throw ARMSError(.unsupported, "\(file): is a model of architecture \(found); \"arms\" is wanted")
+      throw ARMSError(
+        .unsupported,
+        "\(file): is a model of architecture \(found); \(quoted(wanted.rawValue)) is wanted")
     }
     guard let version = values["arms.format_version"]?.integer else {
       throw cursor.invalid("has no integer \"arms.format_version\"; \(formatVersion) is wanted")

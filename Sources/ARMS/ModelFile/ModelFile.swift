@@ -22,6 +22,8 @@ final class ModelFile: Sendable {
 
   private let values: [String: MetadataValue]
   private let tensors: [String: TensorInfo]
+  /// What tensors point into that is not in `file`.
+  private let owners: [AnyObject & Sendable]
 
   /// The format of the keys and tensors that this code reads, `arms.format_version`.
   static let formatVersion = 1
@@ -29,31 +31,54 @@ final class ModelFile: Sendable {
   /// Opens the file at `path`: mapped, or copied into memory.
   ///
   /// Errors: `io`, `outOfMemory`, `invalidModel`, `unsupported`.
-  convenience init(path: String, copy: Bool) throws(ARMSError) {
-    try self.init(bytes: FileBytes(path: path, copy: copy), name: path)
+  convenience init(
+    path: String, copy: Bool, architecture: GGUF.Architecture = .model
+  ) throws(ARMSError) {
+    try self.init(bytes: FileBytes(path: path, copy: copy), name: path, architecture: architecture)
   }
 
   /// Reads a model from `bytes`; `name` stands in messages where the path would.
   ///
   /// Errors: `invalidModel`, `unsupported`.
-  init(bytes: FileBytes, name: String) throws(ARMSError) {
+  init(
+    bytes: FileBytes, name: String, architecture: GGUF.Architecture = .model
+  ) throws(ARMSError) {
     path = name
     file = bytes
+    owners = []
     var cursor = ByteCursor(bytes.bytes, file: name)
     let counts = try Self.readCounts(&cursor)
     (keys, values) = try Self.readKeys(&cursor, counts.keys)
-    try Self.checkIdentity(values, cursor)
+    try Self.checkIdentity(values, architecture, cursor)
     (tensorNames, tensors) = try Self.readTensors(&cursor, counts.tensors)
     // Not earlier: a file that is refused need not be read.
     bytes.readAhead()
   }
 
-  /// A model with the keys of `other` and these tensors, which the caller keeps alive.
-  init(keysOf other: ModelFile, tensors: [TensorInfo]) {
+  /// The model of `other` with these tensors in place of its own of the same names. The caller keeps them alive.
+  init(_ other: ModelFile, replacing tensors: [TensorInfo]) {
     path = other.path
     file = other.file
+    owners = [other]
     keys = other.keys
     values = other.values
+    let added = tensors.lazy.map(\.name).filter { other.tensors[$0] == nil }
+    tensorNames = other.tensorNames + added
+    self.tensors = other.tensors.merging(tensors.map { ($0.name, $0) }) { _, new in new }
+  }
+
+  /// A model whose keys are in `header`, the bytes of a file without tensors, and whose tensors lie in memory that
+  /// `owners` keep.
+  init(
+    header: FileBytes, tensors: [TensorInfo], owners: [AnyObject & Sendable], name: String
+  ) throws(ARMSError) {
+    path = name
+    file = header
+    self.owners = owners
+    var cursor = ByteCursor(header.bytes, file: name)
+    let counts = try Self.readCounts(&cursor)
+    (keys, values) = try Self.readKeys(&cursor, counts.keys)
+    try Self.checkIdentity(values, .model, cursor)
     tensorNames = tensors.map(\.name)
     self.tensors = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
   }

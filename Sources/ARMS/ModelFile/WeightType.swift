@@ -1,5 +1,5 @@
 /// The type in which a file's matrices are stored.
-package enum WeightType: String, Sendable, CaseIterable {
+public enum WeightType: String, Sendable, CaseIterable {
   /// As they are.
   case f32
   /// IEEE half, up to 65,504.

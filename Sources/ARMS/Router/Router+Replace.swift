@@ -27,36 +27,24 @@ extension Router {
     try replace(candidates) { () throws(ARMSError) in other.snapshots.load() }
   }
 
-  /// Makes the next generation of the snapshot that `replacement` gives. Other changes wait meanwhile.
+  /// As ``replace(with:candidates:)``, by a snapshot that is taken when it is this change's turn.
+  @discardableResult
   func replace(
     _ candidates: ReplacedCandidates, by replacement: () throws(ARMSError) -> RouterSnapshot
   ) throws(ARMSError) -> UInt64 {
-    let generation = try snapshots.update { (snapshot) throws(ARMSError) in
+    try snapshots.update { (snapshot) throws(ARMSError) in
       let replacement = try replacement()
       let pools =
         switch candidates {
         case .fromReplacement: replacement.pools
         case .present: try replacement.adopting(snapshot, on: engine)
         }
-      return RouterSnapshot(
-        generation: snapshot.generation + 1, model: replacement.model, pools: try snapshot.counting(pools))
+      return RouterSnapshot(generation: snapshot.generation + 1, model: replacement.model, pools: pools)
     }.generation
-    counters.add(.reloads)
-    return generation
   }
 }
 
 extension RouterSnapshot {
-  /// The pools with this snapshot's counters for the candidates that it has by name, and fresh ones for others.
-  fileprivate func counting(_ pools: [CandidatePool]) throws(ARMSError) -> [CandidatePool] {
-    try pools.map { (pool) throws(ARMSError) in
-      try pool.counting(
-        pool.candidates.map { candidate in
-          places[candidate.name].map { self.pools[$0.pool].choices[$0.index] } ?? ChoiceCounter()
-        })
-    }
-  }
-
   /// The candidates of `other` under the weights of this one.
   fileprivate func adopting(_ other: RouterSnapshot, on engine: Engine) throws(ARMSError) -> [CandidatePool] {
     for case let pool in other.pools.dropFirst(pools.count) {

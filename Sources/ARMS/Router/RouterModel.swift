@@ -9,8 +9,15 @@ final class RouterModel: Sendable {
   /// Opens a model file, mapped or copied into memory.
   ///
   /// Throws `io`, `invalidModel`, `unsupported` or `outOfMemory`.
-  init(path: String, copy: Bool) throws(ARMSError) {
-    file = try ModelFile(path: path, copy: copy)
+  convenience init(path: String, copy: Bool) throws(ARMSError) {
+    try self.init(ModelFile(path: path, copy: copy))
+  }
+
+  /// Reads the networks of a model file.
+  ///
+  /// Throws `invalidModel`, `unsupported` or `outOfMemory`.
+  init(_ file: ModelFile) throws(ARMSError) {
+    self.file = file
     networks = try RouterNetwork.all(of: file)
     if networks.contains(where: \.needsBLAS) { try BLAS.load() }
     defaultTheta = try file.float("arms.cascade.theta", default: 0.5)

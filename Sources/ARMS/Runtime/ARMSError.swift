@@ -39,6 +39,8 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
     case cancelled = 16
     /// A defect in this library. Please report it.
     case `internal` = 17
+    /// Another call on the same object is under way.
+    case busy = 18
   }
 
   /// The kind of failure.

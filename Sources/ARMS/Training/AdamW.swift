@@ -31,6 +31,13 @@ final class AdamW: @unchecked Sendable {
     static let size = 64 << 10
   }
 
+  /// The running means of the gradients, and of their squares; each has the parameters' layout.
+  var firstMoments: UnsafeMutablePointer<Float> { moments.pointer(to: Float.self) }
+  var secondMoments: UnsafeMutablePointer<Float> { firstMoments + set.count }
+
+  /// Goes on from `step`, with moments that were written to their places.
+  func setStep(_ step: Int) { self.step = step }
+
   init(_ set: ParameterSet, options: Options) throws(ARMSError) {
     self.set = set
     self.options = options

@@ -9,6 +9,8 @@ public final class DataSet: @unchecked Sendable {
   // The contents are touched under the lock only; that is why @unchecked holds.
   private let lock = ForkSafeLock()
   private var contents = Contents()
+  /// What frozen encoders made of the samples.
+  let features = FeatureCache()
 
   /// Makes an empty data set.
   public init() {}
@@ -33,10 +35,20 @@ public final class DataSet: @unchecked Sendable {
   }
 
   /// Queries: samples of one query count once.
-  public var count: Int { withContents { $0?.samples.count ?? 0 } }
+  public var count: Int { counts.queries }
 
   /// Outcomes of all queries.
-  public var outcomeCount: Int { withContents { $0?.outcomeCount ?? 0 } }
+  public var outcomeCount: Int { counts.outcomes }
+
+  /// Both counts, of one moment.
+  package var counts: (queries: Int, outcomes: Int) {
+    withContents { ($0?.samples.count ?? 0, $0?.outcomeCount ?? 0) }
+  }
+
+  /// Bytes held: of the samples, and of what frozen layers made of them for the next epoch.
+  public var memory: (samples: Int, features: Int) {
+    (withContents { $0?.byteCount ?? 0 }, features.byteCount)
+  }
 
   /// The samples, joined, in the order in which their queries first came. A later one may add outcomes to a
   /// sample, but moves none.
@@ -61,6 +73,8 @@ public final class DataSet: @unchecked Sendable {
 private final class Contents {
   var samples: [Sample] = []
   var outcomeCount = 0
+  /// Of questions, images and outcomes.
+  var byteCount = 0
   var isLost = false
   /// The sample of each query.
   private var places: [SampleQuery: Int] = [:]
@@ -88,12 +102,18 @@ private final class Contents {
   func join(_ samples: [Sample], _ queries: [SampleQuery]) {
     for (sample, query) in zip(samples, queries) {
       outcomeCount += sample.outcomes.count
+      byteCount += sample.outcomes.count * MemoryLayout<Outcome>.stride
       if let place = places[query] {
         self.samples[place].outcomes += sample.outcomes
         continue
       }
       var sample = sample
-      sample.images = sample.images.map { images.insert($0).memberAfterInsert }
+      byteCount += sample.question.utf8.count
+      sample.images = sample.images.map { image in
+        let (isNew, kept) = images.insert(image)
+        if isNew { byteCount += image.byteCount }
+        return kept
+      }
       places[SampleQuery(sample)] = self.samples.count
       self.samples.append(sample)
     }

@@ -15,8 +15,7 @@ package struct EncodedOutcome: Sendable, Equatable {
   }
 }
 
-/// A query after the frozen encoders, encoded once for all epochs, with the outcomes that are known: those of
-/// other candidates are masked.
+/// A query after frozen encoders, for training a head without a ``DataSet``.
 package struct EncodedSample: Sendable {
   /// `q`
   package var question: EncodedQuestion
@@ -33,57 +32,80 @@ package struct EncodedSample: Sendable {
   }
 }
 
-extension EncodedSample {
-  /// Throws, naming the sample, if it is not of this network's encoders or has an impossible outcome.
-  func validate(number: Int, network: RouterNetwork, candidates: Int) throws(ARMSError) {
-    func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
-      ARMSError(code, "sample \(number): \(text)")
-    }
-    guard let question = question.encoding(of: network.text) else {
-      throw fail(
-        .invalidArgument, "its question was encoded by another text encoder; encode it with this router")
-    }
-    guard question.embedding.allSatisfy(\.isFinite) else {
-      throw fail(.notFinite, "its question's embedding has NaN or infinite numbers")
-    }
-    guard images.count <= network.head.maxImages else {
-      throw fail(
-        .limitExceeded, "it has \(images.count) images; the router takes \(network.head.maxImages) at most")
-    }
-    for image in images {
-      guard let encoder = network.image else { break }
-      guard let image = image.encoding(of: encoder) else {
+extension TrainingSet {
+  /// The samples as queries of `network`, both of whose encoders are frozen, and which has `candidates`.
+  ///
+  /// Throws `invalidArgument`, `notFound` or `limitExceeded`, naming the sample.
+  init(_ samples: [EncodedSample], network: RouterNetwork, candidates: Int) throws(ARMSError) {
+    var images: [ObjectIdentifier: AlignedBuffer] = [:]
+    var queries: [TrainingQuery] = []
+    for (number, sample) in samples.enumerated() {
+      func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
+        ARMSError(code, "samples[\(number)]: \(text)")
+      }
+      guard let question = sample.question.encoding(of: network.text) else {
+        throw fail(.invalidArgument, "its question was encoded by another text encoder")
+      }
+      guard sample.images.count <= network.head.maxImages else {
         throw fail(
-          .invalidArgument, "an image was encoded by another image encoder; encode it with this router")
+          .limitExceeded,
+          "it has \(sample.images.count) images; the router takes \(network.head.maxImages) at most")
       }
-      guard network.head.fusion != .patches || image.tokens != nil else {
-        throw fail(
-          .invalidArgument,
-          "an image has no tokens, which this router's fusion reads; encode it with this router")
+      for image in sample.images where images[ObjectIdentifier(image)] == nil {
+        guard let encoder = network.image else { break }
+        guard let encoding = image.encoding(of: encoder),
+          network.head.fusion != .patches || encoding.tokens != nil
+        else { throw fail(.invalidArgument, "an image was encoded by another image encoder") }
+        images[ObjectIdentifier(image)] = try encoder.features(encoding)
       }
-      guard image.embedding.allSatisfy(\.isFinite) else {
-        throw fail(.notFinite, "an image's embedding has NaN or infinite numbers")
+      guard !sample.outcomes.isEmpty,
+        sample.outcomes.allSatisfy({ (0..<candidates).contains($0.candidate) })
+      else { throw fail(.notFound, "it has no outcome, or one of no candidate of this router") }
+      let vector = try AlignedBuffer(Float.self, count: network.text.width, purpose: "a question")
+      for (column, value) in question.embedding.enumerated() {
+        vector.pointer(to: Float.self)[column] = value
       }
+      queries.append(
+        TrainingQuery(
+          number: number, question: .features(vector),
+          images: sample.images.compactMap { images[ObjectIdentifier($0)].map(TrainingQuery.Image.features) },
+          outcomes: sample.outcomes))
     }
-    guard !outcomes.isEmpty else { throw fail(.invalidArgument, "it has no outcome; one at least is wanted") }
-    var seen: Set<Int> = []
-    for outcome in outcomes {
-      guard (0..<candidates).contains(outcome.candidate) else {
-        throw fail(.notFound, "candidate \(outcome.candidate) is not among the \(candidates) of this router")
-      }
-      guard seen.insert(outcome.candidate).inserted else {
-        throw fail(.invalidArgument, "candidate \(outcome.candidate) has two outcomes; give one")
-      }
-      guard outcome.label == 0 || outcome.label == 1 else {
-        throw fail(
-          .invalidArgument,
-          "the label of candidate \(outcome.candidate) is \(outcome.label); 0 or 1 is wanted")
-      }
-      guard outcome.weight.isFinite, outcome.weight > 0 else {
-        throw fail(
-          .invalidArgument,
-          "the weight of candidate \(outcome.candidate) is \(outcome.weight); above 0 is wanted")
-      }
+    self.init(queries: queries, cache: FeatureCache(), hash: "")
+  }
+}
+
+extension ImageEncoder {
+  /// `g` and, if there are any, the tokens behind it: what a head reads of a frozen encoder.
+  fileprivate func features(_ encoding: EncodedImage.Encoding) throws(ARMSError) -> AlignedBuffer {
+    let tokens = encoding.tokens == nil ? 0 : tokenCount * patchWidth
+    let buffer = try AlignedBuffer(Float.self, count: featureOffset + tokens, purpose: "an image")
+    let start = buffer.pointer(to: Float.self)
+    for (column, value) in encoding.embedding.enumerated() { start[column] = value }
+    if let source = encoding.tokens {
+      (start + featureOffset).update(from: source.pointer(to: Float.self), count: tokens)
     }
+    return buffer
+  }
+}
+
+extension Trainer {
+  /// As ``train(_:validation:checkpoint:progress:)``, of queries that are encoded already. Both encoders are frozen.
+  @discardableResult
+  package func train(
+    _ samples: [EncodedSample], validation: [EncodedSample] = [],
+    progress: (TrainingProgress) -> Bool = { _ in true }
+  ) throws(ARMSError) -> [TrainingMetrics] {
+    try train(
+      try trainingSet(samples), validation: validation.isEmpty ? nil : try trainingSet(validation),
+      progress: progress)
+  }
+
+  /// The samples as queries. Throws `unsupported` if an encoder is trained.
+  func trainingSet(_ samples: [EncodedSample]) throws(ARMSError) -> TrainingSet {
+    guard options.scope == .head else {
+      throw ARMSError(.unsupported, "samples that are encoded already train the head only")
+    }
+    return try TrainingSet(samples, network: network, candidates: pool.count)
   }
 }

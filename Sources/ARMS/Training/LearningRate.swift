@@ -1,9 +1,9 @@
 import Glibc
 
 /// The learning rate over a run: a linear warm-up, then constant or along half a cosine down to 0.
-package struct LearningRate: Sendable, Equatable {
+public struct LearningRate: Sendable, Equatable {
   /// What follows the warm-up.
-  package enum Shape: String, Sendable, CaseIterable {
+  public enum Shape: String, Sendable, CaseIterable {
     /// The peak to the end.
     case constant
     /// `(1 + cos(pi x)) / 2` of the peak, x from 0 to 1.
@@ -11,22 +11,22 @@ package struct LearningRate: Sendable, Equatable {
   }
 
   /// The largest rate.
-  package var peak: Double
+  public var peak: Double
   /// Steps over which it rises from 0.
-  package var warmup: Int
+  public var warmup: Int
   /// What follows.
-  package var shape: Shape
+  public var shape: Shape
 
   /// Makes a schedule; the peak's default is the paper's.
-  package init(peak: Double = 8e-5, warmup: Int = 0, shape: Shape = .constant) {
+  public init(peak: Double = 8e-5, warmup: Int = 0, shape: Shape = .constant) {
     self.peak = peak
     self.warmup = warmup
     self.shape = shape
   }
 
   /// The rate of step `step`, counted from 0, of a run of `steps`.
-  package func rate(step: Int, of steps: Int) -> Double {
-    if step < warmup { return peak * Double(step + 1) / Double(warmup) }
+  public func rate(step: Int, of steps: Int) -> Double {
+    if step < warmup { return peak * (Double(step) + 1) / Double(warmup) }
     switch shape {
     case .constant: return peak
     case .cosine:

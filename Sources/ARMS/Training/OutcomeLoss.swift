@@ -1,39 +1,40 @@
 import Glibc
 
 /// Binary cross-entropy on the logits `t_ij` of the outcomes that are known (Eq. 1), weighted:
-/// `sum w (max(t, 0) - t y + log(1 + e^-|t|)) / sum w`.
+/// `sum w (max(t, 0) - t y + log(1 + e^-|t|)) / sum w`; and ``RoutingTerm``, if it is wanted.
 struct OutcomeLoss {
   /// What the weights of outcomes with label 0 and 1 are multiplied by.
   let classWeights: (negative: Float, positive: Float)
+  /// What is gained by choosing well; nil: nothing.
+  var routing: RoutingTerm?
 
-  /// Both labels alike.
-  static let unbalanced = OutcomeLoss(classWeights: (1, 1))
+  init(classWeights: (negative: Float, positive: Float) = (1, 1), routing: RoutingTerm? = nil) {
+    self.classWeights = classWeights
+    self.routing = routing
+  }
 
-  /// Weights with which both labels count as much over all of `samples`; as they are if there is only one.
-  static func balanced(over samples: [EncodedSample]) -> OutcomeLoss {
+  /// Weights with which both labels count as much over all of `queries`; as they are if there is only one.
+  static func balanced(over queries: [TrainingQuery], routing: RoutingTerm? = nil) -> OutcomeLoss {
     var (negative, positive) = (0.0, 0.0)
-    for sample in samples {
-      for outcome in sample.outcomes {
-        if outcome.label == 1 {
-          positive += Double(outcome.weight)
-        } else {
-          negative += Double(outcome.weight)
-        }
+    for query in queries {
+      for outcome in query.outcomes {
+        positive += Double(outcome.weight * outcome.label)
+        negative += Double(outcome.weight * (1 - outcome.label))
       }
     }
-    guard negative > 0, positive > 0 else { return .unbalanced }
+    guard negative > 0, positive > 0 else { return OutcomeLoss(routing: routing) }
     let half = (negative + positive) / 2
-    return OutcomeLoss(classWeights: (Float(half / negative), Float(half / positive)))
+    return OutcomeLoss(classWeights: (Float(half / negative), Float(half / positive)), routing: routing)
   }
 
-  /// The weight of an outcome.
+  /// The weight of an outcome. A label between 0 and 1 counts as a share of each.
   func weight(of outcome: EncodedOutcome) -> Float {
-    outcome.weight * (outcome.label == 1 ? classWeights.positive : classWeights.negative)
+    outcome.weight * (outcome.label * classWeights.positive + (1 - outcome.label) * classWeights.negative)
   }
 
-  /// The weights of the samples at `places` together.
-  func totalWeight(_ samples: [EncodedSample], at places: some Sequence<Int>) -> Double {
-    places.reduce(0) { total, place in samples[place].outcomes.reduce(total) { $0 + Double(weight(of: $1)) } }
+  /// The weights of the queries at `places` together.
+  func totalWeight(_ queries: [TrainingQuery], at places: some Sequence<Int>) -> Double {
+    places.reduce(0) { total, place in queries[place].outcomes.reduce(total) { $0 + Double(weight(of: $1)) } }
   }
 
   /// The loss of one outcome, not yet weighted.
@@ -55,6 +56,15 @@ struct OutcomeLoss {
       let (logit, weight) = (logits[index], weight(of: outcome))
       sum += Double(weight * Self.value(logit: logit, label: outcome.label))
       dy[index] = weight * scale * (1 / (1 + expf(-logit)) - outcome.label)
+    }
+    guard let routing else { return sum }
+    for (row, query) in batch.queries.enumerated() {
+      let weight = query.outcomes.reduce(0) { $0 + self.weight(of: $1) }
+      let start = row * candidates
+      sum +=
+        Double(weight)
+        * routing.gradient(
+          query.outcomes, logits: logits + start, scale: weight * scale, into: dy + start)
     }
     return sum
   }

@@ -1,7 +1,11 @@
 /// Adds trained parameters to a file that is being written, in the type that it has there. Keeps what the
 /// writer points to.
 struct ParameterWriter {
-  private var buffers: [AlignedBuffer] = []
+  /// Whether also float32 values are copied, so that what was given may change.
+  let copying: Bool
+  private(set) var buffers: [AlignedBuffer] = []
+
+  init(copying: Bool) { self.copying = copying }
 
   /// Adds `parameter` with the given values, `[count]`, which must stay until the file is written.
   ///
@@ -14,17 +18,25 @@ struct ParameterWriter {
         .notFinite,
         "parameter \(quoted(parameter.name)) has \(values[index]) at \(index); the training went wrong")
     }
-    func addFloats() {
-      let bytes = UnsafeRawBufferPointer(start: values, count: parameter.count * MemoryLayout<Float>.stride)
-      writer.add(tensor: parameter.name, type: .f32, shape: parameter.shape, data: bytes)
-    }
-    if case .float = parameter.source { return addFloats() }
+    if case .float = parameter.source { return try addFloats(parameter, values, to: &writer) }
     switch type {
-    case .f32: addFloats()
+    case .f32: try addFloats(parameter, values, to: &writer)
     case .f16: try addSmall(parameter, values, .f16, SmallFloat.half, to: &writer)
     case .bf16: try addSmall(parameter, values, .bf16, SmallFloat.bfloat16, to: &writer)
     case .int8: try addInt8(parameter, values, to: &writer)
     }
+  }
+
+  private mutating func addFloats(
+    _ parameter: Parameter, _ values: UnsafePointer<Float>, to writer: inout GGUFWriter
+  ) throws(ARMSError) {
+    guard copying else {
+      let bytes = UnsafeRawBufferPointer(start: values, count: parameter.count * MemoryLayout<Float>.stride)
+      return writer.add(tensor: parameter.name, type: .f32, shape: parameter.shape, data: bytes)
+    }
+    let buffer = try AlignedBuffer(Float.self, count: parameter.count, purpose: "tensor \(parameter.name)")
+    buffer.pointer(to: Float.self).update(from: values, count: parameter.count)
+    add(parameter.name, .f32, parameter.shape, buffer, to: &writer)
   }
 
   private mutating func addSmall(

@@ -20,6 +20,9 @@ extension Sample {
     private let content: AlignedBuffer
     private let contentHash: Int
 
+    /// Bytes of the copy.
+    var byteCount: Int { content.byteCount }
+
     /// Copies an image.
     ///
     /// Throws `invalidImage` for encoded bytes that are no JPEG or PNG, `notFinite` for prepared pixels that

@@ -125,11 +125,13 @@ import Testing
         question: question, images: number % 2 == 0 ? [picture] : [],
         outcomes: [EncodedOutcome(candidate: 0, label: 1), EncodedOutcome(candidate: 1, label: 0)])
     }
-    let trainer = try HeadTrainer(router)
+    let trainer = try Trainer(router)
     let before = try trainer.evaluate(samples).loss
     _ = try trainer.train(samples)
     #expect(try trainer.evaluate(samples).loss < before)
-    #expect(failure { try ImageEncoderTrainer(router) }?.code == .invalidArgument)
+    var options = TrainingOptions()
+    options.scope = .image
+    #expect(failure { try Trainer(router, options: options) }?.code == .invalidArgument)
   }
 
   @Test func refusesFilesThatContradictThemselves() throws {

@@ -58,6 +58,8 @@ import Testing
     }
     #expect(data.count == 3)
     #expect(Set(data.samples.flatMap(\.images).map { ObjectIdentifier($0) }).count == 1)
+    #expect(data.memory.samples == 4 + 6 + 3 * MemoryLayout<Outcome>.stride)
+    #expect(data.memory.features == 0)
   }
 
   /// They look the same and are equal as strings, but a tokenizer may tell them apart.

@@ -21,14 +21,16 @@ struct DoubleEncoder {
   /// The central difference of `loss` by one weight.
   mutating func slope(_ name: String, _ place: Int, _ loss: (DoubleEncoder) -> Double) -> Double {
     let step = 1e-5
-    let value = weights[name, default: []][place]
-    weights[name]?[place] = value + step
+    add(step, to: name, place)
     let above = loss(self)
-    weights[name]?[place] = value - step
+    add(-2 * step, to: name, place)
     let below = loss(self)
-    weights[name]?[place] = value
+    add(step, to: name, place)
     return (above - below) / (2 * step)
   }
+
+  /// Changes one weight.
+  mutating func add(_ step: Double, to name: String, _ place: Int) { weights[name]?[place] += step }
 
   /// The pooled vector of a text.
   func encode(_ ids: [Int32], _ encoder: TextEncoder) -> [Double] {

@@ -10,7 +10,10 @@ struct DoubleHead {
   private let profiles: [Double]
   private let candidates: Int
 
-  init(_ trainer: HeadTrainer) throws {
+  /// `g` and `X` of an image.
+  typealias Image = (pooled: [Double], tokens: [[Double]])
+
+  init(_ trainer: Trainer) throws {
     head = trainer.head
     candidates = trainer.candidates.count
     for entry in trainer.parameters.entries {
@@ -22,21 +25,31 @@ struct DoubleHead {
   /// The central difference of the loss by one weight.
   mutating func slope(_ name: String, _ place: Int, _ samples: [EncodedSample]) -> Double {
     let step = 1e-5
-    let value = weights[name, default: []][place]
-    weights[name]?[place] = value + step
+    add(step, to: name, place)
     let above = loss(samples)
-    weights[name]?[place] = value - step
+    add(-2 * step, to: name, place)
     let below = loss(samples)
-    weights[name]?[place] = value
+    add(step, to: name, place)
     return (above - below) / (2 * step)
   }
 
+  /// Changes one weight.
+  mutating func add(_ step: Double, to name: String, _ place: Int) { weights[name]?[place] += step }
+
   /// The weighted mean of the binary cross-entropy.
   func loss(_ samples: [EncodedSample]) -> Double {
+    Self.loss(
+      samples.map { sample in
+        let question = sample.question.embedding.map(Double.init)
+        return (logits(question, images(of: sample), profiles: profiles), sample.outcomes)
+      })
+  }
+
+  /// The weighted mean of the binary cross-entropy of queries' logits.
+  static func loss(_ queries: [(logits: [Double], outcomes: [EncodedOutcome])]) -> Double {
     var (sum, weight) = (0.0, 0.0)
-    for sample in samples {
-      let logits = logits(of: sample)
-      for outcome in sample.outcomes {
+    for (logits, outcomes) in queries {
+      for outcome in outcomes {
         let logit = logits[outcome.candidate]
         let target = outcome.label == 1 ? logit : -logit
         sum += Double(outcome.weight) * log1p(exp(-target))
@@ -46,18 +59,18 @@ struct DoubleHead {
     return sum / weight
   }
 
-  private func logits(of sample: EncodedSample) -> [Double] {
-    let question = sample.question.embedding.map(Double.init)
+  /// The logits of all candidates, whose profiles are `[candidates, d_t]`.
+  func logits(_ question: [Double], _ images: [Image], profiles: [Double]) -> [Double] {
     var pooled = weights["no_image.pooled", default: []]
-    if !sample.images.isEmpty {
+    if !images.isEmpty {
       pooled = pooled.indices.map { column in
-        sample.images.reduce(0) { $0 + Double($1.embedding[column]) } / Double(sample.images.count)
+        images.reduce(0) { $0 + $1.pooled[column] } / Double(images.count)
       }
     }
     let gate = gate(question + pooled)
     var mixture = [Double](repeating: 0, count: head.expertWidth)
     for number in head.experts.indices {
-      let output = expert(number, question, pooled, tokens(of: sample))
+      let output = expert(number, question, pooled, tokens(of: images))
       for column in mixture.indices { mixture[column] += gate[number] * output[column] }
     }
     let query = unit(linear("classifier.query", norm("classifier.ln", question + mixture)))
@@ -78,6 +91,18 @@ struct DoubleHead {
     }
   }
 
+  private func images(of sample: EncodedSample) -> [Image] {
+    sample.images.map { image in
+      let encoding = image.encodings[0]
+      guard let buffer = encoding.tokens else { return (encoding.embedding.map(Double.init), []) }
+      let (width, values) = (encoding.patchWidth, buffer.pointer(to: Float.self))
+      let tokens = (0..<encoding.tokenCount).map { token in
+        (0..<width).map { Double(values[token * width + $0]) }
+      }
+      return (encoding.embedding.map(Double.init), tokens)
+    }
+  }
+
   private func gate(_ x: [Double]) -> [Double] {
     var p = softmax(linear("gate", x))
     if head.gate.topK > 0 {
@@ -89,16 +114,13 @@ struct DoubleHead {
     return p
   }
 
-  private func tokens(of sample: EncodedSample) -> [[Double]] {
+  private func tokens(of images: [Image]) -> [[Double]] {
     guard head.fusion == .patches else { return [] }
-    if sample.images.isEmpty { return [weights["no_image.tokens", default: []]] }
+    if images.isEmpty { return [weights["no_image.tokens", default: []]] }
     let index = weights["image_index.weight", default: []]
-    return sample.images.enumerated().flatMap { number, image -> [[Double]] in
-      let encoding = image.encodings[0]
-      guard let buffer = encoding.tokens else { return [] }
-      let (width, values) = (encoding.patchWidth, buffer.pointer(to: Float.self))
-      return (0..<encoding.tokenCount).map { token in
-        (0..<width).map { Double(values[token * width + $0]) + index[number * width + $0] }
+    return images.enumerated().flatMap { number, image in
+      image.tokens.map { token in
+        token.indices.map { token[$0] + index[number * token.count + $0] }
       }
     }
   }

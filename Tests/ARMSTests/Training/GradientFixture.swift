@@ -70,7 +70,7 @@ extension ModelFixture {
   }
 }
 
-extension HeadTrainer {
+extension Trainer {
   /// The gradient of a parameter.
   func gradient(_ name: String) throws -> [Float] {
     let entry = try #require(parameters[name], "\(name)")
@@ -82,5 +82,52 @@ extension HeadTrainer {
   func values(_ name: String) throws -> [Float] {
     let entry = try #require(parameters[name], "\(name)")
     return Array(UnsafeBufferPointer(start: parameters.values + entry.offset, count: entry.parameter.count))
+  }
+}
+
+extension Trainer {
+  /// The mean loss of samples that are encoded already, and its gradients.
+  @discardableResult
+  func computeGradients(_ samples: [EncodedSample]) throws -> Double {
+    let set = try trainingSet(samples)
+    return try computeGradients(set, at: set.places)
+  }
+
+  func evaluate(_ samples: [EncodedSample]) throws -> TrainingMetrics {
+    try evaluate(try trainingSet(samples))
+  }
+
+  /// The gradients of what the head reads, pass by pass: questions, `g`, and tokens if the fusion reads them.
+  func inputGradients(
+    _ samples: [EncodedSample]
+  ) throws -> (question: [Float], image: [Float], tokens: [Float]) {
+    let set = try trainingSet(samples)
+    let encoder = try imageEncoder()
+    var result: (question: [Float], image: [Float], tokens: [Float]) = ([], [], [])
+    let total = loss.totalWeight(set.queries, at: set.places)
+    for pass in set.places.passes(of: options.queriesPerPass) {
+      try engine.execute { (execution) throws(ARMSError) in
+        let made = try forward(pass.map { set.queries[$0] }, cache: set.cache, on: execution)
+        let tokenFloats = made.images.count * encoder.tokenCount * encoder.patchWidth
+        func room(_ count: Int) throws(ARMSError) -> UnsafeMutablePointer<Float> {
+          try execution.arena.allocate(Float.self, count)
+        }
+        let wanted = HeadInputGradients(
+          question: try room(pass.count * head.questionWidth), image: try room(pass.count * head.imageWidth),
+          tokens: try room(tokenFloats))
+        let dy = try room(pass.count * candidates.count)
+        _ = loss.gradient(
+          made.batch, logits: made.kept.classifier.logits, candidates: candidates.count, totalWeight: total,
+          into: dy)
+        try head.backward(
+          made.batch.input, candidates: candidates, kept: made.kept, dy: dy, wanted: wanted,
+          into: Gradients(of: parameters, accumulates: false), on: execution)
+        result.question += UnsafeBufferPointer(start: wanted.question, count: pass.count * head.questionWidth)
+        result.image += UnsafeBufferPointer(start: wanted.image, count: pass.count * head.imageWidth)
+        result.tokens += UnsafeBufferPointer(start: wanted.tokens, count: tokenFloats)
+        extendLifetime(made.images)
+      }
+    }
+    return result
   }
 }

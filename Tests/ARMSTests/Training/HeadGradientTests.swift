@@ -8,10 +8,9 @@ import Testing
     _ fixture: GradientFixture, threads: Int
   ) throws {
     let router = try fixture.fixture.router(threads: threads)
-    let trainer = try HeadTrainer(router)
+    let trainer = try Trainer(router)
     let samples = try fixture.trainingSamples(router)
-    try trainer.validate(samples)
-    let loss = try trainer.computeGradients(samples, at: samples.places)
+    let loss = try trainer.computeGradients(samples)
     #expect(abs(loss - fixture.loss) <= 1e-5)
     #expect(Set(trainer.parameters.entries.map(\.parameter.name)) == Set(fixture.gradients.keys))
     for (name, expected) in fixture.gradients {
@@ -28,10 +27,10 @@ import Testing
   @Test(arguments: GradientFixture.all.filter { !$0.model.hasPrefix("bert") })
   func agreesWithCentralDifferences(_ fixture: GradientFixture) throws {
     let router = try fixture.fixture.router()
-    let trainer = try HeadTrainer(router)
+    let trainer = try Trainer(router)
     // Without an image, and with two.
     let samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
-    _ = try trainer.computeGradients(samples, at: samples.places)
+    _ = try trainer.computeGradients(samples)
     var reference = try DoubleHead(trainer)
     var random = SplitMix64(seed: 1)
     for entry in trainer.parameters.entries {
@@ -46,25 +45,14 @@ import Testing
 
   /// The gradients of questions and images, in one pass and in two.
   @Test(arguments: GradientFixture.all, [1, 2])
-  func inputsAgreeWithCentralDifferences(_ fixture: GradientFixture, samplesPerPass: Int) throws {
+  func inputsAgreeWithCentralDifferences(_ fixture: GradientFixture, microBatchSize: Int) throws {
     let router = try fixture.fixture.router()
-    var options = HeadTrainingOptions()
-    options.samplesPerPass = samplesPerPass
-    let trainer = try HeadTrainer(router, options: options)
+    var options = TrainingOptions()
+    options.microBatchSize = microBatchSize
+    let trainer = try Trainer(router, options: options)
     let samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
     let (text, image) = (trainer.network.text, try #require(trainer.network.image))
-    var question = [Float](repeating: 9, count: 2 * text.width)
-    var pooled = [Float](repeating: 9, count: 2 * image.width)
-    var tokens = [Float](repeating: 9, count: 2 * image.tokenCount * image.patchWidth)
-    try question.withUnsafeMutableBufferPointer { question in
-      try pooled.withUnsafeMutableBufferPointer { pooled in
-        try tokens.withUnsafeMutableBufferPointer { tokens in
-          let wanted = HeadInputGradients(
-            question: question.baseAddress, image: pooled.baseAddress, tokens: tokens.baseAddress)
-          _ = try trainer.computeGradients(samples, at: samples.places, wanted: wanted)
-        }
-      }
-    }
+    let (question, pooled, tokens) = try trainer.inputGradients(samples)
     let reference = try DoubleHead(trainer)
     func check(_ gradient: Float, _ change: (inout [EncodedSample], Float) throws -> Void) rethrows {
       // A float's step: the reference takes its inputs as floats.
@@ -112,10 +100,10 @@ import Testing
 
   @Test(arguments: GradientFixture.all) func twentyStepsFollowPyTorch(_ fixture: GradientFixture) throws {
     let router = try fixture.fixture.router()
-    let trainer = try HeadTrainer(router)
+    let trainer = try Trainer(router)
     let samples = try fixture.trainingSamples(router)
     for expected in fixture.losses {
-      let loss = try trainer.computeGradients(samples, at: samples.places)
+      let loss = try trainer.computeGradients(samples)
       #expect(abs(loss - expected) <= 1e-3)
       try trainer.applyGradients(rate: 1e-3)
     }
@@ -124,14 +112,14 @@ import Testing
   /// A batch in several passes has the gradients of the batch in one.
   @Test(arguments: GradientFixture.all) func passesAccumulate(_ fixture: GradientFixture) throws {
     let router = try fixture.fixture.router()
-    var options = HeadTrainingOptions()
-    let whole = try HeadTrainer(router, options: options)
-    options.samplesPerPass = 2
-    let parts = try HeadTrainer(router, options: options)
+    var options = TrainingOptions()
+    let whole = try Trainer(router, options: options)
+    options.microBatchSize = 2
+    let parts = try Trainer(router, options: options)
     let samples = try fixture.trainingSamples(router)
     for _ in 0..<2 {
-      let first = try whole.computeGradients(samples, at: samples.places)
-      let second = try parts.computeGradients(samples, at: samples.places)
+      let first = try whole.computeGradients(samples)
+      let second = try parts.computeGradients(samples)
       #expect(abs(first - second) <= 1e-6)
       for entry in whole.parameters.entries {
         let name = entry.parameter.name
@@ -139,9 +127,4 @@ import Testing
       }
     }
   }
-}
-
-extension [EncodedSample] {
-  /// The places of all samples.
-  var places: ArraySlice<Int> { Array<Int>(indices)[...] }
 }

@@ -81,7 +81,7 @@ import Testing
   }
 
   @Test func parametersDoNotOverlap() throws {
-    let trainer = try HeadTrainer(try ModelFixture.named("bert-patches-paper.gguf").router())
+    let trainer = try Trainer(try ModelFixture.named("bert-patches-paper.gguf").router())
     var end = 0
     for entry in trainer.parameters.entries {
       #expect(entry.offset % 16 == 0 && entry.offset >= end)

@@ -10,7 +10,7 @@ import Testing
   ])
   func matchesTheConverter(_ name: String, _ type: WeightType) throws {
     let directory = try TemporaryDirectory()
-    let trainer = try HeadTrainer(try ModelFixture.named("\(name).gguf").router())
+    let trainer = try Trainer(try ModelFixture.named("\(name).gguf").router())
     let path = "\(directory.path)/saved.gguf"
     try trainer.save(to: path, type: type)
     let saved = try ModelFile(path: path, copy: true)
@@ -32,7 +32,7 @@ import Testing
   func keepsWhatWasNotTrained(_ fixture: ModelFixture) throws {
     let directory = try TemporaryDirectory()
     let path = "\(directory.path)/saved.gguf"
-    try HeadTrainer(try fixture.router()).save(to: path)
+    try Trainer(try fixture.router()).save(to: path)
     let (saved, original) = (
       try ModelFile(path: path, copy: true), try ModelFile(path: fixture.path, copy: true)
     )
@@ -49,14 +49,14 @@ import Testing
   /// What was trained is what the saved router computes.
   @Test(arguments: WeightType.allCases)
   func routesAsItWasTrained(_ type: WeightType) throws {
-    let (trainer, samples) = try HeadTrainerTests.setUp(HeadTrainerTests.options)
+    let (trainer, samples) = try HeadTrainingTests.setUp(HeadTrainingTests.options)
     let untrained = try trainer.router.score([query(samples[2])])
     try trainer.train(samples)
     let directory = try TemporaryDirectory()
     let path = "\(directory.path)/saved.gguf"
     try trainer.save(to: path, type: type)
     let router = try Router(path: path)
-    let again = try HeadTrainer(router)
+    let again = try Trainer(router)
     let (before, after) = (try trainer.evaluate(samples), try again.evaluate(samples))
     #expect(abs(before.loss - after.loss) <= (type == .f32 ? 0 : type == .f16 ? 1e-3 : 0.05))
     let trained = try router.score([query(samples[2])])
@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test func refusesWhatATypeCannotHold() throws {
-    let (trainer, _) = try HeadTrainerTests.setUp()
+    let (trainer, _) = try HeadTrainingTests.setUp()
     let directory = try TemporaryDirectory()
     let path = "\(directory.path)/saved.gguf"
     let entry = try #require(trainer.parameters["expert.0.ffn_up.weight"])

@@ -36,10 +36,11 @@ guard arguments.count == 6, numbers.count == 4 else {
 var options = Router.Options()
 options.threads = numbers[2]
 let router = try Router(path: arguments[1], options: options)
-var training = HeadTrainingOptions()
+var training = TrainingOptions()
 training.epochs = numbers[3]
 training.batchSize = numbers[1]
-let trainer = try HeadTrainer(router, options: training)
+training.microBatchSize = 256
+let trainer = try Trainer(router, options: training)
 let data = try samples(router, count: numbers[0], candidates: router.candidates.count)
 var start = seconds()
 let stepsPerEpoch = (numbers[0] + numbers[1] - 1) / numbers[1]

@@ -18,7 +18,8 @@ private struct ExportCalls {
     switch source.next(UInt8.self) % 20 {
     case 0: open()
     case 1: free()
-    case 2, 3: describe()
+    case 2: describe()
+    case 3: reload()
     case 4...8: changeCandidates()
     case 9...11: listCandidates()
     case 12, 13: encode()
@@ -159,14 +160,20 @@ private struct ExportCalls {
       options.pointee.threads %= 4
       options.pointee.flags &= 3
     }
-    let path = source.once(in: 8) ? source.string() : nil
     var router: OpaquePointer?
-    if let path {
+    if let path = source.once(in: 8) ? source.string() : nil {
       Host.call { arms_router_open(path, options, &router, $0) }
     } else {
       Host.call { arms_router_open(Host.model(source.below(5)), options, &router, $0) }
     }
     handles.append(router)
+  }
+
+  private func reload() {
+    let router = handle()
+    if Host.routers.contains(where: { $0 == router }) { return }
+    let options = structs(arms_reload_options.self) { $0.pointee.flags &= 3 }
+    Host.call { arms_router_reload(router, Host.model(source.below(5)), options, $0) }
   }
 
   private func free() {
@@ -180,12 +187,13 @@ private struct ExportCalls {
   }
 
   private func describe() {
-    if source.once(in: 2) {
-      Host.call { arms_router_describe(router(), structs(arms_router_info.self, filled: false), $0) }
-    } else {
-      Host.call { arms_router_memory(router(), structs(arms_memory.self, filled: false), $0) }
+    switch source.below(3) {
+    case 0: Host.call { arms_router_describe(router(), structs(arms_router_info.self, filled: false), $0) }
+    case 1: Host.call { arms_router_metrics(router(), structs(arms_metrics.self, filled: false), $0) }
+    default: Host.call { arms_router_memory(router(), structs(arms_memory.self, filled: false), $0) }
     }
     _ = arms_status_name(source.next())
+    _ = arms_histogram_bound(source.next())
   }
 
   private func candidate(_ candidate: UnsafeMutablePointer<arms_candidate>) {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arms import Fusion, Head, Output, Policy, Stage, Status, _ffi
+from arms import Fusion, Head, Output, Policy, Schedule, Stage, Status, WeightType, _ffi
 from conftest import REPOSITORY
 
 HEADER = REPOSITORY / "include" / "arms.h"
@@ -22,7 +22,7 @@ STRUCTS: dict[str, type[Structure]] = {
     "arms_router_info": _ffi.RouterInfo,
     "arms_memory": _ffi.Memory,
     "arms_histogram": _ffi.Histogram,
-    "arms_metrics": _ffi.Metrics,
+    "arms_router_counters": _ffi.RouterCounters,
     "arms_candidate": _ffi.Candidate,
     "arms_candidate_info": _ffi.CandidateInfo,
     "arms_image_input": _ffi.ImageInput,
@@ -31,24 +31,39 @@ STRUCTS: dict[str, type[Structure]] = {
     "arms_decision": _ffi.Decision,
     "arms_ranked": _ffi.Ranked,
     "arms_score_options": _ffi.ScoreOptions,
+    "arms_outcome": _ffi.Outcome,
+    "arms_sample": _ffi.Sample,
+    "arms_dataset_bytes": _ffi.DataSetBytes,
+    "arms_trainer_options": _ffi.TrainerOptions,
+    "arms_metrics": _ffi.Metrics,
+    "arms_progress": _ffi.Progress,
+    "arms_run_options": _ffi.RunOptions,
+    "arms_tensor_range": _ffi.TensorRange,
 }
 CONSTANTS = {
-    "ARMS_ABI_VERSION": _ffi.ABI_VERSION,
-    "ARMS_NAME_CAPACITY": _ffi.NAME_CAPACITY,
-    "ARMS_EXPERT_CAPACITY": _ffi.EXPERT_CAPACITY,
-    "ARMS_STATUS_CAPACITY": _ffi.STATUS_CAPACITY,
-    "ARMS_STAGE_CAPACITY": _ffi.STAGE_CAPACITY,
-    "ARMS_HISTOGRAM_BUCKETS": _ffi.HISTOGRAM_BUCKETS,
+    f"ARMS_{name}": getattr(_ffi, name)
+    for name in (
+        "ABI_VERSION",
+        "NAME_CAPACITY",
+        "EXPERT_CAPACITY",
+        "STATUS_CAPACITY",
+        "STAGE_CAPACITY",
+        "HISTOGRAM_BUCKETS",
+        "TENSOR_NAME_CAPACITY",
+        "ALL_LAYERS",
+    )
 }
 SCALARS = {
     "void": None,
     "char": ctypes.c_char,
     "float": ctypes.c_float,
+    "double": ctypes.c_double,
     "int32_t": ctypes.c_int32,
     "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
     "size_t": ctypes.c_size_t,
     "arms_status": ctypes.c_int32,
+    "arms_progress_callback": _ffi.ProgressCallback,
 }
 
 
@@ -135,6 +150,10 @@ def test_enumerations_are_those_of_the_header() -> None:
         "arms_image_format": constants("IMAGE_", without="EXACT"),
         "arms_image_flag": constants("IMAGE_EXACT"),
         "arms_decision_flag": constants("DECISION_"),
+        "arms_outcome_flag": constants("OUTCOME_"),
+        "arms_trainer_flag": constants("TRAINER_"),
+        "arms_schedule": {f"ARMS_SCHEDULE_{member.name}": member.number for member in Schedule},
+        "arms_weight_type": {f"ARMS_WEIGHT_{member.name}": member.number for member in WeightType},
     }
     assert enums_of_header() == declared
 

@@ -11,11 +11,13 @@ The work is done in-process by ``libarms.so``, which is loaded at its first use.
 from arms._library import abi_version, kernel_isa
 from arms._library import version as library_version
 from arms.candidates import Candidate, CandidateInfo, Candidates
+from arms.dataset import DataSet, DataSetMemory, Label, Outcome, Sample
 from arms.decision import Decision, RankedCandidate
 from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import (
     ArmsError,
     BufferTooSmallError,
+    BusyError,
     CancelledError,
     CandidateExistsError,
     CandidateNotFoundError,
@@ -38,21 +40,25 @@ from arms.errors import (
 from arms.images import Image, Images
 from arms.log import log_to
 from arms.metrics import Histogram, RouterMetrics, Stage
-from arms.options import Fusion, Head, Output, Policy
+from arms.options import Fusion, Head, Output, Policy, Schedule, WeightType
 from arms.query import Query, Question
 from arms.router import Router, RouterInfo, RouterMemory
+from arms.trainer import Metrics, Progress, Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ArmsError",
     "BufferTooSmallError",
+    "BusyError",
     "CancelledError",
     "Candidate",
     "CandidateExistsError",
     "CandidateInfo",
     "CandidateNotFoundError",
     "Candidates",
+    "DataSet",
+    "DataSetMemory",
     "Decision",
     "EncodedImage",
     "EncodedQuestion",
@@ -67,14 +73,18 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidHandleError",
     "InvalidModelError",
+    "Label",
     "LibraryError",
     "LimitExceededError",
+    "Metrics",
     "MissingValueError",
     "NoCandidatesError",
     "NotFiniteError",
     "OutOfMemoryError",
+    "Outcome",
     "Output",
     "Policy",
+    "Progress",
     "Query",
     "Question",
     "RankedCandidate",
@@ -82,10 +92,14 @@ __all__ = [
     "RouterInfo",
     "RouterMemory",
     "RouterMetrics",
+    "Sample",
+    "Schedule",
     "Stage",
     "Status",
     "TextError",
+    "Trainer",
     "UnsupportedError",
+    "WeightType",
     "abi_version",
     "kernel_isa",
     "library_version",

@@ -28,6 +28,12 @@ STAGE_CAPACITY = 8
 HISTOGRAM_BUCKETS = 48
 """Buckets of a histogram."""
 
+TENSOR_NAME_CAPACITY = 64
+"""Bytes of a tensor's name, its NUL included."""
+
+ALL_LAYERS = 2**32 - 1
+"""A number of layers: all of an encoder's, its embeddings included."""
+
 OPEN_COPY = 1
 RELOAD_KEEP_CANDIDATES = 1
 CANDIDATE_DISABLED = 1
@@ -44,6 +50,8 @@ DECISION_ABSTAINED = 1
 DECISION_QUESTION_TRUNCATED = 2
 DECISION_SECOND_ROUTER = 4
 DECISION_IMAGES_IGNORED = 8
+OUTCOME_HAS_COST = 1
+TRAINER_BALANCE_CLASSES = 1
 
 U32 = Annotated[int, ctypes.c_uint32]
 I32 = Annotated[int, ctypes.c_int32]
@@ -52,6 +60,7 @@ Size = Annotated[int, ctypes.c_size_t]
 F32 = Annotated[float, ctypes.c_float]
 F64 = Annotated[float, ctypes.c_double]
 Name = Annotated[bytes, ctypes.c_char * NAME_CAPACITY]
+TensorName = Annotated[bytes, ctypes.c_char * TENSOR_NAME_CAPACITY]
 Gate = Annotated["Array[ctypes.c_float]", ctypes.c_float * EXPERT_CAPACITY]
 # A `const char *`; ctypes keeps the bytes alive as long as the struct.
 Text = Annotated["bytes | None", ctypes.c_char_p]
@@ -132,8 +141,8 @@ class Histogram(Structure):
 
 
 @_laid_out
-class Metrics(Structure):
-    """``arms_metrics``."""
+class RouterCounters(Structure):
+    """``arms_router_counters``."""
 
     struct_size: U32
     stage_count: U32
@@ -278,6 +287,115 @@ class ScoreOptions(Structure):
     name_count: Size
 
 
+@_laid_out
+class Outcome(Structure):
+    """``arms_outcome``."""
+
+    struct_size: U32
+    flags: U32
+    candidate: Text
+    label: I32
+    weight: F32
+    cost: F64
+
+
+@_laid_out
+class Sample(Structure):
+    """``arms_sample``."""
+
+    struct_size: U32
+    image_count: U32
+    text: Text
+    text_length: Size
+    images: Address
+    outcomes: Address
+    outcome_count: Size
+
+
+@_laid_out
+class DataSetBytes(Structure):
+    """``arms_dataset_bytes``."""
+
+    struct_size: U32
+    reserved: U32
+    sample_bytes: U64
+    cache_bytes: U64
+
+
+@_laid_out
+class TrainerOptions(Structure):
+    """``arms_trainer_options``."""
+
+    struct_size: U32
+    flags: U32
+    router: U32
+    text_layers: U32
+    image_layers: U32
+    epochs: U32
+    batch_size: U32
+    micro_batch_size: U32
+    schedule: U32
+    warmup_steps: U32
+    threads: U32
+    reserved: U32
+    learning_rate: F64
+    weight_decay: F64
+    clip: F64
+    seed: U64
+    cache_bytes: U64
+
+
+@_laid_out
+class Metrics(Structure):
+    """``arms_metrics``."""
+
+    struct_size: U32
+    reserved: U32
+    query_count: U64
+    outcome_count: U64
+    loss: F64
+    accuracy: F64
+    exact_match: F64
+
+
+@_laid_out
+class Progress(Structure):
+    """``arms_progress``."""
+
+    struct_size: U32
+    epoch: U32
+    step: U64
+    step_count: U64
+    loss: F64
+    learning_rate: F64
+    validation: Address
+
+
+ProgressCallback = ctypes.CFUNCTYPE(ctypes.c_int32, POINTER(Progress), ctypes.c_void_p)
+"""``arms_progress_callback``."""
+
+
+@_laid_out
+class RunOptions(Structure):
+    """``arms_run_options``."""
+
+    struct_size: U32
+    checkpoint_interval: U32
+    validation: Address
+    checkpoint_path: Text
+
+
+@_laid_out
+class TensorRange(Structure):
+    """``arms_tensor_range``."""
+
+    struct_size: U32
+    reserved: U32
+    offset: U64
+    count: U64
+    name: TensorName
+
+
 def new(struct: type[StructType], **fields: Any) -> StructType:
     """Make a struct that is zero but for its size and the fields given."""
     return struct(struct_size=ctypes.sizeof(struct), **fields)
@@ -318,7 +436,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "arms_router_reload": (_Status, [_Handle, _String, POINTER(ReloadOptions), _Error]),
     "arms_router_describe": (_Status, [_Handle, POINTER(RouterInfo), _Error]),
     "arms_router_memory": (_Status, [_Handle, POINTER(Memory), _Error]),
-    "arms_router_metrics": (_Status, [_Handle, POINTER(Metrics), _Error]),
+    "arms_router_metrics": (_Status, [_Handle, POINTER(RouterCounters), _Error]),
     "arms_histogram_bound": (ctypes.c_uint64, [ctypes.c_uint32]),
     "arms_candidates_add": (_Status, [_Handle, POINTER(Candidate), _Count, _Error]),
     "arms_candidates_update": (_Status, [_Handle, POINTER(Candidate), _Count, _Error]),
@@ -383,6 +501,34 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
             _Error,
         ],
     ),
+    "arms_dataset_create": (_Status, [POINTER(_Handle), _Error]),
+    "arms_dataset_free": (None, [_Handle]),
+    "arms_dataset_add": (_Status, [_Handle, POINTER(Sample), _Count, _Error]),
+    "arms_dataset_count": (_Status, [_Handle, _Counted, _Counted, _Error]),
+    "arms_dataset_memory": (_Status, [_Handle, POINTER(DataSetBytes), _Error]),
+    "arms_trainer_create": (
+        _Status,
+        [_Handle, POINTER(TrainerOptions), POINTER(_Handle), _Error],
+    ),
+    "arms_trainer_free": (None, [_Handle]),
+    "arms_trainer_run": (
+        _Status,
+        [_Handle, _Handle, POINTER(RunOptions), ProgressCallback, ctypes.c_void_p, _Error],
+    ),
+    "arms_trainer_metrics": (_Status, [_Handle, POINTER(Metrics), _Count, _Counted, _Error]),
+    "arms_trainer_evaluate": (_Status, [_Handle, _Handle, POINTER(Metrics), _Error]),
+    "arms_trainer_commit": (_Status, [_Handle, _Generation, _Error]),
+    "arms_trainer_save": (_Status, [_Handle, _String, ctypes.c_uint32, _Error]),
+    "arms_trainer_checkpoint": (_Status, [_Handle, _String, _Error]),
+    "arms_trainer_resume": (_Status, [_Handle, _String, _Error]),
+    "arms_trainer_compute_gradients": (
+        _Status,
+        [_Handle, _Handle, _Counted, _Count, POINTER(ctypes.c_double), _Error],
+    ),
+    "arms_trainer_apply_gradients": (_Status, [_Handle, ctypes.c_double, _Error]),
+    "arms_trainer_parameters": (_Status, [_Handle, POINTER(_Floats), _Counted, _Error]),
+    "arms_trainer_gradients": (_Status, [_Handle, POINTER(_Floats), _Counted, _Error]),
+    "arms_trainer_layout": (_Status, [_Handle, POINTER(TensorRange), _Count, _Counted, _Error]),
 }
 """Every function of the header: its result type and the types of its arguments."""
 

@@ -23,11 +23,15 @@ class Handle:
         What the library returned; owned from now on.
     free
         Name of the library's function that frees it.
+    owner
+        The object with whose end the handle is freed at the latest, by default this one.
     """
 
-    def __init__(self, address: int, free: str) -> None:
+    def __init__(self, address: int, free: str, owner: object | None = None) -> None:
         self._address = address
-        self._finalizer = weakref.finalize(self, getattr(library(), free), address)
+        self._finalizer = weakref.finalize(
+            self if owner is None else owner, getattr(library(), free), address
+        )
         self._finalizer.atexit = False
 
     @property

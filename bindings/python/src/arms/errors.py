@@ -11,6 +11,7 @@ from typing import ClassVar
 __all__ = [
     "ArmsError",
     "BufferTooSmallError",
+    "BusyError",
     "CancelledError",
     "CandidateExistsError",
     "CandidateNotFoundError",
@@ -53,6 +54,7 @@ class Status(IntEnum):
     BUFFER_TOO_SMALL = 15
     CANCELLED = 16
     INTERNAL = 17
+    BUSY = 18
 
 
 class ArmsError(Exception):
@@ -95,7 +97,7 @@ class InvalidArgumentError(ArmsError, ValueError):
 
 
 class InvalidHandleError(ArmsError, ValueError):
-    """A router, an encoded question or an encoded image was used after it was closed."""
+    """What was made by the library was used after it was closed."""
 
     code = Status.INVALID_HANDLE
 
@@ -107,7 +109,7 @@ class CandidateNotFoundError(ArmsError, KeyError):
 
 
 class CandidateExistsError(ArmsError, ValueError):
-    """A candidate of that name exists already."""
+    """A candidate, or its outcome for a query, exists already."""
 
     code = Status.ALREADY_EXISTS
 
@@ -190,6 +192,12 @@ class InternalError(ArmsError, RuntimeError):
     code = Status.INTERNAL
 
 
+class BusyError(ArmsError, RuntimeError):
+    """Another call on the same trainer is under way."""
+
+    code = Status.BUSY
+
+
 _BY_STATUS: dict[int, type[ArmsError]] = {
     error.code: error
     for error in (
@@ -210,6 +218,7 @@ _BY_STATUS: dict[int, type[ArmsError]] = {
         BufferTooSmallError,
         CancelledError,
         InternalError,
+        BusyError,
     )
 }
 

@@ -6,6 +6,7 @@ pixels lie next to one another in a row, prepared pixels.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -95,6 +96,24 @@ def image_input(image: Image, *, exact: bool) -> tuple[_ffi.ImageInput, object]:
     if hasattr(image, "__array_interface__") or hasattr(image, "__array__"):
         return _array(np.asarray(image))
     raise TypeError(f"image is a {type(image).__name__}: expected {_ACCEPTED}")
+
+
+def image_inputs(
+    images: list[Image], *, exact: bool
+) -> tuple[ctypes.Array[_ffi.ImageInput], list[object]]:
+    """Describe images that are not encoded yet.
+
+    Returns
+    -------
+    inputs, owners
+        The structs, and the objects to keep alive while they are in use.
+    """
+    inputs = _ffi.new_array(_ffi.ImageInput, len(images))
+    owners: list[object] = []
+    for index, image in enumerate(images):
+        inputs[index], owner = image_input(image, exact=exact)
+        owners.append(owner)
+    return inputs, owners
 
 
 def _encoded(

@@ -98,7 +98,7 @@ def _bounds() -> tuple[float, ...]:
     return (*(bound / 1e9 for bound in nanoseconds), float("inf"))
 
 
-def metrics_of(metrics: _ffi.Metrics) -> RouterMetrics:
+def metrics_of(metrics: _ffi.RouterCounters) -> RouterMetrics:
     """Copy metrics out of their C struct."""
     return RouterMetrics(
         routes=metrics.routes,

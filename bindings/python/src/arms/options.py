@@ -75,6 +75,26 @@ class Output(NamedChoice):
     """t_ij, not calibrated."""
 
 
+class Schedule(NamedChoice):
+    """How the learning rate goes on after the warm-up: ``enum arms_schedule``."""
+
+    CONSTANT = "constant", 0
+    """At its peak, to the end."""
+    COSINE = "cosine", 1
+    """Along half a cosine, down to 0."""
+
+
+class WeightType(NamedChoice):
+    """The type in which trained matrices are saved: ``enum arms_weight_type``."""
+
+    UNCHANGED = "unchanged", 0
+    """Each as it is in the router's file."""
+    F32 = "f32", 1
+    F16 = "f16", 2
+    BF16 = "bf16", 3
+    INT8 = "int8", 4
+
+
 class Fusion(NamedChoice):
     """What the question attends to: ``enum arms_fusion``."""
 

@@ -13,7 +13,7 @@ from arms import _ffi
 from arms._marshal import utf8
 from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import InvalidArgumentError
-from arms.images import Image, Images, flattened, image_input
+from arms.images import Image, Images, flattened, image_inputs
 
 __all__ = ["Query", "Question"]
 
@@ -100,11 +100,7 @@ def _fill_images(
         query.encoded_images = ctypes.addressof(pointers)
         return [pointers, *encoded]
     if several:
-        inputs = _ffi.new_array(_ffi.ImageInput, len(several))
-        owners: list[object] = [inputs]
-        for index, image in enumerate(several):
-            inputs[index], owner = image_input(image, exact=exact)
-            owners.append(owner)
+        inputs, owners = image_inputs(several, exact=exact)
         query.images = ctypes.addressof(inputs)
-        return owners
+        return [inputs, *owners]
     return []

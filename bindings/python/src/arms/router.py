@@ -210,7 +210,7 @@ class Router(Handle):
     @property
     def metrics(self) -> RouterMetrics:
         """What the router has done, as of now; nobody who routes waits for it."""
-        metrics = _ffi.new(_ffi.Metrics)
+        metrics = _ffi.new(_ffi.RouterCounters)
         call(library().arms_router_metrics, self._pointer(), ctypes.byref(metrics))
         return metrics_of(metrics)
 

@@ -200,7 +200,7 @@ def _metrics(evaluations: list[Evaluation]) -> dict[str, list[float]]:
 
 def _need_matplotlib() -> None:
     try:
-        import matplotlib  # noqa: F401, ICN001
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise UnsupportedError("plots need matplotlib: pip install 'arms[evaluation]'") from error
 

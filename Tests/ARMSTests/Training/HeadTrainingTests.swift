@@ -2,19 +2,19 @@ import Testing
 
 @testable import ARMS
 
-@Suite struct HeadTrainerTests {
+@Suite struct HeadTrainingTests {
   static let fixture = GradientFixture.all.first { $0.model == "distilbert-patches-scaled.gguf" }
 
   static func setUp(
-    _ options: HeadTrainingOptions = HeadTrainingOptions(), threads: Int = 2
-  ) throws -> (HeadTrainer, [EncodedSample]) {
+    _ options: TrainingOptions = TrainingOptions(), threads: Int = 2
+  ) throws -> (Trainer, [EncodedSample]) {
     let fixture = try #require(fixture)
     let router = try fixture.fixture.router(threads: threads)
-    return (try HeadTrainer(router, options: options), try fixture.trainingSamples(router))
+    return (try Trainer(router, options: options), try fixture.trainingSamples(router))
   }
 
-  static var options: HeadTrainingOptions {
-    var options = HeadTrainingOptions()
+  static var options: TrainingOptions {
+    var options = TrainingOptions()
     options.epochs = 30
     options.batchSize = 2
     options.learningRate = LearningRate(peak: 3e-3, warmup: 5, shape: .cosine)
@@ -22,14 +22,14 @@ import Testing
     return options
   }
 
-  static func allValues(_ trainer: HeadTrainer) -> [Float] {
+  static func allValues(_ trainer: Trainer) -> [Float] {
     Array(UnsafeBufferPointer(start: trainer.parameters.values, count: trainer.parameters.count))
   }
 
   @Test func learnsWhatItIsShown() throws {
     let (trainer, samples) = try Self.setUp(Self.options)
     let before = try trainer.evaluate(samples)
-    var steps: [HeadTrainingProgress] = []
+    var steps: [TrainingProgress] = []
     let metrics = try trainer.train(samples, validation: samples) {
       steps.append($0)
       return true
@@ -45,7 +45,7 @@ import Testing
     #expect(steps.allSatisfy { $0.steps == 90 })
     #expect(steps.filter { $0.validation != nil }.map(\.step) == Array(stride(from: 3, through: 90, by: 3)))
     // The router that it was made from goes on as it was.
-    let other = try HeadTrainer(trainer.router)
+    let other = try Trainer(trainer.router)
     #expect(try other.evaluate(samples) == before)
   }
 
@@ -91,7 +91,7 @@ import Testing
     let (clipped, _) = try Self.setUp(options)
     let start = Self.allValues(free)
     for trainer in [free, clipped] {
-      _ = try trainer.computeGradients(samples, at: samples.places)
+      _ = try trainer.computeGradients(samples)
       try trainer.applyGradients(rate: 1e-3)
     }
     // Far below AdamW's epsilon the step shrinks with the gradient.
@@ -101,8 +101,8 @@ import Testing
 
   @Test func decaysMatricesOnly() throws {
     let (trainer, samples) = try Self.setUp()
-    _ = try trainer.computeGradients(samples, at: samples.places)
-    trainer.gradients.update(repeating: 0, count: trainer.gradientCount)
+    _ = try trainer.computeGradients(samples)
+    trainer.gradients.update(repeating: 0)
     let before = try trainer.values("expert.0.ffn_up.weight")
     let kept = [
       "expert.0.ffn_up.bias", "expert.0.ln.weight", "classifier.alpha", "candidate.beta", "no_image.tokens",
@@ -114,8 +114,8 @@ import Testing
   }
 
   @Test func balancesClasses() throws {
-    let (_, samples) = try Self.setUp()
-    let balanced = OutcomeLoss.balanced(over: samples)
+    let (trainer, samples) = try Self.setUp()
+    let balanced = OutcomeLoss.balanced(over: try trainer.trainingSet(samples).queries)
     var weights: [Float: Double] = [:]
     for sample in samples {
       for outcome in sample.outcomes {
@@ -128,7 +128,7 @@ import Testing
       sample.outcomes = sample.outcomes.map { EncodedOutcome(candidate: $0.candidate, label: 1) }
       return sample
     }
-    #expect(OutcomeLoss.balanced(over: positive).classWeights == (1, 1))
+    #expect(OutcomeLoss.balanced(over: try trainer.trainingSet(positive).queries).classWeights == (1, 1))
   }
 
   @Test func oneClassOnlyTrains() throws {
@@ -151,41 +151,12 @@ import Testing
     #expect(abs(cosine.rate(step: 6, of: 6)) <= 1e-12)
   }
 
-  @Test func refusesSamplesThatMakeNoSense() throws {
-    let (trainer, samples) = try Self.setUp()
-    func refusal(_ change: (inout EncodedSample) -> Void) -> ARMSError? {
-      var changed = samples
-      change(&changed[3])
-      let error = failure { try trainer.train(changed) }
-      #expect(error?.message.contains("sample 3") == true)
-      return error
-    }
-    #expect(refusal { $0.outcomes = [] }?.code == .invalidArgument)
-    #expect(refusal { $0.outcomes[0].label = 0.5 }?.code == .invalidArgument)
-    #expect(refusal { $0.outcomes[0].label = .nan }?.code == .invalidArgument)
-    #expect(refusal { $0.outcomes[0].weight = 0 }?.code == .invalidArgument)
-    #expect(refusal { $0.outcomes[0].weight = .infinity }?.code == .invalidArgument)
-    #expect(refusal { $0.outcomes[0].candidate = 3 }?.code == .notFound)
-    #expect(refusal { $0.outcomes[0].candidate = -1 }?.code == .notFound)
-    #expect(refusal { $0.outcomes.append($0.outcomes[0]) }?.code == .invalidArgument)
-    #expect(refusal { $0.images = Array(repeating: samples[1].images[0], count: 5) }?.code == .limitExceeded)
-    #expect(
-      refusal {
-        $0.question = EncodedQuestion([
-          .init(
-            encoder: trainer.network.text, embedding: [.nan] + $0.question.embedding.dropFirst(), tokens: 1,
-            totalTokens: 1)
-        ])
-      }?.code == .notFinite)
-    #expect(failure { try trainer.train([]) }?.code == .invalidArgument)
-  }
-
   @Test func refusesOptionsThatMakeNoSense() throws {
-    for change: (inout HeadTrainingOptions) -> Void in [
-      { $0.epochs = 0 }, { $0.batchSize = 0 }, { $0.samplesPerPass = -1 }, { $0.learningRate.peak = .nan },
+    for change: (inout TrainingOptions) -> Void in [
+      { $0.epochs = 0 }, { $0.batchSize = 0 }, { $0.microBatchSize = -1 }, { $0.learningRate.peak = .nan },
       { $0.weightDecay = -1 }, { $0.clip = .infinity }, { $0.learningRate.warmup = -1 },
     ] {
-      var options = HeadTrainingOptions()
+      var options = TrainingOptions()
       change(&options)
       #expect(failure { _ = try Self.setUp(options) }?.code == .invalidArgument)
     }
@@ -193,13 +164,13 @@ import Testing
 
   @Test func refusesARouterWithoutCandidates() throws {
     let router = try Router(path: ModelFixture.named("bert-concat-paper.gguf").path)
-    #expect(failure { try HeadTrainer(router) }?.code == .noCandidates)
-    #expect(failure { try HeadTrainer(router, number: 1) }?.code == .invalidArgument)
+    #expect(failure { try Trainer(router) }?.code == .noCandidates)
+    #expect(failure { try Trainer(router, number: 1) }?.code == .invalidArgument)
   }
 
   @Test func gradientsThatAreNotFiniteChangeNothing() throws {
     let (trainer, samples) = try Self.setUp()
-    _ = try trainer.computeGradients(samples, at: samples.places)
+    _ = try trainer.computeGradients(samples)
     let before = Self.allValues(trainer)
     trainer.gradients[0] = .nan
     #expect(failure { try trainer.applyGradients(rate: 1) }?.code == .notFinite)
@@ -212,7 +183,7 @@ import Testing
     let fixture = try #require(Self.fixture)
     let (reference, _) = try Self.setUp()
     let router = try ModelFixture.named(model).router()
-    let trainer = try HeadTrainer(router)
+    let trainer = try Trainer(router)
     for entry in reference.parameters.entries {
       let name = entry.parameter.name
       let (values, expected) = (try trainer.values(name), try reference.values(name))
@@ -220,7 +191,7 @@ import Testing
       #expect(distance(values, expected) <= largest / 127, "\(name)")
     }
     let samples = try fixture.trainingSamples(router)
-    let loss = try trainer.computeGradients(samples, at: samples.places)
+    let loss = try trainer.computeGradients(samples)
     #expect(abs(loss - fixture.loss) <= 0.05)
   }
 }

@@ -1,0 +1,86 @@
+extension Router {
+  /// Fits the calibration of the candidates, `T_j` and `b_j`, to outcomes that no training has seen.
+  ///
+  /// Each candidate's is drawn towards that of all candidates of its router together as if these were `strength`
+  /// outcomes; one without outcomes takes the common one, so that confidences of all can be compared. Weights stay,
+  /// and the order of two confidences of one candidate does. The calibrations go live as one generation, which is
+  /// returned.
+  ///
+  /// Throws `invalidArgument` for an empty data set or a `strength` that is not above 0, `notFound` for an outcome
+  /// of an unknown candidate, `cancelled` if the router's weights were replaced meanwhile, and as `score`. The router
+  /// is then as it was.
+  @discardableResult
+  public func calibrate(on data: DataSet, strength: Double = 16) throws(ARMSError) -> UInt64 {
+    guard strength.isFinite, strength > 0 else {
+      throw ARMSError(.invalidArgument, "strength is \(strength); a number above 0 is wanted")
+    }
+    let (snapshot, samples) = (snapshots.load(), data.samples)
+    try snapshot.check(samples)
+    var fitted: [String: Calibration] = [:]
+    for number in snapshot.pools.indices {
+      let calibrations = Calibration.each(
+        of: try observations(samples, snapshot, number: number), strength: strength)
+      for (candidate, calibration) in zip(snapshot.pools[number].candidates, calibrations) {
+        fitted[candidate.name] = calibration
+      }
+    }
+    return try snapshots.update { (current) throws(ARMSError) in
+      try current.checkModel(of: snapshot)
+      return current.next(
+        try current.pools.map { (pool) throws(ARMSError) in
+          try pool.replacing(
+            pool.candidates.map { candidate in
+              var candidate = candidate
+              guard let calibration = fitted[candidate.name] else { return candidate }
+              candidate.temperature = Float(calibration.temperature)
+              candidate.bias = Float(calibration.bias)
+              return candidate
+            })
+        })
+    }.generation
+  }
+
+  /// The logits of the known outcomes, a list for each candidate of pool `number`.
+  private func observations(
+    _ samples: [Sample], _ snapshot: RouterSnapshot, number: Int
+  ) throws(ARMSError) -> [[Calibration.Observation]] {
+    let (model, pool) = (snapshot.model, snapshot.pools[number])
+    let classifier = model.networks[number].head.classifier
+    var observations = [[Calibration.Observation]](repeating: [], count: pool.count)
+    let own = samples.filter { $0.outcomes.contains { snapshot.places[$0.candidate]?.pool == number } }
+    try forEachFused(own, of: model, number: number) { (sample, vector) throws(ARMSError) in
+      try engine.execute { (execution) throws(ARMSError) in
+        let logits = try execution.arena.allocate(Float.self, pool.count)
+        try pool.score(vector, classifier: classifier, output: .logit, out: logits, on: execution)
+        for outcome in sample.outcomes {
+          guard let place = snapshot.places[outcome.candidate], place.pool == number else { continue }
+          observations[place.index].append(
+            Calibration.Observation(
+              logit: Double(logits[place.index]), label: Double(outcome.label), weight: Double(outcome.weight)
+            ))
+        }
+      }
+    }
+    return observations
+  }
+}
+
+extension RouterSnapshot {
+  /// Throws if there is no sample, or an outcome is of a candidate that is not here.
+  func check(_ samples: [Sample]) throws(ARMSError) {
+    guard !samples.isEmpty else {
+      throw ARMSError(.invalidArgument, "the data set is empty; one sample at least is wanted")
+    }
+    for sample in samples {
+      for outcome in sample.outcomes { _ = try place(of: outcome.candidate) }
+    }
+  }
+
+  /// Throws if the weights are not those of `other`, an earlier snapshot.
+  func checkModel(of other: RouterSnapshot) throws(ARMSError) {
+    guard model === other.model else {
+      throw ARMSError(
+        .cancelled, "the router's weights were replaced meanwhile; do it again for the new ones")
+    }
+  }
+}

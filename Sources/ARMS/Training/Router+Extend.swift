@@ -1,0 +1,116 @@
+extension Router {
+  /// Goes on with the training of router `number` on outcomes of new candidates (Eq. 7), which were added before and
+  /// are routed to by their profiles alone meanwhile.
+  ///
+  /// `old` holds outcomes to replay, `heldOut` outcomes of old candidates that no training has seen: the new weights
+  /// go live, in one step, only if the old candidates do as well there as the tolerance asks; without `heldOut` they
+  /// always do. A run that is not accepted, is cancelled or fails leaves the router as it was. Routing goes on.
+  ///
+  /// Throws `invalidArgument` for no name, options that make no sense, or a replay share without old outcomes;
+  /// `notFound` for a name that is no candidate of this router; and as ``Trainer/train(_:validation:checkpoint:progress:)``
+  /// and ``Trainer/commit()``.
+  public func extend(
+    to names: [String], on data: DataSet, replaying old: DataSet? = nil, heldOut: DataSet? = nil,
+    validation: DataSet? = nil, number: Int = 0, options: ExtensionOptions = ExtensionOptions(),
+    progress: (TrainingProgress) -> Bool = { _ in true }
+  ) throws(ARMSError) -> ExtensionReport {
+    try options.validate()
+    guard !names.isEmpty else {
+      throw ARMSError(.invalidArgument, "no new candidate is named; name one at least")
+    }
+    let trainer = try Trainer(self, number: number, options: options.training)
+    for name in names where try trainer.base.place(of: name).pool != number {
+      throw ARMSError(.notFound, "candidate \(quoted(name)) is not of router \(number)")
+    }
+    let oldNames = Set(trainer.pool.candidates.map(\.name)).subtracting(names)
+    let judges = try heldOut.map { (data) throws(ARMSError) in try data.keeping(outcomesOf: oldNames) }
+    let before = try judges.map { (data) throws(ARMSError) in try trainer.evaluate(data) }
+    let run = try data.replaying(old, share: options.replayShare, seed: options.training.seed)
+    var set = try trainer.trainingSet(run)
+    if options.distillation > 0 {
+      set = try trainer.distilled(set, of: run, candidates: oldNames, weight: Float(options.distillation))
+    }
+    let measured = try validation.map { (data) throws(ARMSError) in try trainer.trainingSet(data) }
+    let epochs = try trainer.train(set, validation: measured, progress: progress)
+    let after = try judges.map { (data) throws(ARMSError) in try trainer.evaluate(data) }
+    let isAccepted = isHarmless(before, after, tolerance: options.tolerance)
+    let generation = isAccepted ? try trainer.commit() : snapshots.load().generation
+    return ExtensionReport(
+      isAccepted: isAccepted, before: before, after: after, epochs: epochs, generation: generation)
+  }
+}
+
+/// Whether neither exact match nor accuracy fell by more than the tolerance.
+private func isHarmless(_ before: TrainingMetrics?, _ after: TrainingMetrics?, tolerance: Double) -> Bool {
+  guard let before, let after else { return true }
+  return after.exactMatch >= before.exactMatch - tolerance && after.accuracy >= before.accuracy - tolerance
+}
+
+extension DataSet {
+  /// The samples with only these candidates' outcomes. Throws `invalidArgument` if there are none.
+  fileprivate func keeping(outcomesOf names: Set<String>) throws(ARMSError) -> DataSet {
+    let kept = samples.compactMap { sample in
+      var sample = sample
+      sample.outcomes.removeAll { !names.contains($0.candidate) }
+      return sample.outcomes.isEmpty ? nil : sample
+    }
+    guard !kept.isEmpty else {
+      throw ARMSError(
+        .invalidArgument,
+        "the held-out data has no outcome of an old candidate; it cannot tell what is forgotten")
+    }
+    let data = DataSet()
+    try data.append(kept)
+    return data
+  }
+
+  /// These samples and so many of `old` that they are this share of all. A query of both is one, as long as each
+  /// candidate has one outcome.
+  fileprivate func replaying(_ old: DataSet?, share: Double, seed: UInt64) throws(ARMSError) -> DataSet {
+    guard share > 0 else { return self }
+    guard let old else {
+      throw ARMSError(.invalidArgument, "replayShare is \(share), but there is no data to replay; give some")
+    }
+    let (own, others) = (samples, old.samples)
+    let wanted = min(Double(others.count), (Double(own.count) * share / (1 - share)).rounded())
+    var random = SplitMix64(seed: seed)
+    let data = DataSet()
+    try data.append(own)
+    try data.append(Array(others.shuffled(using: &random).prefix(Int(wanted))))
+    return data
+  }
+}
+
+extension Trainer {
+  /// The queries of `data` with what the router said before training of each of the named candidates without an
+  /// outcome: its confidence, not calibrated, is a label of the given weight.
+  fileprivate func distilled(
+    _ set: TrainingSet, of data: DataSet, candidates names: Set<String>, weight: Float
+  ) throws(ARMSError) -> TrainingSet {
+    let taught = pool.candidates.indices.filter { names.contains(pool.candidates[$0].name) }
+    var queries: [TrainingQuery] = []
+    try router.forEachFused(data.samples, of: base.model, number: number) { (_, vector) throws(ARMSError) in
+      let query = set.queries[queries.count]
+      let known = Set(query.outcomes.map(\.candidate))
+      let soft = try engine.execute { (execution) throws(ARMSError) in
+        let logits = try execution.arena.allocate(Float.self, pool.count)
+        try pool.score(
+          vector, classifier: network.head.classifier, output: .logit, out: logits, on: execution)
+        return taught.filter { !known.contains($0) }.map { place in
+          EncodedOutcome(
+            candidate: place, label: confidence(logit: logits[place], temperature: 1, bias: 0), weight: weight
+          )
+        }
+      }
+      queries.append(query.adding(soft))
+    }
+    return TrainingSet(queries: queries, cache: set.cache, hash: set.hash)
+  }
+}
+
+extension TrainingQuery {
+  /// The same query with further outcomes.
+  fileprivate func adding(_ more: [EncodedOutcome]) -> TrainingQuery {
+    TrainingQuery(number: number, question: question, images: images, outcomes: outcomes + more)
+  }
+}

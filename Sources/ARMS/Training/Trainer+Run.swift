@@ -1,0 +1,153 @@
+/// How far a run is, with what is needed to go on.
+struct TrainingRun: Equatable {
+  /// Names the data; empty if the run has no checkpoints.
+  var dataHash: String
+  /// Steps made, and of the whole run.
+  var step = 0
+  var steps: Int
+  /// The validation metrics of the epochs that are over.
+  var metrics: [TrainingMetrics] = []
+}
+
+/// When a run writes checkpoints, and where.
+public struct Checkpointing: Sendable, Equatable {
+  /// The file, which each checkpoint replaces in one step.
+  public var path: String
+  /// Steps from one checkpoint to the next. One more is written when the run ends or is cancelled.
+  public var interval: Int
+
+  /// Makes a rule.
+  public init(path: String, interval: Int = 100) {
+    self.path = path
+    self.interval = interval
+  }
+}
+
+extension Trainer {
+  /// Trains for the epochs of the options, in an order that the seed decides. Returns the validation metrics of each
+  /// epoch; none without validation data.
+  ///
+  /// After ``resume(from:)`` it goes on where the checkpoint was written, to the same bits as a run that was not
+  /// interrupted. Otherwise a further run begins the learning rate's course anew and goes on with weights and moments.
+  /// `progress` is called after every step on this thread; false ends the run.
+  ///
+  /// Throws `cancelled` then; `notFinite` when the loss is no number any more; `invalidArgument` for no data, or other
+  /// data than the checkpoint's; `notFound` for outcomes of unknown candidates, `limitExceeded`, and what decoding
+  /// images throws, naming the sample; `io` if a checkpoint cannot be written. What was learned before stays.
+  @discardableResult
+  public func train(
+    _ data: DataSet, validation: DataSet? = nil, checkpoint: Checkpointing? = nil,
+    progress: (TrainingProgress) -> Bool = { _ in true }
+  ) throws(ARMSError) -> [TrainingMetrics] {
+    if let checkpoint, checkpoint.interval < 1 {
+      throw ARMSError(
+        .invalidArgument, "the checkpoints' interval is \(checkpoint.interval); 1 or more is wanted")
+    }
+    let set = try trainingSet(data, hashed: checkpoint != nil || isResumed)
+    let measured = try validation.map { (data) throws(ARMSError) in try trainingSet(data) }
+    return try train(set, validation: measured, checkpoint: checkpoint, progress: progress)
+  }
+
+  /// As ``train(_:validation:checkpoint:progress:)``.
+  @discardableResult
+  func train(
+    _ set: TrainingSet, validation: TrainingSet? = nil, checkpoint: Checkpointing? = nil,
+    progress: (TrainingProgress) -> Bool = { _ in true }
+  ) throws(ARMSError) -> [TrainingMetrics] {
+    guard !set.queries.isEmpty else {
+      throw ARMSError(.invalidArgument, "there is no training sample; one at least is wanted")
+    }
+    loss = objective(over: set.queries)
+    let set = try taught(set)
+    let batches = (set.queries.count - 1) / options.batchSize + 1
+    var run = try begin(set, batches: batches)
+    if options.startsAtBaseRates, optimizer.step == 0 { startAtBaseRates(set.queries) }
+    self.run = run
+    var random = SplitMix64(seed: options.seed)
+    var order = Array(set.queries.indices)
+    for epoch in 0..<options.epochs {
+      order.shuffle(using: &random)
+      for (batch, places) in order[...].passes(of: options.batchSize).enumerated()
+      where epoch * batches + batch >= run.step {
+        var state = try step(set, places, run: run)
+        run.step += 1
+        state.epoch = epoch
+        if run.step % batches == 0, let validation, !validation.queries.isEmpty {
+          let metrics = try evaluate(validation)
+          run.metrics.append(metrics)
+          state.validation = metrics
+        }
+        self.run = run
+        let goesOn = progress(state)
+        if let checkpoint, !goesOn || run.step % checkpoint.interval == 0 || run.step == run.steps {
+          try saveCheckpoint(to: checkpoint.path)
+        }
+        guard goesOn else {
+          throw ARMSError(.cancelled, "training was cancelled after step \(run.step) of \(run.steps)")
+        }
+      }
+    }
+    return run.metrics
+  }
+
+  /// A new run, or the one that a checkpoint holds.
+  private func begin(_ set: TrainingSet, batches: Int) throws(ARMSError) -> TrainingRun {
+    let (steps, overflow) = batches.multipliedReportingOverflow(by: options.epochs)
+    guard !overflow else { throw ARMSError(.invalidArgument, "\(options.epochs) epochs are too many") }
+    guard isResumed, let run else { return TrainingRun(dataHash: set.hash, steps: steps) }
+    guard run.dataHash == set.hash else {
+      throw ARMSError(
+        .invalidArgument,
+        "the checkpoint is of a run on other data; give the same samples in the same order, or begin anew")
+    }
+    guard run.steps == steps, run.step <= steps else {
+      throw ARMSError(
+        .invalidModel, "the checkpoint is at step \(run.step) of \(run.steps); this run has \(steps)")
+    }
+    isResumed = false
+    return run
+  }
+
+  /// One step.
+  private func step(
+    _ set: TrainingSet, _ places: ArraySlice<Int>, run: TrainingRun
+  ) throws(ARMSError) -> TrainingProgress {
+    let rate = options.learningRate.rate(step: run.step, of: run.steps)
+    let loss = try computeGradients(set, at: places)
+    guard loss.isFinite else {
+      throw ARMSError(
+        .notFinite,
+        "the loss of step \(run.step + 1) is \(loss); lower the learning rate or check the weights")
+    }
+    try applyGradients(rate: rate)
+    return TrainingProgress(
+      epoch: 0, step: run.step + 1, steps: run.steps, loss: loss, learningRate: rate)
+  }
+
+  /// Measures the present parameters on a data set.
+  ///
+  /// Throws `invalidArgument` for no sample, and as ``train(_:validation:checkpoint:progress:)``.
+  public func evaluate(_ data: DataSet) throws(ARMSError) -> TrainingMetrics {
+    try evaluate(try trainingSet(data))
+  }
+
+  /// Measures the present parameters on queries.
+  func evaluate(_ set: TrainingSet) throws(ARMSError) -> TrainingMetrics {
+    guard !set.queries.isEmpty else {
+      throw ARMSError(.invalidArgument, "there is no sample to measure on; one at least is wanted")
+    }
+    try embedProfiles(of: set.queries)
+    var sums = MetricSums()
+    for places in set.places.passes(of: options.queriesPerPass) {
+      try engine.execute { (execution) throws(ARMSError) in
+        let queries = places.map { set.queries[$0] }
+        let pass = try forward(queries, cache: set.cache, on: execution)
+        for (row, query) in queries.enumerated() {
+          sums.add(query.outcomes, logits: pass.kept.classifier.logits + row * candidates.count, loss)
+        }
+        extendLifetime(pass.images)
+      }
+    }
+    return sums.metrics
+  }
+}

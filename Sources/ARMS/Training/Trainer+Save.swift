@@ -1,0 +1,153 @@
+extension Trainer {
+  /// Writes the whole router with what was trained as a model file.
+  ///
+  /// What is frozen and, in a cascade, the other router stay as they are in the router's file; the candidates are those
+  /// that the trainer was made with. `type` is that of the trained matrices; nil: as in the router's file. What is int8
+  /// there is quantised anew, without the smoothing that it may have had. A trained encoder gets a new name
+  /// (`arms.text.hash`, `arms.vision.hash`), and a trained text encoder embeds every profile anew. The key
+  /// `arms.training.record` says how the weights came about. The file at `path` is replaced in one step when all bytes
+  /// are on disk, or left as it is.
+  ///
+  /// Throws `notFinite`, `unsupported`, `invalidModel`, `io`, `outOfMemory`.
+  public func save(to path: String, type: WeightType? = nil) throws(ARMSError) {
+    let trained = try TrainedModel(self, type: type, copying: false)
+    var writer = trained.writer
+    for (number, pool) in trained.snapshot.pools.enumerated() { pool.write(to: &writer, number: number) }
+    // The writer holds pointers into all of these.
+    try withExtendedLifetime((trained, self)) { () throws(ARMSError) in try writer.write(to: path) }
+  }
+
+  /// Makes what was trained the router's weights, in one step: calls in flight finish on the old ones.
+  ///
+  /// The router's present candidates stay, with what was learned of them; one that was added since the trainer was made
+  /// is embedded by the new encoder. Training can go on, and be committed again. Returns the router's new generation.
+  /// Memory for the trained weights is taken anew.
+  ///
+  /// Throws `invalidArgument` if another commit or replacement came before this one, or a candidate that was added
+  /// cannot be kept; `notFinite`, `unsupported`, `invalidModel`, `outOfMemory`. The router is then as it was.
+  @discardableResult
+  public func commit() throws(ARMSError) -> UInt64 {
+    let trained = try TrainedModel(self, type: nil, copying: true)
+    let generation = try router.replace(.present) { () throws(ARMSError) in
+      guard router.snapshots.load().model === present else {
+        throw ARMSError(
+          .invalidArgument,
+          "the router's weights were replaced after this trainer was made; make a new trainer to train those")
+      }
+      return trained.snapshot
+    }
+    present = trained.snapshot.model
+    return generation
+  }
+}
+
+/// A router after training.
+struct TrainedModel {
+  /// Everything but the candidates.
+  let writer: GGUFWriter
+  let snapshot: RouterSnapshot
+
+  /// With `copying` it shares no memory with the trainer, which may train on.
+  init(_ trainer: Trainer, type: WeightType?, copying: Bool) throws(ARMSError) {
+    let (file, parameters) = (trainer.base.model.file, trainer.parameters)
+    var replaced: Set<String> = []
+    for entry in parameters.entries {
+      let name = entry.parameter.name
+      replaced.formUnion([name, "\(name).scale", "\(name).colsum", "\(name).smooth"])
+    }
+    var writer = GGUFWriter()
+    file.copyAll(into: &writer) { name in
+      !replaced.contains(name) && !Router.candidatePrefixes.contains { name.hasPrefix($0) }
+    }
+    var tensors = ParameterWriter(copying: copying)
+    // The last two are the candidates', which their pool writes.
+    for entry in parameters.entries.dropLast(2) {
+      let stored = file.tensor(entry.parameter.name).map { WeightType($0.type) } ?? .f32
+      try tensors.add(entry.parameter, parameters.values + entry.offset, as: type ?? stored, to: &writer)
+    }
+    for (key, hash) in try trainer.encoderHashes() { writer.set(key, .string(hash)) }
+    writer.set("arms.training.record", .string(try trainer.record().text))
+    let model = try RouterModel(
+      try writer.modelFile(file.path, owners: copying ? tensors.buffers : [parameters] + tensors.buffers))
+    let pools = try trainer.trainedPools(model.networks[trainer.number])
+    snapshot = RouterSnapshot(generation: 1, model: model, pools: pools)
+    self.writer = writer
+  }
+}
+
+extension Trainer {
+  /// The new names of the encoders that are trained, by their keys.
+  fileprivate func encoderHashes() throws(ARMSError) -> [(key: String, hash: String)] {
+    var hashes: [(String, String)] = []
+    func values(_ parameter: Parameter) -> UnsafePointer<Float>? {
+      parameters[parameter.name].map { UnsafePointer(parameters.values + $0.offset) }
+    }
+    if text.layers != nil {
+      var hash = EncoderHash(base.model.file, key: text.names.key, sections: ["text.", "tokenizer."])
+      try hash.update(network.text.parameters, prefix: text.names.tensor, values: values)
+      hashes.append(("\(text.names.key)text.hash", hash.hexDigest()))
+    }
+    if let image, let encoder = network.image, image.layers != nil {
+      var hash = EncoderHash(base.model.file, key: image.names.key, sections: ["vision."])
+      try hash.update(encoder.parameters, prefix: image.names.tensor, values: values)
+      hashes.append(("\(image.names.key)vision.hash", hash.hexDigest()))
+    }
+    return hashes
+  }
+
+  /// The router's pools, with what was learned in place of this one's deltas and betas, and with profiles embedded by
+  /// `network`'s text encoder if that was trained.
+  fileprivate func trainedPools(_ network: RouterNetwork) throws(ARMSError) -> [CandidatePool] {
+    var learned = pool.candidates
+    for index in learned.indices { learned[index].beta = candidates.betas[index] }
+    guard learned.allSatisfy(\.beta.isFinite) else {
+      throw ARMSError(.notFinite, "a candidate's beta is not a finite number; the training went wrong")
+    }
+    let width = network.text.width
+    let embeddings = try AlignedBuffer(
+      Float.self, count: pool.count * width, purpose: "\(pool.count) profiles")
+    let target = embeddings.pointer(to: Float.self)
+    if text.layers == nil {
+      target.update(from: pool.embeddings, count: pool.count * width)
+    } else {
+      try network.embed(
+        learned.enumerated().map { ($0.offset, $0.element.profile) }, into: target, on: engine)
+      for index in learned.indices { learned[index].encoderHash = network.text.hash }
+    }
+    var pools = base.pools
+    pools[number] = try CandidatePool(
+      learned, embeddings: target, deltas: candidates.deltas, classifier: network.head.classifier, on: engine)
+    return pools
+  }
+
+  /// How the weights came about: what was trained, with which options, and what it gave.
+  fileprivate func record() throws(ARMSError) -> JSON {
+    func layers(_ layers: TrainedLayers?, of blocks: Int) -> JSON {
+      guard let layers else { return JSON("frozen") }
+      return layers.includesEmbeddings ? JSON("all") : JSON("last \(blocks - layers.firstBlock)")
+    }
+    let metrics = (run?.metrics ?? []).map { metrics in
+      JSON([
+        "loss": JSON(metrics.loss), "accuracy": JSON(metrics.accuracy),
+        "exact_match": JSON(metrics.exactMatch), "queries": JSON(metrics.queries),
+        "outcomes": JSON(metrics.outcomes),
+      ])
+    }
+    return JSON([
+      "kind": JSON("training"), "library": JSON("arms 0.1.0"), "router": JSON(number),
+      "text": layers(text.layers, of: network.text.blocks.count),
+      "image": layers(image?.layers, of: network.image?.blocks.count ?? 0),
+      "base_text": JSON(network.text.hash), "base_vision": JSON(network.image?.hash ?? ""),
+      "candidates": JSON(pool.candidates.map { JSON($0.name) }),
+      "seed": JSON(options.seed), "epochs": JSON(options.epochs), "batch_size": JSON(options.batchSize),
+      "micro_batch_size": JSON(options.queriesPerPass), "learning_rate": JSON(options.learningRate.peak),
+      "warmup": JSON(options.learningRate.warmup), "shape": JSON(options.learningRate.shape.rawValue),
+      "weight_decay": JSON(options.weightDecay), "clip": JSON(options.clip),
+      "routing_weight": JSON(options.routingWeight), "routing_sharpness": JSON(options.routingSharpness),
+      "teacher_weight": JSON(options.teacherWeight), "teacher_ridge": JSON(options.teacherRidge),
+      "starts_at_base_rates": JSON(options.startsAtBaseRates),
+      "balances_classes": JSON(options.balancesClasses), "threads": JSON(engine.pool.threads),
+      "steps": JSON(optimizer.step), "data": JSON(run?.dataHash ?? ""), "validation": JSON(metrics),
+    ])
+  }
+}

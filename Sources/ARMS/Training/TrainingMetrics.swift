@@ -1,0 +1,62 @@
+/// How well a router does on a data set.
+public struct TrainingMetrics: Sendable, Equatable {
+  /// The mean weighted loss.
+  public var loss = 0.0
+  /// Share of the known outcomes that the sign of the logit predicts.
+  public var accuracy = 0.0
+  /// Share of the queries whose candidate of the largest logit, among those with a known outcome, answered correctly:
+  /// the paper's EM (section 5.1.2).
+  public var exactMatch = 0.0
+  /// Queries measured.
+  public var queries = 0
+  /// Outcomes measured.
+  public var outcomes = 0
+}
+
+/// How far a run is.
+public struct TrainingProgress: Sendable, Equatable {
+  /// From 0.
+  public var epoch: Int
+  /// Steps made, and of the whole run.
+  public var step: Int
+  /// Steps of the whole run.
+  public var steps: Int
+  /// The loss of the last batch.
+  public var loss: Double
+  /// The learning rate of the last step.
+  public var learningRate: Double
+  /// At the end of an epoch, if there is validation data.
+  public var validation: TrainingMetrics?
+}
+
+/// What metrics are made of.
+struct MetricSums {
+  private var loss = 0.0
+  private var weight = 0.0
+  private var predicted = 0
+  private var outcomes = 0
+  private var queries = 0
+  private var chosenCorrectly = 0
+
+  /// Adds a query: its known outcomes, and the logits of all candidates.
+  mutating func add(_ known: [EncodedOutcome], logits: UnsafePointer<Float>, _ function: OutcomeLoss) {
+    var best: EncodedOutcome?
+    for outcome in known {
+      let logit = logits[outcome.candidate]
+      let weight = Double(function.weight(of: outcome))
+      loss += weight * Double(OutcomeLoss.value(logit: logit, label: outcome.label))
+      self.weight += weight
+      predicted += (logit > 0) == (outcome.label == 1) ? 1 : 0
+      outcomes += 1
+      if best.map({ logit > logits[$0.candidate] }) ?? true { best = outcome }
+    }
+    queries += 1
+    if best?.label == 1 { chosenCorrectly += 1 }
+  }
+
+  var metrics: TrainingMetrics {
+    TrainingMetrics(
+      loss: loss / weight, accuracy: Double(predicted) / Double(outcomes),
+      exactMatch: Double(chosenCorrectly) / Double(queries), queries: queries, outcomes: outcomes)
+  }
+}

@@ -1,0 +1,128 @@
+import Testing
+
+@testable import ARMS
+
+/// Calibrating and fitting the candidates of a router that goes on routing.
+@Suite struct CandidateLearningTests {
+  private let router: Router
+  private let words = ["bar", "line", "pie", "angle", "graph", "root", "slope", "area", "mean", "sum"]
+
+  init() throws {
+    router = try ModelFixture.named("distilbert-concat-scaled.gguf").emptyRouter()
+    try router.add([
+      Candidate(name: "small", profile: "A small model."),
+      Candidate(name: "large", profile: "A large model."),
+      Candidate(name: "silent", profile: "A model without outcomes.", isEnabled: false),
+    ])
+  }
+
+  private func query(_ index: Int) -> Query {
+    Query(
+      question: "What is the \(words[index % words.count]) of figure \(index)?", images: [image(index % 8)])
+  }
+
+  /// Outcomes of queries `range`: "small" is right about every third, "large" about two thirds.
+  private func data(_ range: Range<Int>) throws -> DataSet {
+    let data = DataSet()
+    try data.append(
+      try range.map { index in
+        try Sample(
+          question: "What is the \(words[index % words.count]) of figure \(index)?",
+          copying: [image(index % 8)],
+          outcomes: [
+            Outcome(candidate: "small", label: index % 3 == 0 ? 1 : 0),
+            Outcome(candidate: "large", label: index % 3 == 0 ? 0 : 1),
+          ])
+      })
+    return data
+  }
+
+  private func means(_ output: ScoreOutput, _ range: Range<Int>) throws -> [Float] {
+    let scores = try router.scores(
+      range.map(query), candidates: ["small", "large", "silent"], output: output)
+    return (0..<3).map { column in scores.reduce(0) { $0 + $1[column] } / Float(scores.count) }
+  }
+
+  @Test func calibratedConfidencesAreTheSharesOfCorrectAnswers() throws {
+    let logits = try router.scores([query(0)], output: .logit)
+    let generation = router.listing.generation
+    #expect(try router.calibrate(on: data(0..<90), strength: 1e-3) == generation + 1)
+    let confidences = try means(.confidence, 0..<90)
+    #expect(abs(confidences[0] - 1 / 3) < 1e-3 && abs(confidences[1] - 2 / 3) < 1e-3)
+    #expect(try router.scores([query(0)], output: .logit) == logits)
+    // Who has no outcomes takes the common calibration, between the two.
+    let candidates = router.candidates
+    #expect(candidates[0].bias < candidates[2].bias && candidates[2].bias < candidates[1].bias)
+    #expect(!candidates[2].isEnabled)
+  }
+
+  @Test func fittedCandidatesAnswerAsTheirOutcomesSay() throws {
+    let before = try means(.logit, 0..<60)
+    let data = DataSet()
+    try data.append(
+      (0..<60).map {
+        Sample.init(
+          question: "What is the bar of figure \($0)?", outcomes: [.init(candidate: "small", label: 1)])
+      })
+    try router.fit(candidates: ["small"], on: data)
+    let after = try means(.logit, 0..<60)
+    #expect(after[0] > before[0] + 0.5)
+    // All others score to the bit as before.
+    #expect(after[1] == before[1] && after[2] == before[2])
+    #expect(router.candidates[0].beta > 0 && router.candidates[1].beta == 0)
+    // Fitting starts anew each time.
+    let beta = router.candidates[0].beta
+    try router.fit(candidates: ["small"], on: data)
+    #expect(router.candidates[0].beta == beta)
+  }
+
+  @Test func fitsSeenOutcomesBetterThanTheProfileAlone() throws {
+    let seen = try data(0..<60)
+    func loss() throws -> Float {
+      let scores = try router.scores((0..<60).map(query), candidates: ["small"], output: .logit)
+      return scores.enumerated().reduce(0) { sum, row in
+        sum + OutcomeLoss.value(logit: row.element[0], label: row.offset % 3 == 0 ? 1 : 0)
+      }
+    }
+    let before = try loss()
+    try router.fit(candidates: ["small", "large"], on: seen)
+    #expect(try loss() < before)
+  }
+
+  @Test func learnedCandidatesSurviveSaving() throws {
+    try router.fit(candidates: ["small"], on: data(0..<12))
+    try router.calibrate(on: data(12..<30))
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/model.gguf"
+    try router.save(to: path)
+    let names = ["small", "large", "silent"]
+    #expect(
+      try Router(path: path).scores([query(3)], candidates: names)
+        == (try router.scores([query(3)], candidates: names)))
+  }
+
+  @Test func refusesWhatCannotBeLearned() throws {
+    let (data, unknown) = (try data(0..<6), DataSet())
+    try unknown.append([Sample(question: "Why?", outcomes: [Outcome(candidate: "nobody", label: 1)])])
+    for strength in [0, -1, .nan, .infinity] as [Double] {
+      #expect(router.refusal { try $0.calibrate(on: data, strength: strength) }?.code == .invalidArgument)
+      #expect(
+        router.refusal { try $0.fit(candidates: ["small"], on: data, strength: strength) }?.code
+          == .invalidArgument)
+    }
+    #expect(router.refusal { try $0.calibrate(on: DataSet()) }?.message.contains("empty") == true)
+    #expect(router.refusal { try $0.calibrate(on: unknown) }?.code == .notFound)
+    #expect(router.refusal { try $0.fit(candidates: [], on: data) }?.code == .invalidArgument)
+    #expect(router.refusal { try $0.fit(candidates: ["nobody"], on: data) }?.code == .notFound)
+    #expect(router.refusal { try $0.fit(candidates: ["small"], on: unknown) }?.code == .notFound)
+    let silent = router.refusal { try $0.fit(candidates: ["silent"], on: data) }
+    #expect(silent?.code == .invalidArgument && silent?.message.contains("\"silent\" has no outcome") == true)
+    let missing = DataSet()
+    try missing.append([
+      try Sample(
+        question: "Why?", copying: [ImageInput(.path("/no/such.png"))],
+        outcomes: [Outcome(candidate: "small", label: 1)])
+    ])
+    #expect(router.refusal { try $0.calibrate(on: missing) }?.code == .io)
+  }
+}

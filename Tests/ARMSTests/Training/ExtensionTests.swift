@@ -1,0 +1,141 @@
+import Testing
+
+@testable import ARMS
+
+@Suite struct ExtensionTests {
+  private let router: Router
+  private let words = ["bar", "line", "pie", "angle", "graph", "root", "slope", "area", "mean", "sum"]
+
+  init() throws {
+    router = try ModelFixture.named("distilbert-concat-scaled.gguf").emptyRouter()
+    try router.add(["a", "b", "new"].map { Candidate(name: $0, profile: "The model \($0).") })
+  }
+
+  private func question(_ index: Int) -> String { "What is the \(words[index % 10]) of figure \(index)?" }
+
+  /// Outcomes of `candidates` for the questions of `range`: right where the label of the question says so.
+  private func data(
+    _ range: Range<Int>, _ candidates: [String], label: (Int) -> Float = { $0 % 2 == 0 ? 1 : 0 }
+  ) throws -> DataSet {
+    let data = DataSet()
+    try data.append(
+      range.map { index in
+        Sample(
+          question: question(index), outcomes: candidates.map { Outcome(candidate: $0, label: label(index)) })
+      })
+    return data
+  }
+
+  private func logits() throws -> [[Float]] {
+    try router.scores((0..<20).map { Query(question: question($0)) }, output: .logit)
+  }
+
+  private var options: ExtensionOptions {
+    var options = ExtensionOptions()
+    options.training.learningRate = LearningRate(peak: 1e-3)
+    options.training.batchSize = 8
+    options.training.epochs = 6
+    return options
+  }
+
+  /// How far the logits of the two old candidates moved, in the mean.
+  private func shift(_ before: [[Float]], _ after: [[Float]]) -> Float {
+    zip(before, after).reduce(0) { $0 + abs($1.0[0] - $1.1[0]) + abs($1.0[1] - $1.1[1]) }
+      / Float(2 * before.count)
+  }
+
+  @Test func learnsTheNewCandidateAndGoesLive() throws {
+    let (generation, before) = (router.listing.generation, try logits())
+    let report = try router.extend(
+      to: ["new"], on: data(0..<20, ["new"], label: { _ in 1 }), validation: data(20..<24, ["new"]),
+      options: options)
+    #expect(report.isAccepted && report.before == nil && report.after == nil)
+    #expect(report.generation == generation + 1 && router.listing.generation == generation + 1)
+    #expect(report.epochs.count == 6)
+    let after = try logits()
+    #expect(zip(before, after).allSatisfy { $0[2] < $1[2] })
+    #expect(router.candidates.map(\.name) == ["a", "b", "new"])
+  }
+
+  @Test func distillationHoldsTheOldCandidates() throws {
+    let (before, data) = (try logits(), try data(0..<20, ["new"], label: { _ in 1 }))
+    let path = try TemporaryDirectory()
+    try router.save(to: path.path + "/model.gguf")
+    var moved: [Float] = []
+    for weight in [0, 4] {
+      let copy = try Router(path: path.path + "/model.gguf")
+      var options = options
+      options.distillation = Double(weight)
+      _ = try copy.extend(to: ["new"], on: data, options: options)
+      let after = try copy.scores((0..<20).map { Query(question: question($0)) }, output: .logit)
+      moved.append(shift(before, after))
+      #expect(zip(before, after).allSatisfy { $0[2] < $1[2] })
+    }
+    #expect(moved[1] < moved[0] / 2)
+  }
+
+  @Test func whatDoesHarmIsNotAccepted() throws {
+    // The old candidates are right about every even question; the run teaches the opposite.
+    var options = options
+    options.training.learningRate = LearningRate(peak: 3e-3)
+    options.training.epochs = 12
+    let judge = try data(0..<20, ["a"])
+    _ = try router.extend(to: ["new"], on: data(0..<20, ["a", "b", "new"]), options: options)
+    let (before, listing) = (try logits(), router.listing)
+    let harm = try data(0..<20, ["a", "b", "new"], label: { $0 % 2 == 0 ? 0 : 1 })
+    let report = try router.extend(to: ["new"], on: harm, heldOut: judge, options: options)
+    #expect(!report.isAccepted && report.generation == listing.generation)
+    let (old, new) = (try #require(report.before), try #require(report.after))
+    #expect(new.accuracy < old.accuracy - options.tolerance && old.outcomes == 20)
+    #expect(try logits() == before && router.listing.generation == listing.generation)
+    options.tolerance = 1
+    #expect(try router.extend(to: ["new"], on: harm, heldOut: judge, options: options).isAccepted)
+  }
+
+  @Test func replaysTheShareThatIsAsked() throws {
+    var options = options
+    options.training.epochs = 1
+    for (share, queries) in [(0.5, 20), (0.2, 13), (0.9, 40)] {
+      options.replayShare = share
+      var steps = 0
+      let report = try router.extend(
+        to: ["new"], on: data(0..<10, ["new"]), replaying: data(10..<40, ["a", "b"]), options: options
+      ) { progress in
+        steps = progress.steps
+        return true
+      }
+      #expect(report.isAccepted && steps == (queries + 7) / 8)
+    }
+  }
+
+  @Test func aCancelledRunLeavesTheRouter() throws {
+    let (before, data) = (try logits(), try data(0..<20, ["new"]))
+    let error = router.refusal { _ = try $0.extend(to: ["new"], on: data, options: options) { $0.step < 3 } }
+    #expect(error?.code == .cancelled)
+    #expect(try logits() == before)
+  }
+
+  @Test func refusesWhatMakesNoExtension() throws {
+    let data = try data(0..<4, ["new"])
+    func refusal(
+      _ names: [String], heldOut: DataSet? = nil, _ change: (inout ExtensionOptions) -> Void = { _ in }
+    )
+      -> ARMSError?
+    {
+      var options = options
+      change(&options)
+      return router.refusal { _ = try $0.extend(to: names, on: data, heldOut: heldOut, options: options) }
+    }
+    #expect(refusal([])?.code == .invalidArgument)
+    #expect(refusal(["nobody"])?.code == .notFound)
+    #expect(refusal(["new"], heldOut: data)?.message.contains("no outcome of an old candidate") == true)
+    #expect(refusal(["new"]) { $0.replayShare = 0.5 }?.message.contains("no data to replay") == true)
+    for value in [-0.1, .nan, 1] {
+      #expect(refusal(["new"]) { $0.replayShare = value }?.code == .invalidArgument)
+    }
+    for value in [-0.1, .nan, .infinity] {
+      #expect(refusal(["new"]) { $0.distillation = value }?.code == .invalidArgument)
+      #expect(refusal(["new"]) { $0.tolerance = value }?.code == .invalidArgument)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Foundation
+import Testing
+
+@testable import ARMS
+
+/// What becomes of a trained router: saved, opened again, committed.
+@Suite struct TrainedRouterTests {
+  let directory: TemporaryDirectory
+  var path: String { "\(directory.path)/trained.gguf" }
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  static func query(_ sample: Sample) -> Query {
+    Query(question: sample.question, images: sample.images.map(\.input))
+  }
+
+  /// The name that the engine gives a text encoder is the converter's.
+  @Test(arguments: ["bert-patches-paper.gguf", "distilbert-pooled-paper.gguf"])
+  func namesEncodersAsTheConverter(_ model: String) throws {
+    let router = try ModelFixture.named(model).router()
+    let network = router.networks[0]
+    var text = EncoderHash(router.file, key: "arms.", sections: ["text.", "tokenizer."])
+    try text.update(network.text.parameters, prefix: "") { _ in nil }
+    #expect(text.hexDigest() == network.text.hash)
+  }
+
+  /// The saved router computes what the trainer does, whatever its type, and so does the committed one.
+  @Test(
+    arguments: [
+      "distilbert-patches-scaled.gguf", "distilbert-patches-scaled-bf16.gguf",
+      "distilbert-patches-scaled-int8.gguf",
+    ], TrainerTests.scopes)
+  func computesWhatWasTrained(_ model: String, _ scope: TrainingScope) throws {
+    let (trainer, data) = try TrainingData.trainer(TrainingData.options(scope), model: model)
+    let queries = data.samples.map(Self.query)
+    let before = try trainer.router.score(queries)
+    try trainer.train(data)
+    try trainer.save(to: path)
+    let saved = try Router(path: path)
+    let scores = try saved.score(queries)
+    #expect(distance(scores, before) > 1e-3)
+    // Training goes on with what the file cannot hold.
+    let again = try Trainer(saved).evaluate(data)
+    let tolerance = model.contains("-int8") ? 0.05 : model.contains("-bf16") ? 0.01 : 1e-5
+    let now = try trainer.evaluate(data)
+    #expect(abs(again.loss - now.loss) <= tolerance)
+    #expect(try trainer.router.score(queries) == before)
+    let generation = try trainer.commit()
+    #expect(generation == trainer.router.listing.generation)
+    #expect(try trainer.router.score(queries) == scores)
+    #expect(trainer.router.candidates == saved.candidates)
+  }
+
+  /// A new encoder has a new name, and every profile is embedded by it.
+  @Test(arguments: TrainerTests.scopes) func renamesTrainedEncoders(_ scope: TrainingScope) throws {
+    let (trainer, data) = try TrainingData.trainer(TrainingData.options(scope))
+    let old = trainer.network
+    try trainer.train(data)
+    try trainer.save(to: path)
+    let saved = try Router(path: path)
+    let new = saved.networks[0]
+    #expect((new.text.hash == old.text.hash) == (scope.textLayers == 0))
+    #expect((new.image?.hash == old.image?.hash) == (scope.imageLayers == 0))
+    for candidate in saved.candidates {
+      #expect(candidate.encoderHash == new.text.hash)
+      let encoded = try saved.encode(question: .text(try saved.profile(ofCandidate: candidate.name)))
+      #expect(distance(try saved.embedding(ofCandidate: candidate.name), encoded.embedding) <= 1e-5)
+    }
+    // A name depends on the weights alone.
+    try trainer.save(to: path)
+    #expect(try Router(path: path).networks[0].text.hash == new.text.hash)
+  }
+
+  @Test func recordsHowItCameAbout() throws {
+    var options = TrainingData.options(TrainingScope(textLayers: 1, imageLayers: .max))
+    options.seed = 77
+    let (trainer, data) = try TrainingData.trainer(options)
+    let metrics = try trainer.train(data, validation: data)
+    try trainer.save(to: path)
+    let text = try Router(path: path).file.string("arms.training.record")
+    let record = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+    #expect(record["text"] as? String == "last 1" && record["image"] as? String == "all")
+    #expect(record["seed"] as? Int == 77 && record["epochs"] as? Int == 3)
+    let validation = try #require(record["validation"] as? [[String: Any]])
+    let losses = validation.compactMap { $0["loss"] as? Double }
+    #expect(losses.count == 3 && zip(losses, metrics).allSatisfy { abs($0 - $1.loss) <= 1e-12 })
+    #expect(!text.contains(directory.path) && !text.contains("/"))
+  }
+
+  /// What is learned is put under the candidates that the router has when it is committed.
+  @Test func commitsUnderThePresentCandidates() throws {
+    let (trainer, data) = try TrainingData.trainer(TrainingData.options(.all))
+    let router = trainer.router
+    let encoded = try router.encode(question: .text("what is this"))
+    try trainer.train(data)
+    var first = router.candidates[0]
+    first.cost = 3
+    try router.update([first])
+    try router.add([Candidate(name: "late", profile: "It came late.")])
+    try router.remove([router.candidates[1].name])
+    try trainer.commit()
+    #expect(router.candidates.map(\.name).last == "late" && router.candidates[0].cost == 3)
+    #expect(router.candidates.allSatisfy { $0.encoderHash == router.networks[0].text.hash })
+    // What the old encoder made is refused, not scored wrongly.
+    #expect(failure { try router.route(Query(.encoded(encoded))) }?.code == .invalidArgument)
+    // Training goes on, and the router's weights do not change with it.
+    let committed = try router.score(data.samples.map(Self.query))
+    try trainer.train(data)
+    #expect(try router.score(data.samples.map(Self.query)) == committed)
+    try trainer.commit()
+    #expect(try router.score(data.samples.map(Self.query)) != committed)
+  }
+
+  @Test func refusesToCommitOverOtherWeights() throws {
+    let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
+    try trainer.train(data)
+    try trainer.router.replace(with: try TrainingData.router(.named("distilbert-patches-scaled.gguf")))
+    let generation = trainer.router.listing.generation
+    #expect(failure { try trainer.commit() }?.code == .invalidArgument)
+    #expect(trainer.router.listing.generation == generation)
+  }
+
+  /// The second router of a cascade is trained for itself.
+  @Test func trainsTheSecondRouter() throws {
+    let model = try EditedModel(paper)
+    try model.addSecondRouter()
+    try model.addSecondEncoders()
+    let router = try Router(path: try model.write(to: directory))
+    try router.add([Candidate(name: "second", profile: "Another one.", router: 1)])
+    let data = DataSet()
+    try data.append(
+      (0..<4).map { number in
+        Sample(
+          question: "question \(number)", images: try (0..<number % 2).map { try .init(copying: image($0)) },
+          outcomes: [Outcome(candidate: "second", label: Float(number % 2))])
+      })
+    let trainer = try Trainer(router, number: 1, options: TrainingData.options(.all))
+    let before = try router.score(data.samples.map(Self.query))
+    try trainer.train(data)
+    try trainer.commit()
+    let after = try router.score(data.samples.map(Self.query))
+    let columns = router.candidates.count
+    for (place, (old, new)) in zip(before, after).enumerated() {
+      #expect((old == new) == (place % columns < columns - 1))
+    }
+    #expect(failure { try trainer.train(try TrainingData.set(paper)) }?.code == .notFound)
+  }
+}

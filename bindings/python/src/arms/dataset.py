@@ -1,0 +1,315 @@
+"""Samples to train on and to evaluate with."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, SupportsFloat, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from arms import _ffi
+from arms._handle import Handle
+from arms._library import call, library
+from arms._marshal import c_string, utf8
+from arms.encoded import EncodedImage
+from arms.errors import InvalidArgumentError
+from arms.images import Images, flattened, image_inputs
+
+__all__ = ["DataSet", "DataSetMemory", "Label", "Outcome", "Sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a candidate's answer to a query was worth.
+
+    Parameters
+    ----------
+    label
+        True or 1 if it answered correctly, False or 0 if not.
+    weight
+        How much it counts, above 0.
+    cost
+        US dollars that the answer cost, if known.
+    """
+
+    label: SupportsFloat
+    weight: float = 1.0
+    cost: float | None = None
+
+
+Label: TypeAlias = "SupportsFloat | Outcome"
+"""Whether a candidate answered correctly: a truth value, 0 or 1, or an `Outcome`."""
+
+
+class Sample(NamedTuple):
+    """A query, and the outcomes that are known of it.
+
+    Parameters
+    ----------
+    image
+        None, one, or a sequence of images that are not encoded.
+    question
+        A text.
+    outcomes
+        The label of each candidate that is known: ``{"qwen2-vl-7b": True}``.
+    """
+
+    image: Images
+    question: str
+    outcomes: Mapping[str, Label]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSetMemory:
+    """The memory that a data set holds, in bytes.
+
+    Parameters
+    ----------
+    sample_bytes
+        Copies of questions, images and outcomes.
+    cache_bytes
+        What frozen layers made of them, and prepared images, for the next epoch.
+    """
+
+    sample_bytes: int
+    cache_bytes: int
+
+
+SampleLike: TypeAlias = "Sample | tuple[Images, str, Mapping[str, Label]]"
+
+
+class DataSet(Handle):
+    """Samples to train on and to evaluate with.
+
+    It only grows, holds copies of what it is given, and belongs to no router. Samples of one query,
+    which are those with the same question and the same images given in the same way, are joined: a
+    log may be added row by row. An image that many samples share is kept once; of an image given as
+    a path the path is kept, and the file read when the image is encoded.
+
+    Every method may be called from any number of threads at once.
+
+    Parameters
+    ----------
+    samples
+        The first samples; see `extend`.
+
+    Examples
+    --------
+    >>> data = arms.DataSet()  # doctest: +SKIP
+    >>> data.add("chart.png", "Which year had the highest sales?", {"small": 0, "large": 1})
+    ... # doctest: +SKIP
+    >>> len(data), data.outcome_count  # doctest: +SKIP
+    (1, 2)
+    """
+
+    def __init__(self, samples: Iterable[SampleLike] = ()) -> None:
+        address = ctypes.c_void_p()
+        call(library().arms_dataset_create, ctypes.byref(address))
+        super().__init__(address.value or 0, "arms_dataset_free")
+        self.extend(samples)
+
+    def add(
+        self, image: Images, question: str, outcomes: Mapping[str, Label], *, exact: bool = False
+    ) -> None:
+        """Add a query and what is known of the candidates' answers.
+
+        Parameters
+        ----------
+        image
+            None, one image, or a sequence of them, not encoded; see `arms.images.Image`.
+        question
+            A text.
+        outcomes
+            The label of each candidate that is known, at least one.
+        exact
+            Decode JPEGs at full size, where large ones are otherwise decoded at a reduced scale.
+
+        Raises
+        ------
+        CandidateExistsError
+            If the outcome of a candidate for that query is there already.
+        InvalidArgumentError, NotFiniteError
+            If a label is not 0 or 1, a weight not above 0, or a cost negative.
+        ImageError, TextError, LimitExceededError
+            If an image or the question cannot be used. Whether an image can be decoded is found
+            when it is encoded.
+        """
+        sample, _owners = _described(image, question, outcomes, exact=exact)
+        call(library().arms_dataset_add, self._pointer(), ctypes.byref(sample), 1)
+
+    def extend(self, samples: Iterable[SampleLike], *, exact: bool = False) -> None:
+        """Add samples one by one, as an iterator gives them.
+
+        Parameters
+        ----------
+        samples
+            Samples, or tuples like them.
+        exact
+            Decode JPEGs at full size.
+
+        Raises
+        ------
+        ArmsError
+            As `add`, with a note that says which sample it was. Those before it stay.
+        """
+        self._pointer()
+        for number, (image, question, outcomes) in enumerate(samples):
+            try:
+                self.add(image, question, outcomes, exact=exact)
+            except Exception as error:
+                error.add_note(f"this is sample {number} of those to be added; {number} were")
+                raise
+
+    def add_table(
+        self,
+        images: Sequence[Images],
+        questions: Sequence[str],
+        candidates: Sequence[str],
+        labels: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        costs: ArrayLike | None = None,
+    ) -> None:
+        """Add a table with a row for each query and a column for each candidate.
+
+        Parameters
+        ----------
+        images
+            The images of each query.
+        questions
+            The question of each query.
+        candidates
+            The names of the columns.
+        labels
+            ``[queries, candidates]`` of 0 and 1; NaN where nothing is known, and a row without any
+            label is left out.
+        weights
+            The same shape, or one that broadcasts to it; 1 by default.
+        costs
+            The same; NaN where a cost is not known.
+
+        Raises
+        ------
+        ArmsError
+            As `extend`.
+        """
+        table = np.asarray(labels, np.float64)
+        shape = (len(questions), len(candidates))
+        if table.shape != shape or len(images) != len(questions):
+            raise InvalidArgumentError(
+                f"labels have shape {list(table.shape)} for {len(images)} images, {len(questions)} "
+                f"questions and {len(candidates)} candidates: expected {list(shape)}"
+            )
+        weight = _broadcast(1.0 if weights is None else weights, shape, "weights")
+        cost = _broadcast(np.nan if costs is None else costs, shape, "costs")
+        self.extend(
+            Sample(
+                images[row],
+                questions[row],
+                {
+                    candidates[column]: Outcome(
+                        table[row, column],
+                        weight[row, column],
+                        None if np.isnan(cost[row, column]) else cost[row, column],
+                    )
+                    for column in np.flatnonzero(~np.isnan(table[row])).tolist()
+                },
+            )
+            for row in np.flatnonzero(~np.isnan(table).all(axis=1)).tolist()
+        )
+
+    def __len__(self) -> int:
+        """Return the number of queries; samples of one query count once."""
+        return self._counts()[0]
+
+    @property
+    def outcome_count(self) -> int:
+        """Outcomes of all queries."""
+        return self._counts()[1]
+
+    @property
+    def memory(self) -> DataSetMemory:
+        """The memory that the data set holds, as of now."""
+        memory = _ffi.new(_ffi.DataSetBytes)
+        call(library().arms_dataset_memory, self._pointer(), ctypes.byref(memory))
+        return DataSetMemory(sample_bytes=memory.sample_bytes, cache_bytes=memory.cache_bytes)
+
+    def _counts(self) -> tuple[int, int]:
+        count, outcomes = ctypes.c_size_t(), ctypes.c_size_t()
+        call(
+            library().arms_dataset_count,
+            self._pointer(),
+            ctypes.byref(count),
+            ctypes.byref(outcomes),
+        )
+        return count.value, outcomes.value
+
+    def __bool__(self) -> bool:
+        # An empty data set is still one.
+        return True
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "DataSet(closed)"
+        queries, outcomes = self._counts()
+        return f"DataSet({queries} queries, {outcomes} outcomes)"
+
+
+def _broadcast(values: ArrayLike, shape: tuple[int, int], what: str) -> NDArray[np.float64]:
+    array = np.asarray(values, np.float64)
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError as error:
+        raise InvalidArgumentError(
+            f"{what} have shape {list(array.shape)}: expected one that broadcasts to {list(shape)}"
+        ) from error
+
+
+def _described(
+    image: Images, question: str, outcomes: Mapping[str, Label], *, exact: bool
+) -> tuple[_ffi.Sample, list[object]]:
+    """Describe a sample in a struct, with what must stay alive while the struct is in use."""
+    if not isinstance(question, str):
+        raise TypeError(f"question is a {type(question).__name__}: a data set keeps a str")
+    several = flattened(image)
+    if any(isinstance(one, EncodedImage) for one in several):
+        raise TypeError("image is an EncodedImage: a data set keeps images that are not encoded")
+    inputs, owners = image_inputs(several, exact=exact)
+    array = _ffi.new_array(_ffi.Outcome, len(outcomes))
+    for slot, (candidate, label) in zip(array, outcomes.items(), strict=True):
+        _describe_outcome(slot, candidate, label)
+    text = utf8(question, "the question")
+    sample = _ffi.new(
+        _ffi.Sample,
+        image_count=len(several),
+        text=text,
+        text_length=len(text),
+        images=ctypes.addressof(inputs) if several else None,
+        outcomes=ctypes.addressof(array) if outcomes else None,
+        outcome_count=len(outcomes),
+    )
+    return sample, [text, inputs, array, *owners]
+
+
+def _describe_outcome(slot: _ffi.Outcome, candidate: str, label: Label) -> None:
+    outcome = label if isinstance(label, Outcome) else Outcome(label)
+    correct: Any = outcome.label
+    try:
+        number = float(correct)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"label of {candidate!r} is a {type(correct).__name__}: expected 0 or 1"
+        ) from error
+    if number not in (0.0, 1.0):
+        raise InvalidArgumentError(f"label of {candidate!r} is {number}: expected 0 or 1")
+    if outcome.weight == 0:  # C takes 0 for the default.
+        raise InvalidArgumentError(f"weight of {candidate!r} is 0: expected a number above 0")
+    slot.candidate = c_string(candidate, "a candidate's name")
+    slot.label = int(number)
+    slot.weight = outcome.weight
+    if outcome.cost is not None:
+        slot.flags = _ffi.OUTCOME_HAS_COST
+        slot.cost = outcome.cost

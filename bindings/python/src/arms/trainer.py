@@ -1,0 +1,556 @@
+"""Training a router in this process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arms import _ffi
+from arms._handle import Handle
+from arms._interrupts import Interrupts
+from arms._library import call, library
+from arms._marshal import c_path, unsigned
+from arms.dataset import DataSet
+from arms.errors import ArmsError, BufferTooSmallError, CancelledError, InvalidArgumentError
+from arms.options import Schedule, WeightType
+from arms.router import Router
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+__all__ = ["Metrics", "Progress", "Trainer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """How well a router does on a data set.
+
+    Parameters
+    ----------
+    loss
+        The mean weighted binary cross-entropy.
+    accuracy
+        Share of the outcomes that the sign of the logit predicts.
+    exact_match
+        EM: share of the queries whose candidate of the highest logit, among those with a known
+        outcome, answered correctly.
+    query_count, outcome_count
+        What was measured.
+    """
+
+    loss: float
+    accuracy: float
+    exact_match: float
+    query_count: int
+    outcome_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, after a step.
+
+    Parameters
+    ----------
+    epoch
+        From 0.
+    step, step_count
+        Steps made, and of the whole run.
+    loss
+        Of the last batch.
+    learning_rate
+        Of the last step.
+    validation
+        At the end of an epoch, if there is validation data.
+    """
+
+    epoch: int
+    step: int
+    step_count: int
+    loss: float
+    learning_rate: float
+    validation: Metrics | None
+
+
+class Trainer(Handle):
+    """Trains a router, on copies of its weights: the router goes on with its own until `commit`.
+
+    The head and what is learned of each candidate are always trained, the encoders as far as asked.
+    What is frozen is encoded once for each query of a data set. The same weights, data, options and
+    number of threads give the same bits.
+
+    A trainer works for one thread at a time; a call while another is in one raises `BusyError`.
+    Routing goes on beside it, as the interpreter's lock is released meanwhile.
+
+    Parameters
+    ----------
+    router
+        Its present weights and candidates are trained.
+    number
+        0 for the first router of the file, 1 for the second of a cascade.
+    text_layers, image_layers
+        Last blocks of the encoder that are trained; ``"all"`` for all, its embeddings included.
+    epochs
+        Passes over the training queries.
+    batch_size
+        Queries of a step.
+    micro_batch_size
+        Queries that run through the layers together, a larger batch in several passes; 0 for 256
+        when only the head is trained, else 16.
+    learning_rate
+        Its peak.
+    warmup_steps
+        Steps over which it rises from 0.
+    schedule
+        How it goes on then.
+    weight_decay
+        Decoupled, of the matrices.
+    clip
+        The largest norm of all gradients together; 0 for no limit.
+    balance_classes
+        Let both labels count as much, whatever their numbers.
+    seed
+        Decides the order of the queries.
+    threads
+        0 for as many as the router's.
+    cache_bytes
+        The most that is kept of what frozen layers made of queries, and of prepared images; what is
+        beyond is made again in every epoch.
+
+    Raises
+    ------
+    NoCandidatesError
+        If the router has no candidates.
+    UnsupportedError
+        If there is no OpenBLAS, or the encoder to be trained is shared with the other router of a
+        cascade.
+    InvalidArgumentError
+        If an option is out of range.
+
+    Examples
+    --------
+    >>> trainer = arms.Trainer(router, epochs=5)  # doctest: +SKIP
+    >>> trainer.run(data, validation, progress=True)[-1].exact_match  # doctest: +SKIP
+    0.672
+    >>> trainer.commit()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        number: int = 0,
+        text_layers: int | Literal["all"] = 0,
+        image_layers: int | Literal["all"] = 0,
+        epochs: int = 2,
+        batch_size: int = 64,
+        micro_batch_size: int = 0,
+        learning_rate: float = 8e-5,
+        warmup_steps: int = 0,
+        schedule: Schedule | str = Schedule.CONSTANT,
+        weight_decay: float = 1e-2,
+        clip: float = 0.0,
+        balance_classes: bool = False,
+        seed: int = 0,
+        threads: int = 0,
+        cache_bytes: int = 4 << 30,
+    ) -> None:
+        options = _ffi.new(
+            _ffi.TrainerOptions,
+            flags=_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0,
+            router=unsigned(number, "number"),
+            text_layers=_layers(text_layers, "text_layers"),
+            image_layers=_layers(image_layers, "image_layers"),
+            epochs=_above_zero(epochs, "epochs"),
+            batch_size=_above_zero(batch_size, "batch_size"),
+            micro_batch_size=unsigned(micro_batch_size, "micro_batch_size"),
+            schedule=Schedule.parse(schedule).number,
+            warmup_steps=unsigned(warmup_steps, "warmup_steps"),
+            threads=unsigned(threads, "threads"),
+            learning_rate=_nonnegative(learning_rate, "learning_rate"),
+            weight_decay=_nonnegative(weight_decay, "weight_decay") or -1.0,
+            clip=clip,
+            seed=unsigned(seed, "seed", 64),
+            cache_bytes=_above_zero(cache_bytes, "cache_bytes", 64),
+        )
+        if not learning_rate:  # C takes 0 for the default.
+            raise InvalidArgumentError("learning_rate is 0: expected a number above 0")
+        address = ctypes.c_void_p()
+        call(
+            library().arms_trainer_create,
+            router._pointer(),
+            ctypes.byref(options),
+            ctypes.byref(address),
+        )
+        # The buffers end with the handle, so that arrays of them keep it by its memory.
+        self._memory: _Memory | None = _Memory()
+        super().__init__(address.value or 0, "arms_trainer_free", self._memory)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the trainer was closed."""
+        return self._memory is None
+
+    def close(self) -> None:
+        """Free the trainer; arrays of its buffers keep them. Closing again does nothing."""
+        self._memory = None
+
+    def run(
+        self,
+        data: DataSet,
+        validation: DataSet | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_interval: int = 100,
+        progress: bool | Callable[[Progress], object] = False,
+    ) -> list[Metrics]:
+        """Train for the epochs of the trainer's options.
+
+        A further run goes on with weights and moments, and begins the course of the learning rate
+        anew; the first one after `resume` goes on where the checkpoint was written, to the same
+        bits as a run that was not interrupted.
+
+        Parameters
+        ----------
+        data
+            What it holds when the call begins is trained on.
+        validation
+            Measured after every epoch.
+        checkpoint
+            A file that every checkpoint replaces, in one step. One more is written when the run
+            ends or is cancelled.
+        checkpoint_interval
+            Steps from one checkpoint to the next.
+        progress
+            True for a progress bar on the terminal; or a function that is called after every step,
+            and may raise to end the run. An interrupt (Ctrl-C) ends it after the present step.
+
+        Returns
+        -------
+        list
+            What each validation gave.
+
+        Raises
+        ------
+        NotFiniteError
+            If the loss is no number any more.
+        CandidateNotFoundError
+            If there is an outcome of a candidate that is not trained.
+        InvalidArgumentError
+            If there are no samples, or others than the checkpoint's.
+        ImageError, LimitExceededError, FileError
+            If an image cannot be used, or a checkpoint not be written.
+        """
+        options = _ffi.new(
+            _ffi.RunOptions,
+            checkpoint_interval=_above_zero(checkpoint_interval, "checkpoint_interval"),
+            validation=None if validation is None else validation._pointer(),
+            checkpoint_path=(
+                None if checkpoint is None else c_path(checkpoint, "the checkpoint's path")
+            ),
+        )
+        pointer = self._pointer()
+        with _reporting(progress) as report, Interrupts() as interrupts:
+            raised: list[BaseException] = []
+            validations: list[Metrics] = []
+
+            def after_step(step: Any, _user_data: Any) -> int:
+                try:
+                    made = _progress(step.contents)
+                    if made.validation is not None:
+                        validations.append(made.validation)
+                    report(made)
+                except BaseException as error:  # noqa: BLE001 - raised again below
+                    raised.append(error)
+                return int(bool(raised) or interrupts.pending is not None)
+
+            try:
+                call(
+                    library().arms_trainer_run,
+                    pointer,
+                    data._pointer(),
+                    ctypes.byref(options),
+                    _ffi.ProgressCallback(after_step),
+                    None,
+                )
+            except ArmsError as error:
+                cause = None if isinstance(error, CancelledError) else error
+                for reason in (*raised, interrupts.pending):
+                    if reason is not None:
+                        raise reason from cause
+                raise
+        if interrupts.pending is not None:
+            raise interrupts.pending
+        # One that was closed meanwhile has finished its run, but answers no more.
+        return validations if self.closed else self.metrics
+
+    @property
+    def metrics(self) -> list[Metrics]:
+        """What the validations of the last run gave so far, one an epoch, also while it runs."""
+        return [_metrics(one) for one in self._listed("arms_trainer_metrics", _ffi.Metrics)]
+
+    def evaluate(self, data: DataSet) -> Metrics:
+        """Measure the trainer's present weights.
+
+        Raises
+        ------
+        ArmsError
+            As `run`.
+        """
+        metrics = _ffi.new(_ffi.Metrics)
+        call(
+            library().arms_trainer_evaluate,
+            self._pointer(),
+            data._pointer(),
+            ctypes.byref(metrics),
+        )
+        return _metrics(metrics)
+
+    def commit(self) -> int:
+        """Replace the router's weights by the trainer's, in one step.
+
+        Calls in flight finish on the old ones. The router's present candidates stay, with what was
+        learned of them; one that was added since the trainer was made is embedded anew. Training
+        can go on, and be committed again.
+
+        Returns
+        -------
+        int
+            The router's new generation.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the router's weights were replaced since the trainer was made.
+        NotFiniteError
+            If the weights are no numbers any more.
+        """
+        generation = ctypes.c_uint64()
+        call(library().arms_trainer_commit, self._pointer(), ctypes.byref(generation))
+        return generation.value
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        weights: WeightType | str = WeightType.UNCHANGED,
+    ) -> None:
+        """Write the router with the trainer's weights as a model file; the router stays as it is.
+
+        Parameters
+        ----------
+        path
+            Replaced in one step, or left as it is.
+        weights
+            The type of the trained matrices.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        """
+        encoded = c_path(path, "the model's path")
+        call(
+            library().arms_trainer_save,
+            self._pointer(),
+            encoded,
+            WeightType.parse(weights).number,
+        )
+
+    def checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Write all that is needed to go on with a run: weights, moments and place.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written; what was there is left as it is.
+        """
+        encoded = c_path(path, "the checkpoint's path")
+        call(library().arms_trainer_checkpoint, self._pointer(), encoded)
+
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Read a checkpoint of a trainer with the same options, made for the same router.
+
+        Raises
+        ------
+        FileError, InvalidModelError, UnsupportedError
+            If it cannot be read, is damaged, or is no checkpoint.
+        InvalidArgumentError
+            If it is of another router or other options.
+        """
+        encoded = c_path(path, "the checkpoint's path")
+        call(library().arms_trainer_resume, self._pointer(), encoded)
+
+    def compute_gradients(self, data: DataSet, queries: Sequence[int] | NDArray[Any]) -> float:
+        """Compute the gradients of the mean weighted loss of some queries, into `gradients`.
+
+        Parameters
+        ----------
+        data
+            The data set.
+        queries
+            Numbers of its queries, in the order in which they were first added.
+
+        Returns
+        -------
+        float
+            The loss.
+
+        Raises
+        ------
+        ArmsError
+            As `run`; and `InvalidArgumentError` for a number that no query has.
+        """
+        given = np.asarray(queries)
+        if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "iu":
+            raise InvalidArgumentError(
+                f"queries are an array of {given.dtype} {list(given.shape)}: expected numbers [n]"
+            )
+        if given.min() < 0:
+            raise InvalidArgumentError(f"there is no query {given.min()}")
+        places = np.ascontiguousarray(given, np.uintp)
+        loss = ctypes.c_double()
+        call(
+            library().arms_trainer_compute_gradients,
+            self._pointer(),
+            data._pointer(),
+            places.ctypes.data_as(ctypes.POINTER(ctypes.c_size_t)),
+            places.size,
+            ctypes.byref(loss),
+        )
+        return loss.value
+
+    def apply_gradients(self, learning_rate: float) -> None:
+        """Change the parameters by one step of AdamW, with `gradients` as they are.
+
+        Raises
+        ------
+        NotFiniteError
+            If a gradient is no number; nothing is changed then.
+        """
+        call(library().arms_trainer_apply_gradients, self._pointer(), learning_rate)
+
+    @property
+    def parameters(self) -> NDArray[np.float32]:
+        """The trained weights, where they lie: a change of the array changes them.
+
+        The array stays valid after `close`. Leave it alone while another thread is in a call of the
+        trainer.
+        """
+        return self._buffer("arms_trainer_parameters")
+
+    @property
+    def gradients(self) -> NDArray[np.float32]:
+        """Their gradients, each in the place of its weight; as `parameters`.
+
+        To train over several processes, compute the gradients of a share of each batch, exchange
+        them here, and apply what all agree on.
+        """
+        return self._buffer("arms_trainer_gradients")
+
+    @property
+    def layout(self) -> Mapping[str, slice]:
+        """Where each tensor of the model file lies in the buffers; what lies between them is 0."""
+        ranges = self._listed("arms_trainer_layout", _ffi.TensorRange)
+        return {r.name.decode(): slice(r.offset, r.offset + r.count) for r in ranges}
+
+    def _buffer(self, function: str) -> NDArray[np.float32]:
+        pointer, memory = self._pointer(), self._memory
+        values, count = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
+        call(getattr(library(), function), pointer, ctypes.byref(values), ctypes.byref(count))
+        address = ctypes.cast(values, ctypes.c_void_p).value or 0
+        return np.asarray(_Buffer(address, count.value, memory))
+
+    def _listed(self, function: str, struct: type[_ffi.StructType]) -> Sequence[_ffi.StructType]:
+        """Call a function that fills an array of structs."""
+        count, pointer = ctypes.c_size_t(), self._pointer()
+        call(getattr(library(), function), pointer, None, 0, ctypes.byref(count))
+        while count.value:
+            array = _ffi.new_array(struct, count.value)
+            try:
+                call(getattr(library(), function), pointer, array, len(array), ctypes.byref(count))
+            except BufferTooSmallError:  # A run on another thread has ended an epoch in between.
+                continue
+            return array[: count.value]
+        return []
+
+    def __repr__(self) -> str:
+        return "Trainer(closed)" if self.closed else "Trainer()"
+
+
+class _Memory:
+    """What the trainer and every array of its buffers hold; the handle is freed with it."""
+
+
+class _Buffer:
+    """A buffer of a trainer, as numpy takes it over: the array keeps this, and this the memory."""
+
+    def __init__(self, address: int, count: int, memory: _Memory | None) -> None:
+        self.memory = memory
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (address, False),
+            "shape": (count,),
+            "typestr": np.dtype(np.float32).str,
+        }
+
+
+def _metrics(metrics: _ffi.Metrics) -> Metrics:
+    return Metrics(
+        loss=metrics.loss,
+        accuracy=metrics.accuracy,
+        exact_match=metrics.exact_match,
+        query_count=metrics.query_count,
+        outcome_count=metrics.outcome_count,
+    )
+
+
+def _progress(progress: _ffi.Progress) -> Progress:
+    validation = progress.validation
+    return Progress(
+        epoch=progress.epoch,
+        step=progress.step,
+        step_count=progress.step_count,
+        loss=progress.loss,
+        learning_rate=progress.learning_rate,
+        validation=(
+            None if validation is None else _metrics(_ffi.Metrics.from_address(validation))
+        ),
+    )
+
+
+def _reporting(
+    progress: bool | Callable[[Progress], object],
+) -> AbstractContextManager[Callable[[Progress], object]]:
+    if progress is True:
+        from arms._progress_bar import ProgressBar
+
+        return ProgressBar()
+    return nullcontext(progress if callable(progress) else _ignore)
+
+
+def _ignore(_progress: Progress) -> None:
+    pass
+
+
+def _layers(count: int | Literal["all"], what: str) -> int:
+    return _ffi.ALL_LAYERS if count == "all" else unsigned(count, what)
+
+
+def _above_zero(value: int, what: str, bits: int = 32) -> int:
+    # C takes 0 for the default.
+    if value == 0:
+        raise InvalidArgumentError(f"{what} is 0: expected a number above 0")
+    return unsigned(value, what, bits)
+
+
+def _nonnegative(value: float, what: str) -> float:
+    if value < 0:
+        raise InvalidArgumentError(f"{what} is {value}: expected 0 or more")
+    return value

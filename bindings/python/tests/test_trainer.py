@@ -1,0 +1,309 @@
+"""Trainers: runs, what ends them early, checkpoints, and gradients in numpy's hands."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import arms
+
+QUERIES = 6
+NAMES = ("small", "large")
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[arms.DataSet]:
+    """Questions with and without an image, each with outcomes of two candidates."""
+    pixels = np.random.default_rng(7).integers(0, 256, (40, 56, 3), np.uint8)
+    with arms.DataSet() as filled:
+        for n in range(QUERIES):
+            labels = {"small": n % 2, "large": (n + 1) % 2}
+            filled.add(pixels if n % 3 == 0 else None, f"question {n}", labels)
+        yield filled
+
+
+def trainer_of(router: arms.Router, **options: Any) -> arms.Trainer:
+    """A trainer that learns fast."""
+    brisk = {
+        "text_layers": 1,
+        "epochs": 8,
+        "batch_size": 2,
+        "learning_rate": 3e-3,
+        "threads": 1,
+    }
+    return arms.Trainer(router, **(brisk | options))
+
+
+def test_a_run_learns_and_a_commit_makes_it_live(router: arms.Router, data: arms.DataSet) -> None:
+    query = arms.Query(None, "question 1")
+    before = router.score([query], NAMES)
+    trainer = trainer_of(router)
+    untrained = trainer.evaluate(data)
+    assert (untrained.query_count, untrained.outcome_count) == (QUERIES, 2 * QUERIES)
+    seen: list[arms.Progress] = []
+    metrics = trainer.run(data, data, progress=seen.append)
+    assert [p.step for p in seen] == list(range(1, 25))
+    assert {p.step_count for p in seen} == {24}
+    assert [p.epoch for p in seen] == sorted(list(range(8)) * 3)
+    assert [p.validation for p in seen if p.validation] == metrics == trainer.metrics
+    assert len(metrics) == 8
+    assert metrics[-1].loss < untrained.loss
+    assert metrics[-1] == trainer.evaluate(data)
+
+    np.testing.assert_array_equal(router.score([query], NAMES), before)
+    generation = trainer.commit()
+    assert generation == router.info.generation
+    assert not np.array_equal(router.score([query], NAMES), before)
+
+
+def test_the_same_seed_gives_the_same_bits(router: arms.Router, data: arms.DataSet) -> None:
+    first, second, other = (trainer_of(router, seed=seed) for seed in (1, 1, 2))
+    for trainer in (first, second, other):
+        assert trainer.run(data) == []
+    np.testing.assert_array_equal(first.parameters, second.parameters)
+    assert not np.array_equal(first.parameters, other.parameters)
+
+
+def test_the_memory_of_what_is_cached_is_told(router: arms.Router) -> None:
+    data = arms.DataSet([(None, "question", {"small": 1})])
+    empty = data.memory
+    assert empty.sample_bytes >= len("question")
+    assert empty.cache_bytes == 0
+    arms.Trainer(router).run(data)
+    assert data.memory.sample_bytes == empty.sample_bytes
+    assert data.memory.cache_bytes >= 4 * router.info.text_width
+
+
+def test_what_a_callback_raises_ends_the_run(router: arms.Router, data: arms.DataSet) -> None:
+    trainer = trainer_of(router)
+    steps: list[int] = []
+
+    def fails(progress: arms.Progress) -> None:
+        steps.append(progress.step)
+        if progress.step == 3:
+            raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        trainer.run(data, progress=fails)
+    assert steps == [1, 2, 3]
+    # What was learned stays, and the trainer goes on.
+    trainer.run(data)
+
+
+def test_an_interrupt_ends_the_run(router: arms.Router, data: arms.DataSet) -> None:
+    trainer = trainer_of(router, epochs=1000)
+    steps: list[int] = []
+
+    def interrupted(progress: arms.Progress) -> None:
+        steps.append(progress.step)
+        if progress.step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(data, progress=interrupted)
+    assert steps == [1, 2]
+    assert signal.getsignal(signal.SIGINT) is handler
+    # Also when it comes while the library is at work: it is handled at the entry of the callback.
+    timer = threading.Timer(0.05, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(data)
+    timer.join()
+
+
+def test_a_progress_bar(
+    router: arms.Router, data: arms.DataSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer_of(router).run(data, data, progress=True)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "24/24" in captured.err
+    assert "EM" in captured.err
+
+
+def test_a_busy_trainer_is_told(router: arms.Router, data: arms.DataSet) -> None:
+    trainer = trainer_of(router)
+    errors: list[BaseException] = []
+
+    def evaluate() -> None:
+        try:
+            trainer.evaluate(data)
+        except arms.BusyError as error:
+            errors.append(error)
+
+    def disturb(progress: arms.Progress) -> None:
+        thread = threading.Thread(target=evaluate)
+        thread.start()
+        thread.join()
+        assert trainer.metrics == []
+        trainer.close()
+        raise StopIteration(progress.step)
+
+    with pytest.raises(StopIteration):
+        trainer.run(data, progress=disturb)
+    assert len(errors) == 1
+    with pytest.raises(arms.InvalidHandleError, match="closed"):
+        trainer.run(data)
+
+
+def test_routing_goes_on_beside_training(router: arms.Router, data: arms.DataSet) -> None:
+    trainer = trainer_of(router, epochs=20)
+    thread = threading.Thread(target=trainer.run, args=(data,))
+    thread.start()
+    query = arms.Query(None, "question 1")
+    first = router.score([query], NAMES)
+    while thread.is_alive():
+        np.testing.assert_array_equal(router.score([query], NAMES), first)
+    thread.join()
+
+
+def test_a_resumed_run_has_the_same_bits(
+    router: arms.Router, data: arms.DataSet, tmp_path: Path
+) -> None:
+    file = tmp_path / "checkpoint"
+    whole, part, rest = (trainer_of(router) for _ in range(3))
+    metrics = whole.run(data, data)
+
+    def stop(progress: arms.Progress) -> None:
+        if progress.step == 7:
+            raise StopIteration
+
+    with pytest.raises(StopIteration):
+        part.run(data, data, checkpoint=file, checkpoint_interval=3, progress=stop)
+    rest.resume(file)
+    assert rest.metrics == metrics[:2]
+    assert rest.run(data, data) == metrics
+    np.testing.assert_array_equal(whole.parameters, rest.parameters)
+
+    whole.checkpoint(str(file))
+    with pytest.raises(arms.InvalidArgumentError, match="options"):
+        trainer_of(router, seed=5).resume(file)
+    with pytest.raises(arms.FileError):
+        rest.resume(tmp_path / "absent")
+    with pytest.raises(arms.FileError):
+        rest.checkpoint(tmp_path / "absent" / "file")
+    with pytest.raises(arms.FileError):
+        rest.run(data, checkpoint=tmp_path / "absent" / "file")
+
+
+def test_a_saved_router_decides_as_a_committed_one(
+    router: arms.Router, data: arms.DataSet, tmp_path: Path
+) -> None:
+    file = tmp_path / "trained.gguf"
+    trainer = trainer_of(router)
+    trainer.run(data)
+    trainer.save(file)
+    trainer.commit()
+    query = arms.Query(None, "question 1")
+    with arms.Router(file, threads=1) as saved:
+        np.testing.assert_array_equal(saved.score([query], NAMES), router.score([query], NAMES))
+    trainer.save(file, weights="int8")
+    with pytest.raises(arms.InvalidArgumentError, match="'int8'"):
+        trainer.save(file, weights="int4")
+    with pytest.raises(arms.FileError):
+        trainer.save(tmp_path / "absent" / "file")
+
+
+def test_gradients_of_shares_add_up(router: arms.Router, data: arms.DataSet) -> None:
+    trainer = trainer_of(router)
+    gradients, parameters = trainer.gradients, trainer.parameters
+    assert gradients.dtype == np.float32
+    assert gradients.shape == parameters.shape
+    losses, mean = [], np.zeros_like(gradients)
+    for share in ([0, 1], np.array([2, 3], np.uint8)):
+        losses.append(trainer.compute_gradients(data, share))
+        mean += gradients / 2
+    loss = trainer.compute_gradients(data, [0, 1, 2, 3])
+    assert loss == pytest.approx(np.mean(losses))
+    np.testing.assert_allclose(gradients, mean, atol=1e-6 * np.abs(mean).max())
+
+    # The step is made with what the host wrote, into what the host reads.
+    before = parameters.copy()
+    gradients[:] = 0
+    gradients[trainer.layout["gate.weight"]] = 1
+    trainer.apply_gradients(1e-3)
+    assert (parameters != before)[trainer.layout["gate.weight"]].all()
+    name = next(name for name in trainer.layout if name.startswith("t.blk"))
+    assert trainer.layout[name].stop > trainer.layout[name].start
+    gradients[3] = np.nan
+    before = parameters.copy()
+    with pytest.raises(arms.NotFiniteError):
+        trainer.apply_gradients(1e-3)
+    np.testing.assert_array_equal(parameters, before)
+
+
+@pytest.mark.parametrize("queries", [[], [[0]], [0.5], [-1], [QUERIES], [2**63]])
+def test_impossible_queries_are_refused(
+    queries: list[Any], router: arms.Router, data: arms.DataSet
+) -> None:
+    with pytest.raises(arms.InvalidArgumentError, match="quer"):
+        trainer_of(router).compute_gradients(data, queries)
+
+
+def test_arrays_keep_the_memory(router: arms.Router, data: arms.DataSet) -> None:
+    with trainer_of(router) as trainer:
+        gradients: NDArray[np.float32] = trainer.gradients
+        trainer.compute_gradients(data, [0])
+        half = gradients[: gradients.size // 2]
+        kept = half.copy()
+    assert trainer.closed
+    assert repr(trainer) == "Trainer(closed)"
+    with pytest.raises(arms.InvalidHandleError, match="closed"):
+        _ = trainer.gradients
+    del trainer, gradients
+    gc.collect()
+    for _ in range(3):
+        trainer_of(router).compute_gradients(data, [1])
+    np.testing.assert_array_equal(half, kept)
+
+
+def test_a_run_outlives_its_trainer(router: arms.Router, data: arms.DataSet) -> None:
+    trainer = trainer_of(router)
+    metrics = trainer.run(data, data, progress=lambda _progress: trainer.close())
+    assert len(metrics) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"number": 1}, "router is 1"),
+        ({"text_layers": -1}, "text_layers"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"learning_rate": 0}, "learning_rate is 0"),
+        ({"learning_rate": -1}, "learning_rate is -1"),
+        ({"learning_rate": np.nan}, "learningRate.peak is nan"),
+        ({"weight_decay": -1}, "weight_decay is -1"),
+        ({"clip": -1}, "clip is -1"),
+        ({"schedule": "linear"}, "'cosine'"),
+        ({"threads": 5000}, "threads is 5000"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_impossible_options_are_refused(
+    options: dict[str, Any], message: str, router: arms.Router
+) -> None:
+    with pytest.raises(arms.InvalidArgumentError, match=message):
+        trainer_of(router, **options)
+
+
+def test_impossible_data_are_refused(router: arms.Router) -> None:
+    trainer = trainer_of(router)
+    with pytest.raises(arms.InvalidArgumentError, match="no training sample"):
+        trainer.run(arms.DataSet())
+    with pytest.raises(arms.CandidateNotFoundError, match="who"):
+        trainer.run(arms.DataSet([(None, "question", {"who": 1})]))
+    with pytest.raises(arms.FileError, match="absent"):
+        trainer.run(arms.DataSet([("absent.png", "question", {"small": 1})]))
+    router.candidates.remove(*router.candidates)
+    with pytest.raises(arms.NoCandidatesError):
+        trainer_of(router)
