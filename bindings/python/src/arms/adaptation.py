@@ -283,7 +283,9 @@ def _share(share: float | None, replayed: DataSet | None) -> float:
     if share is None:
         return 0.0  # A half where there is data, nothing else.
     if share == 0 and replayed is not None:
-        raise InvalidArgumentError("replay_share is 0 but there is data to replay: give one or none")
+        raise InvalidArgumentError(
+            "replay_share is 0 but there is data to replay: give one or none"
+        )
     return share
 
 

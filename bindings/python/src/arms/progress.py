@@ -119,7 +119,7 @@ def run_steps(train: Callable[[Any], None], progress: Report) -> list[Metrics]:
     return validations
 
 
-def metrics_of(metrics: _ffi.TrainingMetrics) -> Metrics:
+def metrics_of(metrics: _ffi.Metrics) -> Metrics:
     """Read what the library measured."""
     return Metrics(
         loss=metrics.loss,
@@ -139,9 +139,7 @@ def _progress(progress: _ffi.Progress) -> Progress:
         loss=progress.loss,
         learning_rate=progress.learning_rate,
         validation=(
-            None
-            if validation is None
-            else metrics_of(_ffi.TrainingMetrics.from_address(validation))
+            None if validation is None else metrics_of(_ffi.Metrics.from_address(validation))
         ),
     )
 

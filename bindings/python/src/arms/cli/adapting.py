@@ -55,9 +55,7 @@ Groups: TypeAlias = Annotated[
         help="A file with one group a line: use the queries of these groups.", show_default=False
     ),
 ]
-Exact: TypeAlias = Annotated[
-    bool, typer.Option("--exact", help="Decode large JPEGs at full size.")
-]
+Exact: TypeAlias = Annotated[bool, typer.Option("--exact", help="Decode large JPEGs at full size.")]
 Threads: TypeAlias = Annotated[
     int, typer.Option(min=0, help="Threads to use; 0: all cores of this process.")
 ]

@@ -38,9 +38,7 @@ def fit(
     ] = False,
     shots: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Use so many queries only, drawn at random.", show_default="all"
-        ),
+        typer.Option(min=1, help="Use so many queries only, drawn at random.", show_default="all"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="shots: decides which.")] = 0,
     split: Split = None,

@@ -93,11 +93,7 @@ def options_from(kind: type[OptionsType], command: str, given: Mapping[str, Any]
     }
     if "config" in given:
         said = read_configuration(given["config"], command, kind) | said
-    missing = [
-        one.name
-        for one in fields(kind)
-        if one.name not in said and one.default is MISSING
-    ]
+    missing = [one.name for one in fields(kind) if one.name not in said and one.default is MISSING]
     if missing:
         named = {"model": "MODEL", "data": "DATA", "output": "--output"}
         raise typer.BadParameter(f"{named[missing[0]]} is missing: give it, or --config")
@@ -115,7 +111,8 @@ def _annotation(one: Field[Any], hint: Any) -> Any:
     if hint is bool:
         shown = {"True": flag, "False": f"--no-{flag[2:]}"}[shown]
         return Annotated[
-            bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", **(common | {"show_default": shown}))
+            bool | None,
+            typer.Option(f"{flag}/--no-{flag[2:]}", **(common | {"show_default": shown})),
         ]
     if hint == Layers or "all" in str(hint):
         return Annotated[
@@ -133,5 +130,3 @@ def _layers(text: str) -> int | str:
     if text.isascii() and text.isdigit():
         return int(text)
     raise typer.BadParameter(f"expected a number of layers or all, not {text!r}")
-
-

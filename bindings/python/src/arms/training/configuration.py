@@ -36,14 +36,19 @@ def write_configuration(path: Path, command: str, options: RunOptions) -> None:
     options
         The options.
     """
-    lines = [f"# arms {command} --config {path.name} runs this again.", f"command = {_toml(command)}"]
+    lines = [
+        f"# arms {command} --config {path.name} runs this again.",
+        f"command = {_toml(command)}",
+    ]
     for one in fields(options):
         value = getattr(options, one.name)
         about = one.metadata.get("help")
         if about:
             lines += ["", f"# {about}"]
         # A comment, as TOML has no null.
-        lines.append(f"# {one.name} =" if value is None else f"{one.name} = {_toml(_anchored(one, value))}")
+        lines.append(
+            f"# {one.name} =" if value is None else f"{one.name} = {_toml(_anchored(one, value))}"
+        )
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -102,7 +107,9 @@ def resolved(kind: type[OptionsType], given: Mapping[str, Any]) -> OptionsType:
     """
     for one in fields(kind):
         if one.name not in given and one.default is MISSING:
-            raise InvalidArgumentError(f"{one.name} is missing: give it, or a configuration with it")
+            raise InvalidArgumentError(
+                f"{one.name} is missing: give it, or a configuration with it"
+            )
     return kind(**given)
 
 
@@ -124,7 +131,9 @@ def parsed(value: Any, hint: Any, where: str) -> Any:
     if origin is Literal:
         if value in get_args(hint):
             return value
-        raise InvalidArgumentError(f"{where} must be {get_args(hint)[0]!r} or a number, not {value!r}")
+        raise InvalidArgumentError(
+            f"{where} must be {get_args(hint)[0]!r} or a number, not {value!r}"
+        )
     if origin is tuple:
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)

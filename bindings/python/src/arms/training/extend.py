@@ -161,7 +161,9 @@ def _independent(
     # The second router begins with the first one's weights, and a pool of its own.
     with Router(options.model, threads=options.threads) as second:
         second.candidates.remove(*second.candidates)
-        second.candidates.add(profiled(options.new, candidates=options.candidates, name_only=options.name_only))
+        second.candidates.add(
+            profiled(options.new, candidates=options.candidates, name_only=options.name_only)
+        )
         with Trainer(second, **options.training) as trainer:
             epochs = trainer.run(
                 training,

@@ -128,9 +128,7 @@ class RunOptions:
         Schedule.CONSTANT, OPTIMIZER, "How the learning rate goes on: cosine falls to 0."
     )
     weight_decay: float = option(1e-2, OPTIMIZER, "Decoupled weight decay, of the matrices.")
-    clip: float = option(
-        0.0, OPTIMIZER, "The largest norm of all gradients together; 0: no limit."
-    )
+    clip: float = option(0.0, OPTIMIZER, "The largest norm of all gradients together; 0: no limit.")
     balance_classes: bool = option(
         False, OPTIMIZER, "Let right and wrong answers count as much, whatever their numbers."
     )

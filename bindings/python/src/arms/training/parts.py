@@ -126,5 +126,7 @@ def _of_split(table: OutcomeTable, split: str) -> NDArray[np.bool_]:
 
 def _filled(table: OutcomeTable) -> OutcomeTable:
     if not table.known.any():
-        raise InvalidArgumentError("no outcome is left to train on: look at split, models, held-out")
+        raise InvalidArgumentError(
+            "no outcome is left to train on: look at split, models, held-out"
+        )
     return table

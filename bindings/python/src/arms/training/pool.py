@@ -27,9 +27,7 @@ def add_missing(
         router.candidates.add(profiled(missing, candidates=candidates, name_only=name_only))
 
 
-def profiled(
-    names: Iterable[str], *, candidates: Path | None, name_only: bool
-) -> list[Candidate]:
+def profiled(names: Iterable[str], *, candidates: Path | None, name_only: bool) -> list[Candidate]:
     """Return candidates with their profiles.
 
     Parameters

@@ -59,8 +59,16 @@ def train(
     parts = read_parts(options, report)
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)
-        add_missing(router, parts.training.models, candidates=options.candidates, name_only=options.name_only)
-        with Trainer(router, **options.training) as trainer, dataset(parts.training, options) as data:
+        add_missing(
+            router,
+            parts.training.models,
+            candidates=options.candidates,
+            name_only=options.name_only,
+        )
+        with (
+            Trainer(router, **options.training) as trainer,
+            dataset(parts.training, options) as data,
+        ):
             if resume and options.checkpoint is not None and options.checkpoint.exists():
                 trainer.resume(options.checkpoint)
             epochs = _run(trainer, data, parts, options, progress)
