@@ -652,7 +652,9 @@ typedef struct arms_trainer arms_trainer;
 #define ARMS_ALL_LAYERS UINT32_MAX
 
 enum arms_trainer_flag {
-  ARMS_TRAINER_BALANCE_CLASSES = 1 /* both labels count as much, whatever their numbers */
+  ARMS_TRAINER_BALANCE_CLASSES = 1, /* both labels count as much, whatever their numbers */
+  ARMS_TRAINER_BASE_RATES = 2       /* offsets beta_j that are 0 begin at the log-odds of the candidate's
+                                     * outcomes; of the scaled head */
 };
 
 /* How the learning rate goes on after the warm-up. */
@@ -682,6 +684,12 @@ typedef struct arms_trainer_options {
   uint64_t cache_bytes;      /* the most that is kept of what frozen layers made of queries, and of
                               * prepared images; what is beyond is made again in every epoch, with the
                               * same results; 0: 4,294,967,296 */
+  double routing_weight;     /* gamma of the term -gamma sum_j softmax(tau t)_j y_j, the expected reward of
+                              * choosing by the logits; 0: none, as in the paper */
+  double routing_sharpness;  /* its tau; 0: 2 */
+  double teacher_weight;     /* how much of a label, 0 to 1, is what kernel ridge regression makes of the
+                              * outcomes of similar questions; 0: nothing, as in the paper */
+  double teacher_ridge;      /* how much that smooths; 0: 10 */
 } arms_trainer_options;
 
 /* Makes a trainer for the router's present weights and candidates. `options` may be NULL. Candidates

@@ -139,10 +139,11 @@ func trainerOptions(
   guard let pointer else { return (0, result) }
   let options = try read(pointer, empty: arms_trainer_options(), label)
   let balance = UInt32(ARMS_TRAINER_BALANCE_CLASSES.rawValue)
-  guard options.flags & ~balance == 0 else {
+  let baseRates = UInt32(ARMS_TRAINER_BASE_RATES.rawValue)
+  guard options.flags & ~(balance | baseRates) == 0 else {
     throw ARMSError(
       .invalidArgument,
-      "\(label).flags is \(options.flags); only ARMS_TRAINER_BALANCE_CLASSES (\(balance)) is known")
+      "\(label).flags is \(options.flags); the known flags are \(balance | baseRates), see arms_trainer_flag")
   }
   result.scope = TrainingScope(
     textLayers: layers(options.text_layers), imageLayers: layers(options.image_layers))
@@ -161,6 +162,11 @@ func trainerOptions(
   if options.weight_decay != 0 { result.weightDecay = options.weight_decay < 0 ? 0 : options.weight_decay }
   result.clip = options.clip
   result.balancesClasses = options.flags & balance != 0
+  result.startsAtBaseRates = options.flags & baseRates != 0
+  result.routingWeight = options.routing_weight
+  if options.routing_sharpness != 0 { result.routingSharpness = options.routing_sharpness }
+  result.teacherWeight = options.teacher_weight
+  if options.teacher_ridge != 0 { result.teacherRidge = options.teacher_ridge }
   result.seed = options.seed
   result.threads = Int(options.threads)
   if options.cache_bytes > 0 { result.cacheBytes = Int(clamping: options.cache_bytes) }

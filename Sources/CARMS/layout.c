@@ -227,7 +227,7 @@ OFFSET(arms_extension_report, loss_after, 48);
 OFFSET(arms_extension_report, accuracy_after, 56);
 OFFSET(arms_extension_report, exact_match_after, 64);
 
-SIZE(arms_trainer_options, 88);
+SIZE(arms_trainer_options, 120);
 OFFSET(arms_trainer_options, struct_size, 0);
 OFFSET(arms_trainer_options, flags, 4);
 OFFSET(arms_trainer_options, router, 8);
@@ -245,6 +245,10 @@ OFFSET(arms_trainer_options, weight_decay, 56);
 OFFSET(arms_trainer_options, clip, 64);
 OFFSET(arms_trainer_options, seed, 72);
 OFFSET(arms_trainer_options, cache_bytes, 80);
+OFFSET(arms_trainer_options, routing_weight, 88);
+OFFSET(arms_trainer_options, routing_sharpness, 96);
+OFFSET(arms_trainer_options, teacher_weight, 104);
+OFFSET(arms_trainer_options, teacher_ridge, 112);
 
 SIZE(arms_metrics, 48);
 OFFSET(arms_metrics, struct_size, 0);
@@ -345,6 +349,7 @@ VALUE(ARMS_SCORE_LOGIT, 1);
 VALUE(ARMS_OUTCOME_HAS_COST, 1);
 
 VALUE(ARMS_TRAINER_BALANCE_CLASSES, 1);
+VALUE(ARMS_TRAINER_BASE_RATES, 2);
 
 VALUE(ARMS_SCHEDULE_CONSTANT, 0);
 VALUE(ARMS_SCHEDULE_COSINE, 1);

@@ -55,21 +55,26 @@ const (
 
 // TrainerOptions says how a router is trained. Zero means the default, which is the paper's.
 type TrainerOptions struct {
-	Router         int      // 0: the first router of the file, 1: the second of a cascade
-	TextLayers     int      // last blocks of the text encoder that are trained, or AllLayers
-	ImageLayers    int      // the same of the image encoder
-	Epochs         int      // passes over the training queries; 0: 2
-	BatchSize      int      // queries of a step; 0: 64
-	MicroBatchSize int      // queries that run through the layers together; 0: 256 or 16
-	LearningRate   float64  // its peak; 0: 8e-5
-	WarmupSteps    int      // steps over which it rises from 0
-	Schedule       Schedule // how it goes on then
-	WeightDecay    float64  // decoupled, of the matrices; 0: 0.01, below 0: none
-	Clip           float64  // the largest norm of all gradients together; 0: no limit
-	BalanceClasses bool     // let both labels count as much, whatever their numbers
-	Seed           uint64   // decides the order of the queries
-	Threads        int      // 0: as many as the router's
-	CacheBytes     uint64   // the most that is kept of what frozen layers made; 0: 4 GiB
+	Router           int      // 0: the first router of the file, 1: the second of a cascade
+	TextLayers       int      // last blocks of the text encoder that are trained, or AllLayers
+	ImageLayers      int      // the same of the image encoder
+	Epochs           int      // passes over the training queries; 0: 2
+	BatchSize        int      // queries of a step; 0: 64
+	MicroBatchSize   int      // queries that run through the layers together; 0: 256 or 16
+	LearningRate     float64  // its peak; 0: 8e-5
+	WarmupSteps      int      // steps over which it rises from 0
+	Schedule         Schedule // how it goes on then
+	WeightDecay      float64  // decoupled, of the matrices; 0: 0.01, below 0: none
+	Clip             float64  // the largest norm of all gradients together; 0: no limit
+	BalanceClasses   bool     // let both labels count as much, whatever their numbers
+	BaseRates        bool     // let offsets that are 0 begin at the log-odds of the candidate's outcomes
+	RoutingWeight    float64  // gamma of -gamma sum_j softmax(tau t)_j y_j, the reward of choosing well; 0: none
+	RoutingSharpness float64  // its tau; 0: 2
+	TeacherWeight    float64  // how much of a label, 0 to 1, is what similar questions say; 0: nothing
+	TeacherRidge     float64  // how much that smooths; 0: 10
+	Seed             uint64   // decides the order of the queries
+	Threads          int      // 0: as many as the router's
+	CacheBytes       uint64   // the most that is kept of what frozen layers made; 0: 4 GiB
 }
 
 // Trainer trains a router in this process, on copies of its weights: the router goes on with its own
@@ -94,24 +99,31 @@ func (r *Router) NewTrainer(options TrainerOptions) (*Trainer, error) {
 	var a arguments
 	defer a.release()
 	given := C.arms_trainer_options{
-		struct_size:      C.sizeof_arms_trainer_options,
-		router:           a.uint32("Router", options.Router),
-		text_layers:      a.layers("TextLayers", options.TextLayers),
-		image_layers:     a.layers("ImageLayers", options.ImageLayers),
-		epochs:           a.uint32("Epochs", options.Epochs),
-		batch_size:       a.uint32("BatchSize", options.BatchSize),
-		micro_batch_size: a.uint32("MicroBatchSize", options.MicroBatchSize),
-		schedule:         C.uint32_t(options.Schedule),
-		warmup_steps:     a.uint32("WarmupSteps", options.WarmupSteps),
-		threads:          a.uint32("Threads", options.Threads),
-		learning_rate:    C.double(options.LearningRate),
-		weight_decay:     C.double(options.WeightDecay),
-		clip:             C.double(options.Clip),
-		seed:             C.uint64_t(options.Seed),
-		cache_bytes:      C.uint64_t(options.CacheBytes),
+		struct_size:       C.sizeof_arms_trainer_options,
+		router:            a.uint32("Router", options.Router),
+		text_layers:       a.layers("TextLayers", options.TextLayers),
+		image_layers:      a.layers("ImageLayers", options.ImageLayers),
+		epochs:            a.uint32("Epochs", options.Epochs),
+		batch_size:        a.uint32("BatchSize", options.BatchSize),
+		micro_batch_size:  a.uint32("MicroBatchSize", options.MicroBatchSize),
+		schedule:          C.uint32_t(options.Schedule),
+		warmup_steps:      a.uint32("WarmupSteps", options.WarmupSteps),
+		threads:           a.uint32("Threads", options.Threads),
+		learning_rate:     C.double(options.LearningRate),
+		weight_decay:      C.double(options.WeightDecay),
+		clip:              C.double(options.Clip),
+		seed:              C.uint64_t(options.Seed),
+		cache_bytes:       C.uint64_t(options.CacheBytes),
+		routing_weight:    C.double(options.RoutingWeight),
+		routing_sharpness: C.double(options.RoutingSharpness),
+		teacher_weight:    C.double(options.TeacherWeight),
+		teacher_ridge:     C.double(options.TeacherRidge),
 	}
 	if options.BalanceClasses {
 		given.flags |= C.ARMS_TRAINER_BALANCE_CLASSES
+	}
+	if options.BaseRates {
+		given.flags |= C.ARMS_TRAINER_BASE_RATES
 	}
 	if a.err != nil {
 		return nil, a.err

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import arms
 from arms._training_options import trainer_options
@@ -28,10 +28,10 @@ def outcomes(*names: str, count: int = 24) -> arms.DataSet:
 
 
 @pytest.fixture
-def grown(router: arms.Router) -> Iterator[arms.Router]:
+def grown(router: arms.Router) -> arms.Router:
     """A router to which the candidate ``new`` was added."""
     router.candidates.add(arms.Candidate(name="new", parameters="7B"))
-    yield router
+    return router
 
 
 def test_calibration_makes_confidences_mean_what_they_say(router: arms.Router) -> None:
@@ -54,7 +54,7 @@ def test_few_outcomes_teach_a_candidate_and_leave_the_others(grown: arms.Router)
     after = grown.score(QUERIES, ["new", *OLD])
     labels = np.arange(24) % 2
 
-    def loss(scores: np.ndarray) -> float:
+    def loss(scores: NDArray[np.float32]) -> float:
         right = np.where(labels == 1, scores, 1 - scores)
         return float(-np.log(right).mean())
 
@@ -72,7 +72,7 @@ def test_bad_data_leaves_the_router(router: arms.Router) -> None:
             learn(arms.DataSet())
     with pytest.raises(arms.CandidateNotFoundError, match="nobody"):
         router.fit("nobody", outcomes("small"))
-    with pytest.raises(arms.InvalidArgumentError, match="'?large'? has no outcome|large"):
+    with pytest.raises(arms.InvalidArgumentError, match="large"):
         router.fit(["small", "large"], outcomes("small"))
     with pytest.raises(arms.InvalidArgumentError, match="named"):
         router.fit([], outcomes("small"))
@@ -121,7 +121,11 @@ def test_an_extension_that_does_harm_is_refused(grown: arms.Router) -> None:
         for query, row in zip(QUERIES, right, strict=True)
     )
     wrong = arms.DataSet(
-        (query.image, query.question, {"new": 1, **{n: 1 - v for n, v in zip(OLD, row, strict=True)}})
+        (
+            query.image,
+            query.question,
+            {"new": 1, **{n: 1 - v for n, v in zip(OLD, row, strict=True)}},
+        )
         for query, row in zip(QUERIES, right.tolist(), strict=True)
     )
     report = grown.extend(
@@ -206,9 +210,7 @@ def test_two_routers_become_a_cascade(router: arms.Router, model: Path, tmp_path
     assert path.stat().st_size < 2 * model.stat().st_size
 
 
-def test_what_cannot_be_joined_is_refused(
-    router: arms.Router, model: Path, tmp_path: Path
-) -> None:
+def test_what_cannot_be_joined_is_refused(router: arms.Router, model: Path, tmp_path: Path) -> None:
     path = tmp_path / "both.gguf"
     path.write_bytes(b"what was there")
     with arms.Router(model, threads=1) as second:

@@ -52,6 +52,7 @@ DECISION_SECOND_ROUTER = 4
 DECISION_IMAGES_IGNORED = 8
 OUTCOME_HAS_COST = 1
 TRAINER_BALANCE_CLASSES = 1
+TRAINER_BASE_RATES = 2
 
 U32 = Annotated[int, ctypes.c_uint32]
 I32 = Annotated[int, ctypes.c_int32]
@@ -343,6 +344,10 @@ class TrainerOptions(Structure):
     clip: F64
     seed: U64
     cache_bytes: U64
+    routing_weight: F64
+    routing_sharpness: F64
+    teacher_weight: F64
+    teacher_ridge: F64
 
 
 @_laid_out

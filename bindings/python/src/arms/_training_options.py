@@ -25,6 +25,11 @@ class TrainingOptions(TypedDict, total=False):
     weight_decay: float
     clip: float
     balance_classes: bool
+    routing_weight: float
+    routing_sharpness: float
+    teacher_weight: float
+    teacher_ridge: float
+    base_rates: bool
     seed: int
     threads: int
     cache_bytes: int
@@ -44,6 +49,11 @@ def trainer_options(
     weight_decay: float = 1e-2,
     clip: float = 0.0,
     balance_classes: bool = False,
+    routing_weight: float = 0.0,
+    routing_sharpness: float = 2.0,
+    teacher_weight: float = 0.0,
+    teacher_ridge: float = 10.0,
+    base_rates: bool = False,
     seed: int = 0,
     threads: int = 0,
     cache_bytes: int = 4 << 30,
@@ -55,11 +65,17 @@ def trainer_options(
     InvalidArgumentError
         If one is out of range.
     """
-    if not learning_rate:  # C takes 0 for the default.
-        raise InvalidArgumentError("learning_rate is 0: expected a number above 0")
+    for name, value in (
+        ("learning_rate", learning_rate),
+        ("routing_sharpness", routing_sharpness),
+        ("teacher_ridge", teacher_ridge),
+    ):
+        if not value:  # C takes 0 for the default.
+            raise InvalidArgumentError(f"{name} is 0: expected a number above 0")
     return _ffi.new(
         _ffi.TrainerOptions,
-        flags=_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0,
+        flags=(_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0)
+        | (_ffi.TRAINER_BASE_RATES if base_rates else 0),
         router=unsigned(number, "number"),
         text_layers=_layers(text_layers, "text_layers"),
         image_layers=_layers(image_layers, "image_layers"),
@@ -74,6 +90,10 @@ def trainer_options(
         clip=clip,
         seed=unsigned(seed, "seed", 64),
         cache_bytes=above_zero(cache_bytes, "cache_bytes", 64),
+        routing_weight=routing_weight,
+        routing_sharpness=nonnegative(routing_sharpness, "routing_sharpness"),
+        teacher_weight=teacher_weight,
+        teacher_ridge=nonnegative(teacher_ridge, "teacher_ridge"),
     )
 
 

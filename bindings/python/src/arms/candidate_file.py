@@ -20,7 +20,8 @@ def read_candidates(path: Path, router: int) -> list[Candidate]:
     Parameters
     ----------
     path
-        A JSON file, or YAML by its suffix: a list of objects, or an object with that list as "candidates".
+        A JSON file, or YAML by its suffix: a list of objects, or an object with that list as
+        "candidates".
     router
         The pool of those that do not say.
 

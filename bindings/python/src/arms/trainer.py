@@ -61,6 +61,19 @@ class Trainer(Handle):
         The largest norm of all gradients together; 0 for no limit.
     balance_classes
         Let both labels count as much, whatever their numbers.
+    routing_weight
+        What choosing well counts beside cross-entropy: gamma of the term
+        ``-gamma * sum(softmax(tau * t) * y)``; 0 for nothing, as in the paper.
+    routing_sharpness
+        Its tau, above 0.
+    teacher_weight
+        How much of a label, 0 to 1, is what kernel ridge regression makes of the outcomes of
+        similar questions; 0 for nothing, as in the paper.
+    teacher_ridge
+        How much that smooths, above 0.
+    base_rates
+        Let offsets that are 0 begin at the log-odds of the candidate's outcomes; of the scaled
+        head.
     seed
         Decides the order of the queries.
     threads
@@ -103,6 +116,11 @@ class Trainer(Handle):
         weight_decay: float = 1e-2,
         clip: float = 0.0,
         balance_classes: bool = False,
+        routing_weight: float = 0.0,
+        routing_sharpness: float = 2.0,
+        teacher_weight: float = 0.0,
+        teacher_ridge: float = 10.0,
+        base_rates: bool = False,
         seed: int = 0,
         threads: int = 0,
         cache_bytes: int = 4 << 30,
@@ -120,6 +138,11 @@ class Trainer(Handle):
             weight_decay=weight_decay,
             clip=clip,
             balance_classes=balance_classes,
+            routing_weight=routing_weight,
+            routing_sharpness=routing_sharpness,
+            teacher_weight=teacher_weight,
+            teacher_ridge=teacher_ridge,
+            base_rates=base_rates,
             seed=seed,
             threads=threads,
             cache_bytes=cache_bytes,

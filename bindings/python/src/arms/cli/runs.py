@@ -107,9 +107,8 @@ def _show(report: RunReport) -> None:
     trained = f"{report.queries:,} queries, {report.outcomes:,} outcomes"
     if report.output is not None:
         calibrated = ", calibrated" if report.calibrated else ""
-        print(
-            f"{report.output}: trained on {trained}{calibrated}; {report.configuration} runs it again"
-        )
+        again = f"{report.configuration} runs it again"
+        print(f"{report.output}: trained on {trained}{calibrated}; {again}")
 
 
 def _record(report: RunReport) -> dict[str, Any]:

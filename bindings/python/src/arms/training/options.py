@@ -132,6 +132,24 @@ class RunOptions:
     balance_classes: bool = option(
         False, OPTIMIZER, "Let right and wrong answers count as much, whatever their numbers."
     )
+    routing_weight: float = option(
+        0.0,
+        OPTIMIZER,
+        "What choosing well counts beside cross-entropy; 0: nothing, as in the paper.",
+    )
+    routing_sharpness: float = option(2.0, OPTIMIZER, "routing-weight: how sharp the choice is.")
+    teacher_weight: float = option(
+        0.0,
+        OPTIMIZER,
+        "How much of a label, 0 to 1, is what the outcomes of similar questions say; 0: nothing, "
+        "as in the paper.",
+    )
+    teacher_ridge: float = option(10.0, OPTIMIZER, "teacher-weight: how much that smooths.")
+    base_rates: bool = option(
+        False,
+        OPTIMIZER,
+        "Let offsets that are 0 begin at the log-odds of the candidate's outcomes; scaled head.",
+    )
     seed: int = option(0, OPTIMIZER, "Decides the order of the queries and the validation groups.")
     threads: int = option(
         0, OPTIMIZER, "Threads to use; 0: all cores of this process. Other numbers, other bits."
@@ -182,6 +200,11 @@ class RunOptions:
             weight_decay=self.weight_decay,
             clip=self.clip,
             balance_classes=self.balance_classes,
+            routing_weight=self.routing_weight,
+            routing_sharpness=self.routing_sharpness,
+            teacher_weight=self.teacher_weight,
+            teacher_ridge=self.teacher_ridge,
+            base_rates=self.base_rates,
             seed=self.seed,
             threads=self.threads,
             cache_bytes=self.cache_bytes,
