@@ -16,14 +16,15 @@ from arms._training_options import trainer_options
 from conftest import LARGE, SMALL
 
 OLD = ("small", "large", "unpriced")
-QUERIES = [arms.Query(None, f"question {n}") for n in range(24)]
+QUESTIONS = [f"question {n}" for n in range(24)]
+QUERIES = [arms.Query(None, question) for question in QUESTIONS]
 
 
 def outcomes(*names: str, count: int = 24) -> arms.DataSet:
     """Each candidate answers correctly in turn."""
     return arms.DataSet(
-        (query.image, query.question, {name: (n + place) % 2 for place, name in enumerate(names)})
-        for n, query in enumerate(QUERIES[:count])
+        (None, question, {name: (n + place) % 2 for place, name in enumerate(names)})
+        for n, question in enumerate(QUESTIONS[:count])
     )
 
 
@@ -117,16 +118,16 @@ def test_an_extension_that_does_harm_is_refused(grown: arms.Router) -> None:
     # Labels that the router holds for right already: it can only get worse.
     right = (grown.score(QUERIES, OLD) > 0.5).astype(int)
     held_out = arms.DataSet(
-        (query.image, query.question, dict(zip(OLD, row.tolist(), strict=True)))
-        for query, row in zip(QUERIES, right, strict=True)
+        (None, question, dict(zip(OLD, row.tolist(), strict=True)))
+        for question, row in zip(QUESTIONS, right, strict=True)
     )
     wrong = arms.DataSet(
         (
-            query.image,
-            query.question,
+            None,
+            question,
             {"new": 1, **{n: 1 - v for n, v in zip(OLD, row, strict=True)}},
         )
-        for query, row in zip(QUERIES, right.tolist(), strict=True)
+        for question, row in zip(QUESTIONS, right.tolist(), strict=True)
     )
     report = grown.extend(
         "new", wrong, held_out=held_out, tolerance=0, epochs=20, batch_size=8, learning_rate=3e-3

@@ -63,7 +63,7 @@ def fit(
     from arms.training.pool import add_missing
 
     table = read(data, split, groups, lenient).select(models=new)
-    table = table.take(table.known.any(axis=1))
+    table = table.take(np.asarray(table.known.any(axis=1)))
     if shots is not None:
         order = np.random.default_rng(seed).permutation(len(table))[:shots]
         table = table.take(np.sort(order))

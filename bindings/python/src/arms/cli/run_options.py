@@ -11,8 +11,8 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from arms.training.configuration import read_configuration, resolved
-from arms.training.options import Layers, OptionsType, RunOptions
+from arms.training.configuration import OptionsType, read_configuration, resolved
+from arms.training.options import RunOptions
 
 _OWN: dict[str, Any] = {
     "model": Annotated[
@@ -67,7 +67,10 @@ def with_options_of(kind: type[RunOptions]) -> Callable[[Callable[..., None]], C
             command(**{name: value for name, value in arguments.items() if value is not None})
 
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [*parameters, *(one.replace(kind=one.KEYWORD_ONLY) for one in own)]
+            [
+                *parameters,
+                *(one.replace(kind=one.KEYWORD_ONLY, annotation=hints[one.name]) for one in own),
+            ]
         )
         run.__annotations__ = annotations | {one.name: hints[one.name] for one in own}
         run.__doc__ = command.__doc__
@@ -102,19 +105,15 @@ def options_from(kind: type[OptionsType], command: str, given: Mapping[str, Any]
 
 def _annotation(one: Field[Any], hint: Any) -> Any:
     """Make the option of a field: its type, and what the help says."""
-    text, panel = one.metadata["help"], one.metadata["panel"]
-    shown = one.metadata["shown"]
-    if shown is None:
-        shown = str(getattr(one.default, "value", one.default))
-    common: dict[str, Any] = {"help": text, "rich_help_panel": panel, "show_default": shown}
     flag = "--" + one.name.replace("_", "-")
+    common: dict[str, Any] = {
+        "help": f"{one.metadata['help']}{_default(one)}",
+        "rich_help_panel": one.metadata["panel"],
+        "show_default": False,
+    }
     if hint is bool:
-        shown = {"True": flag, "False": f"--no-{flag[2:]}"}[shown]
-        return Annotated[
-            bool | None,
-            typer.Option(f"{flag}/--no-{flag[2:]}", **(common | {"show_default": shown})),
-        ]
-    if hint == Layers or "all" in str(hint):
+        return Annotated[bool | None, typer.Option(f"{flag}/--no-{flag[2:]}", **common)]
+    if one.name in ("text_layers", "image_layers"):
         return Annotated[
             str | None, typer.Option(flag, parser=_layers, metavar="NUMBER|all", **common)
         ]
@@ -122,6 +121,16 @@ def _annotation(one: Field[Any], hint: Any) -> Any:
     if hint == tuple[str, ...] or kinds[0] == tuple[str, ...]:
         return Annotated[list[str] | None, typer.Option(flag, **common)]
     return Annotated[kinds[0] | None, typer.Option(flag, **common)]
+
+
+def _default(one: Field[Any]) -> str:
+    shown = one.metadata["shown"]
+    if shown is None:
+        value = one.default
+        if isinstance(value, bool):
+            return " Default: yes." if value else ""
+        shown = f"{value:g}" if isinstance(value, float) else f"{value}"
+    return f" Default: {shown}." if shown else ""
 
 
 def _layers(text: str) -> int | str:

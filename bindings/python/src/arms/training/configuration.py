@@ -150,14 +150,17 @@ def _member(value: Any, kind: type[Enum], where: str) -> Enum:
     return kind.parse(value) if issubclass(kind, NamedChoice) else kind(value)
 
 
+_PLAIN: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "an integer"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a string"),
+    Path: ((str,), "a path"),
+}
+
+
 def _plain(value: Any, kind: type, where: str) -> Any:
-    wanted, expected = {
-        bool: (bool, "true or false"),
-        int: (int, "an integer"),
-        float: ((int, float), "a number"),
-        str: (str, "a string"),
-        Path: (str, "a path"),
-    }[kind]
+    wanted, expected = _PLAIN[kind]
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise InvalidArgumentError(f"{where} must be {expected}, not {value!r}")
     return kind(value)

@@ -75,7 +75,11 @@ class RunOptions:
         None, DATA, "Use the outcomes of these models only; can be repeated.", "all"
     )
     held_out: Path | None = option(
-        None, DATA, "A file with one group a line: these groups are kept out of everything.", "none"
+        None,
+        DATA,
+        "A file with one group a line: these groups are kept out of everything, and "
+        "measured in the end.",
+        "none",
     )
     validation_split: str | None = option(
         None,
@@ -157,8 +161,8 @@ class RunOptions:
     cache_bytes: int = option(
         4 << 30,
         OPTIMIZER,
-        "Most bytes to keep of what frozen layers made of queries; what is beyond is made again "
-        "in every epoch.",
+        "Most to keep of what frozen layers made of queries, in bytes; what is beyond is made "
+        "again in every epoch.",
     )
 
     calibrate: bool = option(
@@ -167,7 +171,7 @@ class RunOptions:
     strength: float = option(
         16.0,
         RESULT,
-        "calibrate: outcomes that the candidates' common calibration counts as.",
+        "calibrate: what the calibration of all candidates together counts as, in outcomes.",
     )
 
     def __post_init__(self) -> None:
@@ -241,7 +245,9 @@ class ExtendOptions(RunOptions):
         "incremental: training goes on for the new candidates; independent: they get a router of "
         "their own, which is asked when the first is unsure.",
     )
-    new: tuple[str, ...] = option((), CANDIDATES, "A new candidate; can be repeated.", "required")
+    new: tuple[str, ...] = option(
+        (), CANDIDATES, "A new candidate; can be repeated, and must be given.", ""
+    )
     replay: float = option(
         0.0,
         INCREMENTAL,
