@@ -86,15 +86,16 @@ def test_bad_data_leaves_the_router(router: arms.Router) -> None:
 def test_an_extension_goes_live(grown: arms.Router) -> None:
     generation = grown.info.generation
     seen: list[arms.Progress] = []
+    always = arms.DataSet((None, question, {"new": 1}) for question in QUESTIONS)
     report = grown.extend(
         ["new"],
-        outcomes("new"),
+        always,
         replayed=outcomes(*OLD),
         replay_share=0.25,
         distillation=0.5,
         held_out=outcomes(*OLD),
         tolerance=1.0,
-        validation=outcomes("new"),
+        validation=always,
         progress=seen.append,
         epochs=3,
         batch_size=8,
