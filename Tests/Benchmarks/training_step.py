@@ -7,8 +7,8 @@ works::
 
     PYTHONPATH=bindings/python/src python Tests/Benchmarks/training_step.py [--batch 8 32]
 
-PyTorch is float32 with scaled dot-product attention and fused AdamW. Prints medians, least times, their ratios
-and the largest resident memory of both processes.
+PyTorch is float32 with scaled dot-product attention and fused AdamW. Prints medians, least
+times, CPU times, the largest resident memory of both processes, and the ratios.
 """
 
 from __future__ import annotations
@@ -81,15 +81,15 @@ def resident(field: str) -> float:
 
 
 def work(side: str, directory: Path, batch: int, threads: int) -> None:
-    """Answer each line of input with the seconds of as many steps, and its end with the memory."""
+    """Answer each line of input with as many steps' seconds and CPU seconds, and its end with the memory."""
     step = SIDES[side](directory, batch, threads)
     step()
     print("ready", flush=True)
     for line in sys.stdin:
         for _ in range(int(line)):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             step()
-            print(time.perf_counter() - start, flush=True)
+            print(time.perf_counter() - start, time.process_time() - used, flush=True)
     print(resident("VmHWM"), flush=True)
 
 
@@ -102,6 +102,7 @@ class Side:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
         self._line()
 
     def _line(self) -> str:
@@ -115,7 +116,10 @@ class Side:
         """Make some steps."""
         assert self.process.stdin
         print(steps, file=self.process.stdin, flush=True)
-        self.seconds += [float(self._line()) for _ in range(steps)]
+        for _ in range(steps):
+            seconds, cpu_seconds = map(float, self._line().split())
+            self.seconds.append(seconds)
+            self.cpu_seconds.append(cpu_seconds)
 
     def close(self) -> float:
         """End the process, and return its largest resident memory in megabytes."""
@@ -131,16 +135,18 @@ def compare(directory: Path, batch: int, threads: int, rounds: int, steps: int) 
         for side in sides.values():
             side.run(steps)
     memory = {name: side.close() for name, side in sides.items()}
-    median = {name: statistics.median(side.seconds) for name, side in sides.items()}
-    least = {name: min(side.seconds) for name, side in sides.items()}
-    print(
-        f"batch {batch}: median {median['engine']:.2f} s, PyTorch {median['torch']:.2f} s, "
-        f"ratio {median['engine'] / median['torch']:.3f}; least {least['engine']:.2f} s, "
-        f"{least['torch']:.2f} s, ratio {least['engine'] / least['torch']:.3f}; "
-        f"memory {memory['engine']:.0f} MB, {memory['torch']:.0f} MB, "
-        f"ratio {memory['engine'] / memory['torch']:.3f}",
-        flush=True,
-    )
+    rows = {
+        "median s": {name: statistics.median(side.seconds) for name, side in sides.items()},
+        "least s": {name: min(side.seconds) for name, side in sides.items()},
+        "median CPU s": {name: statistics.median(side.cpu_seconds) for name, side in sides.items()},
+        "memory MB": memory,
+    }
+    for what, row in rows.items():
+        ratio = row["engine"] / row["torch"]
+        print(
+            f"batch {batch}, {what}: engine {row['engine']:.4g}, PyTorch {row['torch']:.4g}, ratio {ratio:.3f}",
+            flush=True,
+        )
 
 
 def main() -> None:

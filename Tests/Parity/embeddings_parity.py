@@ -52,7 +52,9 @@ def save_text(directory: Path, family: str, **sizes: int) -> None:
     """Save a text checkpoint of random weights with a vocabulary of characters, by default of full size."""
     torch.manual_seed(1)
     model: Any = (
-        DistilBertModel(DistilBertConfig(**sizes)) if family == "distilbert" else BertModel(BertConfig(**sizes))
+        DistilBertModel(DistilBertConfig(**sizes))
+        if family == "distilbert"
+        else BertModel(BertConfig(**sizes))
     )
     liven(model)
     model.save_pretrained(directory)

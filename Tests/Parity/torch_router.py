@@ -236,9 +236,7 @@ def make_batch(count: int, candidates: int, lengths: Sequence[int], seed: int = 
     """Return random queries; question ``n`` has ``lengths[n % len(lengths)]`` tokens with its ends."""
     generator = np.random.default_rng(seed)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz0123456789"))
-    questions = [
-        " ".join(generator.choice(letters, lengths[one % len(lengths)] - 2)) for one in range(count)
-    ]
+    questions = [" ".join(generator.choice(letters, lengths[one % len(lengths)] - 2)) for one in range(count)]
     rows = np.linspace(0, 255, 224)
     base = rows[None, :, None, None] * generator.random((count, 1, 1, 3)) * 0.5
     base = base + rows[None, None, :, None] * generator.random((count, 1, 1, 3)) * 0.3

@@ -24,7 +24,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch_router import Batch, TorchRouter, add_candidates, make_batch, make_files, profiles
-
 from transformers.utils import logging
 
 import arms
@@ -111,7 +110,8 @@ def main() -> int:
         for error, name, norm in rows[:8]:
             print(f"  {error:.1e}  {name} (norm {norm:.1e})")
         holds = rows[0][0] <= GRADIENT_TOLERANCE
-        print(f"gradients: {rows[0][0]:.1e}, allowed {GRADIENT_TOLERANCE:.0e}: {'ok' if holds else 'FAILED'}")
+        verdict = "ok" if holds else "FAILED"
+        print(f"gradients: {rows[0][0]:.1e}, allowed {GRADIENT_TOLERANCE:.0e}: {verdict}", flush=True)
 
         start = time.perf_counter()
         losses = steps(trainer, data, peer, inputs, options.steps, options.rate)
