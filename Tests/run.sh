@@ -90,11 +90,12 @@ step "examples"
 examples/run.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf examples/images/chart.png \
   "What is the highest value in the chart?"
 
-step "parity of tokens and pixels"
+step "parity of tokens, pixels and training"
 swift build -c release --product tokenize
 python Tests/Parity/tokenizer_parity.py --count 20000
 python Tests/Parity/pixel_parity.py .build/release/libarms.so \
   Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf --rounds 20
+python Tests/Parity/training_parity.py --small --threads 1
 
 step "hostile input"
 python Tests/Fuzz/hostile_input.py

@@ -30,7 +30,8 @@
  * ---------
  * The ABI version grows when functions, fields or values are added. Nothing is removed, reordered or
  * renumbered while the soname is libarms.so.0. A function to be retired is first marked deprecated
- * here, for at least one release.
+ * here, for at least one release, and works until the soname changes. Each release is compared with the
+ * record of the one before (Tests/ABI/record).
  */
 #ifndef ARMS_H
 #define ARMS_H

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "blas.h"
 
 #include <dlfcn.h>
@@ -49,7 +50,7 @@ static void after_fork_in_child(void) {
   atomic_store(&forks, 0);
 }
 
-static void *open_library(void) {
+static void *open_named(void) {
   const char *named = getenv("ARMS_OPENBLAS");
   if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
   /* The first is that of PyPI's scipy-openblas32, which a wheel of the Python package depends on and looks for beside
@@ -61,6 +62,36 @@ static void *open_library(void) {
   }
   return NULL;
 }
+
+#if defined(__x86_64__)
+/* OpenBLAS before 0.3.24 takes an AMD processor with AVX-512 for one without it, at half the speed. It can be told by
+ * one environment variable alone, read while it is loaded, and setenv() is no function for a library: other threads
+ * may be reading. So `environ` points to a copy with that variable in front meanwhile, which is never freed. */
+static void *open_for_avx512(void) {
+  static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
+  char **before = environ;
+  size_t count = 0;
+  while (before && before[count]) count++;
+  char **with = malloc((count + 2) * sizeof *with);
+  if (!with) return open_named();
+  with[0] = variable;
+  for (size_t i = 0; i < count; i++) with[i + 1] = before[i];
+  with[count + 1] = NULL;
+  environ = with;
+  void *library = open_named();
+  if (environ == with) environ = before;
+  return library;
+}
+
+static void *open_library(void) {
+  int is_underrated = __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return is_underrated && !getenv("OPENBLAS_CORETYPE") ? open_for_avx512() : open_named();
+}
+#else
+static void *open_library(void) { return open_named(); }
+#endif
 
 static void load(void) {
   void *library = open_library();

@@ -204,7 +204,11 @@ static void test_options(arms_router *router) {
     EXPECT(want, arms_trainer_create(router, &options, &trainer, &error));   \
   } while (0)
   REFUSED(ERROR_INVALID_ARGUMENT, options.struct_size = 0);
-  REFUSED(ERROR_INVALID_ARGUMENT, options.flags = 2);
+  REFUSED(ERROR_INVALID_ARGUMENT, options.flags = 4);
+  REFUSED(ERROR_INVALID_ARGUMENT, options.routing_weight = -1);
+  REFUSED(ERROR_INVALID_ARGUMENT, options.routing_sharpness = NAN);
+  REFUSED(ERROR_INVALID_ARGUMENT, options.teacher_weight = 1.5);
+  REFUSED(ERROR_INVALID_ARGUMENT, options.teacher_ridge = -1);
   REFUSED(ERROR_INVALID_ARGUMENT, options.router = 1);
   REFUSED(ERROR_INVALID_ARGUMENT, options.router = UINT32_MAX);
   REFUSED(ERROR_INVALID_ARGUMENT, options.schedule = 2);

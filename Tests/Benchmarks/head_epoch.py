@@ -38,7 +38,8 @@ from arms.convert.model_file import array
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "Parity"))
 
-from reference import ModelFile, ReferenceHead  # noqa: E402
+from reference import ModelFile  # noqa: E402
+from torch_router import BatchedHead  # noqa: E402
 
 TOKENS = 50
 
@@ -84,41 +85,6 @@ def make_model(directory: Path, fusion: Fusion, candidates: int) -> Path:
     path = directory / "model.gguf"
     save(part, path, "benchmark")
     return path
-
-
-class BatchedHead(ReferenceHead):
-    """The reference head over a batch."""
-
-    def attend(self, name: str, q: Tensor, tokens: Tensor) -> Tensor:
-        """Return the attention's output [batch, w]."""
-        batch, count, _ = tokens.shape
-        query = self.linear(f"{name}.attn_q", q).reshape(batch, self.heads, 1, -1)
-        key = self.linear(f"{name}.attn_k", tokens).reshape(batch, count, self.heads, -1)
-        value = self.linear(f"{name}.attn_v", tokens).reshape(batch, count, self.heads, -1)
-        mixed = functional.scaled_dot_product_attention(query, key.transpose(1, 2), value.transpose(1, 2))
-        return self.linear(f"{name}.attn_out", mixed.reshape(batch, -1))
-
-    def batch(self, q: Tensor, g: Tensor, tokens: Tensor, profiles: Tensor, beta: Tensor) -> Tensor:
-        """Return the logits [batch, candidates]."""
-        p = torch.softmax(self.linear("gate", torch.cat([q, g], dim=1)), dim=1)
-        if self.fusion == "patches":
-            tokens = tokens + self.weight("image_index.weight")[0]
-        outputs = []
-        for number in range(self.experts):
-            name = f"expert.{number}"
-            if self.fusion == "patches":
-                fused = self.attend(name, q, tokens)
-            elif self.fusion == "pooled":
-                fused = self.linear(f"{name}.attn_out", self.linear(f"{name}.attn_v", g))
-            else:
-                fused = self.linear(f"{name}.image", g)
-            normed = self.layer_norm(f"{name}.ln", torch.cat([q, fused], dim=1))
-            hidden = functional.gelu(self.linear(f"{name}.ffn_up", normed))
-            outputs.append(self.linear(f"{name}.ffn_down", hidden))
-        mixture = (p.unsqueeze(2) * torch.stack(outputs, dim=1)).sum(dim=1)
-        z = self.linear("classifier.query", self.layer_norm("classifier.ln", torch.cat([q, mixture], dim=1)))
-        keys = self.normalize(self.linear("classifier.candidate", profiles))
-        return self.logits(self.normalize(z) @ keys.T, beta)
 
 
 def torch_epoch(path: Path, samples: int, batch: int, features: dict[str, Tensor]) -> float:

@@ -48,10 +48,14 @@ QUESTIONS = [
 SIZES = {"B/32": 32, "B/16": 16}
 
 
-def save_text(directory: Path, family: str) -> None:
-    """Save a full-size text checkpoint of random weights with a vocabulary of characters."""
+def save_text(directory: Path, family: str, **sizes: int) -> None:
+    """Save a text checkpoint of random weights with a vocabulary of characters, by default of full size."""
     torch.manual_seed(1)
-    model: Any = DistilBertModel(DistilBertConfig()) if family == "distilbert" else BertModel(BertConfig())
+    model: Any = (
+        DistilBertModel(DistilBertConfig(**sizes))
+        if family == "distilbert"
+        else BertModel(BertConfig(**sizes))
+    )
     liven(model)
     model.save_pretrained(directory)
     characters = string.ascii_lowercase + string.digits + "?.,()="
@@ -70,10 +74,10 @@ def save_text(directory: Path, family: str) -> None:
     (directory / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
-def save_image(directory: Path, patch: int) -> None:
-    """Save a full-size image checkpoint of random weights."""
+def save_image(directory: Path, patch: int, **sizes: int) -> None:
+    """Save an image checkpoint of random weights, by default of full size."""
     torch.manual_seed(2)
-    model = CLIPVisionModelWithProjection(CLIPVisionConfig(patch_size=patch))
+    model = CLIPVisionModelWithProjection(CLIPVisionConfig(patch_size=patch, **sizes))
     liven(model)
     model.save_pretrained(directory)
     (directory / "preprocessor_config.json").write_text(

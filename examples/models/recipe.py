@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import arms
-from arms.cli.candidate_file import read_candidates
+from arms.candidate_file import read_candidates
 from arms.convert import Fusion, Head, HeadConfig, WeightType, convert_checkpoints
 from arms.data import OutcomeTable
 from arms.evaluation import Outcomes

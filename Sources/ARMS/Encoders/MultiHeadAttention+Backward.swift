@@ -21,10 +21,9 @@ struct MultiHeadAttentionBackward: ParallelTask {
   let scratch: UnsafeMutablePointer<Float>
 
   var count: Int { sequences.count * heads }
-  /// Two matrices of the longest sequence's tokens by tokens, and two rows.
-  var scratchStride: Int { Self.scratchStride(longest: sequences.longest) }
 
-  static func scratchStride(longest: Int) -> Int { 2 * longest * (longest + 1) }
+  /// Floats of scratch for each thread: two matrices of the longest sequence's tokens by tokens.
+  static func scratchStride(longest: Int) -> Int { (2 * longest * longest + 15) & ~15 }
 
   func run(_ index: Int, worker: Int) {
     let sequence = index / heads
@@ -32,31 +31,36 @@ struct MultiHeadAttentionBackward: ParallelTask {
     let start = sequences.starts[sequence]
     let length = sequences.starts[sequence + 1] - start
     let offset = start * width + index % heads * headWidth
-    // Transposed: a key's column of P and dS becomes a row, which the products for dV and dK read.
-    let weights = scratch + worker * scratchStride
+    let weights = scratch + worker * Self.scratchStride(longest: sequences.longest)
     let scores = weights + length * length
-    let row = scores + length * length
-    let rowScores = row + length
-    let scale = 1 / Float(headWidth).squareRoot()
-    for position in 0..<length {
-      let place = offset + position * width
-      kernels.gemv(key + offset, width, length, headWidth, query + place, nil, row)
-      kernels.softmax(row, length, scale)
-      kernels.gemv(value + offset, width, length, headWidth, outGradient + place, nil, rowScores)
-      let mean = kernels.dot(row, rowScores, length)
-      for other in 0..<length {
-        rowScores[other] = scale * row[other] * (rowScores[other] - mean)
-        weights[other * length + position] = row[other]
-        scores[other * length + position] = rowScores[other]
-      }
-      kernels.gemv_transposed(key + offset, width, length, headWidth, rowScores, queryGradient + place)
+    for (left, right, out) in [(query, key, weights), (outGradient, value, scores)] {
+      BLAS.multiply(
+        BLAS.Operand(left + offset, stride: width),
+        BLAS.Operand(right + offset, stride: width, transposed: true), rows: length, columns: length,
+        depth: headWidth, out: out, stride: length)
     }
+    softmaxGradient(
+      weights: weights, scores: scores, length: length, scale: 1 / Float(headWidth).squareRoot())
+    for (left, isTransposed, right, out) in [
+      (weights, true, outGradient, valueGradient), (scores, false, key, queryGradient),
+      (scores, true, query, keyGradient),
+    ] {
+      BLAS.multiply(
+        BLAS.Operand(left, stride: length, transposed: isTransposed),
+        BLAS.Operand(right + offset, stride: width), rows: length, columns: headWidth, depth: length,
+        out: out + offset, stride: width)
+    }
+  }
+
+  /// From `Q Kᵀ` and `dO Vᵀ`, both `[length, length]`, to P and dS, in place.
+  private func softmaxGradient(
+    weights: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, length: Int, scale: Float
+  ) {
     for position in 0..<length {
-      let place = offset + position * width
-      kernels.gemv_transposed(
-        outGradient + offset, width, length, headWidth, weights + position * length, valueGradient + place)
-      kernels.gemv_transposed(
-        query + offset, width, length, headWidth, scores + position * length, keyGradient + place)
+      let (row, scores) = (weights + position * length, scores + position * length)
+      kernels.softmax(row, length, scale)
+      let mean = kernels.dot(row, scores, length)
+      for other in 0..<length { scores[other] = scale * row[other] * (scores[other] - mean) }
     }
   }
 }

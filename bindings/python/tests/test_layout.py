@@ -39,6 +39,8 @@ STRUCTS: dict[str, type[Structure]] = {
     "arms_progress": _ffi.Progress,
     "arms_run_options": _ffi.RunOptions,
     "arms_tensor_range": _ffi.TensorRange,
+    "arms_extension_options": _ffi.ExtensionOptions,
+    "arms_extension_report": _ffi.ExtensionReport,
 }
 CONSTANTS = {
     f"ARMS_{name}": getattr(_ffi, name)

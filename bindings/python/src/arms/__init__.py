@@ -13,6 +13,7 @@ use.
 from arms._default_model import default_model
 from arms._library import abi_version, kernel_isa
 from arms._library import version as library_version
+from arms.adaptation import ExtensionReport, HeldOutMetrics
 from arms.candidates import Candidate, CandidateInfo, Candidates
 from arms.dataset import DataSet, DataSetMemory, Label, Outcome, Sample
 from arms.decision import Decision, RankedCandidate
@@ -44,9 +45,10 @@ from arms.images import Image, Images
 from arms.log import log_to
 from arms.metrics import Histogram, RouterMetrics, Stage
 from arms.options import Fusion, Head, Output, Policy, Schedule, WeightType
+from arms.progress import Metrics, Progress
 from arms.query import Query, Question
 from arms.router import Router, RouterInfo, RouterMemory
-from arms.trainer import Metrics, Progress, Trainer
+from arms.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -65,9 +67,11 @@ __all__ = [
     "Decision",
     "EncodedImage",
     "EncodedQuestion",
+    "ExtensionReport",
     "FileError",
     "Fusion",
     "Head",
+    "HeldOutMetrics",
     "Histogram",
     "Image",
     "ImageError",

@@ -401,6 +401,37 @@ class TensorRange(Structure):
     name: TensorName
 
 
+@_laid_out
+class ExtensionOptions(Structure):
+    """``arms_extension_options``."""
+
+    struct_size: U32
+    reserved: U32
+    training: Address
+    replayed: Address
+    held_out: Address
+    validation: Address
+    replay_share: F64
+    distillation: F64
+    tolerance: F64
+
+
+@_laid_out
+class ExtensionReport(Structure):
+    """``arms_extension_report``."""
+
+    struct_size: U32
+    accepted: I32
+    generation: U64
+    held_out_count: U64
+    loss_before: F64
+    accuracy_before: F64
+    exact_match_before: F64
+    loss_after: F64
+    accuracy_after: F64
+    exact_match_after: F64
+
+
 def new(struct: type[StructType], **fields: Any) -> StructType:
     """Make a struct that is zero but for its size and the fields given."""
     return struct(struct_size=ctypes.sizeof(struct), **fields)
@@ -534,6 +565,26 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "arms_trainer_parameters": (_Status, [_Handle, POINTER(_Floats), _Counted, _Error]),
     "arms_trainer_gradients": (_Status, [_Handle, POINTER(_Floats), _Counted, _Error]),
     "arms_trainer_layout": (_Status, [_Handle, POINTER(TensorRange), _Count, _Counted, _Error]),
+    "arms_router_calibrate": (_Status, [_Handle, _Handle, ctypes.c_double, _Generation, _Error]),
+    "arms_candidates_fit": (
+        _Status,
+        [_Handle, _Strings, _Count, _Handle, ctypes.c_double, _Generation, _Error],
+    ),
+    "arms_router_extend": (
+        _Status,
+        [
+            _Handle,
+            _Strings,
+            _Count,
+            _Handle,
+            POINTER(ExtensionOptions),
+            ProgressCallback,
+            ctypes.c_void_p,
+            POINTER(ExtensionReport),
+            _Error,
+        ],
+    ),
+    "arms_router_join": (_Status, [_Handle, _Handle, _String, ctypes.c_float, _Error]),
 }
 """Every function of the header: its result type and the types of its arguments."""
 

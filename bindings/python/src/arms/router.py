@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from arms import _ffi
 from arms._default_model import default_model
-from arms._handle import Handle
 from arms._library import call, library
 from arms._marshal import c_path, c_strings, floats, unsigned, utf8
+from arms.adaptation import AdaptableRouter
 from arms.candidates import Candidates
 from arms.decision import Decision, decision_of
 from arms.encoded import EncodedImage, EncodedQuestion
@@ -112,7 +112,7 @@ class RouterMemory:
     scratch_bytes: int
 
 
-class Router(Handle):
+class Router(AdaptableRouter):
     """A router loaded from a model file, with its candidates.
 
     Every method may be called from any number of threads at once; the interpreter's lock is

@@ -4,78 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arms import _ffi
 from arms._handle import Handle
-from arms._interrupts import Interrupts
 from arms._library import call, library
-from arms._marshal import c_path, unsigned
+from arms._marshal import c_path
+from arms._training_options import above_zero, trainer_options
 from arms.dataset import DataSet
-from arms.errors import ArmsError, BufferTooSmallError, CancelledError, InvalidArgumentError
+from arms.errors import BufferTooSmallError, InvalidArgumentError
 from arms.options import Schedule, WeightType
+from arms.progress import Metrics, Report, metrics_of, run_steps
 from arms.router import Router
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-__all__ = ["Metrics", "Progress", "Trainer"]
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """How well a router does on a data set.
-
-    Parameters
-    ----------
-    loss
-        The mean weighted binary cross-entropy.
-    accuracy
-        Share of the outcomes that the sign of the logit predicts.
-    exact_match
-        EM: share of the queries whose candidate of the highest logit, among those with a known
-        outcome, answered correctly.
-    query_count, outcome_count
-        What was measured.
-    """
-
-    loss: float
-    accuracy: float
-    exact_match: float
-    query_count: int
-    outcome_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is, after a step.
-
-    Parameters
-    ----------
-    epoch
-        From 0.
-    step, step_count
-        Steps made, and of the whole run.
-    loss
-        Of the last batch.
-    learning_rate
-        Of the last step.
-    validation
-        At the end of an epoch, if there is validation data.
-    """
-
-    epoch: int
-    step: int
-    step_count: int
-    loss: float
-    learning_rate: float
-    validation: Metrics | None
+__all__ = ["Trainer"]
 
 
 class Trainer(Handle):
@@ -179,36 +125,28 @@ class Trainer(Handle):
         threads: int = 0,
         cache_bytes: int = 4 << 30,
     ) -> None:
-        options = _ffi.new(
-            _ffi.TrainerOptions,
-            flags=(_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0)
-            | (_ffi.TRAINER_BASE_RATES if base_rates else 0),
-            router=unsigned(number, "number"),
-            text_layers=_layers(text_layers, "text_layers"),
-            image_layers=_layers(image_layers, "image_layers"),
-            epochs=_above_zero(epochs, "epochs"),
-            batch_size=_above_zero(batch_size, "batch_size"),
-            micro_batch_size=unsigned(micro_batch_size, "micro_batch_size"),
-            schedule=Schedule.parse(schedule).number,
-            warmup_steps=unsigned(warmup_steps, "warmup_steps"),
-            threads=unsigned(threads, "threads"),
-            learning_rate=_nonnegative(learning_rate, "learning_rate"),
-            weight_decay=_nonnegative(weight_decay, "weight_decay") or -1.0,
+        options = trainer_options(
+            number=number,
+            text_layers=text_layers,
+            image_layers=image_layers,
+            epochs=epochs,
+            batch_size=batch_size,
+            micro_batch_size=micro_batch_size,
+            learning_rate=learning_rate,
+            warmup_steps=warmup_steps,
+            schedule=schedule,
+            weight_decay=weight_decay,
             clip=clip,
-            seed=unsigned(seed, "seed", 64),
-            cache_bytes=_above_zero(cache_bytes, "cache_bytes", 64),
+            balance_classes=balance_classes,
             routing_weight=routing_weight,
-            routing_sharpness=_nonnegative(routing_sharpness, "routing_sharpness"),
+            routing_sharpness=routing_sharpness,
             teacher_weight=teacher_weight,
-            teacher_ridge=_nonnegative(teacher_ridge, "teacher_ridge"),
+            teacher_ridge=teacher_ridge,
+            base_rates=base_rates,
+            seed=seed,
+            threads=threads,
+            cache_bytes=cache_bytes,
         )
-        for name, value in (
-            ("learning_rate", learning_rate),
-            ("routing_sharpness", routing_sharpness),
-            ("teacher_ridge", teacher_ridge),
-        ):
-            if not value:  # C takes 0 for the default.
-                raise InvalidArgumentError(f"{name} is 0: expected a number above 0")
         address = ctypes.c_void_p()
         call(
             library().arms_trainer_create,
@@ -236,7 +174,7 @@ class Trainer(Handle):
         *,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_interval: int = 100,
-        progress: bool | Callable[[Progress], object] = False,
+        progress: Report = False,
     ) -> list[Metrics]:
         """Train for the epochs of the trainer's options.
 
@@ -277,51 +215,32 @@ class Trainer(Handle):
         """
         options = _ffi.new(
             _ffi.RunOptions,
-            checkpoint_interval=_above_zero(checkpoint_interval, "checkpoint_interval"),
+            checkpoint_interval=above_zero(checkpoint_interval, "checkpoint_interval"),
             validation=None if validation is None else validation._pointer(),
             checkpoint_path=(
                 None if checkpoint is None else c_path(checkpoint, "the checkpoint's path")
             ),
         )
-        pointer = self._pointer()
-        with _reporting(progress) as report, Interrupts() as interrupts:
-            raised: list[BaseException] = []
-            validations: list[Metrics] = []
+        pointer, samples = self._pointer(), data._pointer()
 
-            def after_step(step: Any, _user_data: Any) -> int:
-                try:
-                    made = _progress(step.contents)
-                    if made.validation is not None:
-                        validations.append(made.validation)
-                    report(made)
-                except BaseException as error:  # noqa: BLE001 - raised again below
-                    raised.append(error)
-                return int(bool(raised) or interrupts.pending is not None)
+        def train(callback: Any) -> None:
+            call(
+                library().arms_trainer_run,
+                pointer,
+                samples,
+                ctypes.byref(options),
+                callback,
+                None,
+            )
 
-            try:
-                call(
-                    library().arms_trainer_run,
-                    pointer,
-                    data._pointer(),
-                    ctypes.byref(options),
-                    _ffi.ProgressCallback(after_step),
-                    None,
-                )
-            except ArmsError as error:
-                cause = None if isinstance(error, CancelledError) else error
-                for reason in (*raised, interrupts.pending):
-                    if reason is not None:
-                        raise reason from cause
-                raise
-        if interrupts.pending is not None:
-            raise interrupts.pending
+        validations = run_steps(train, progress)
         # One that was closed meanwhile has finished its run, but answers no more.
         return validations if self.closed else self.metrics
 
     @property
     def metrics(self) -> list[Metrics]:
         """What the validations of the last run gave so far, one an epoch, also while it runs."""
-        return [_metrics(one) for one in self._listed("arms_trainer_metrics", _ffi.Metrics)]
+        return [metrics_of(one) for one in self._listed("arms_trainer_metrics", _ffi.Metrics)]
 
     def evaluate(self, data: DataSet) -> Metrics:
         """Measure the trainer's present weights.
@@ -338,7 +257,7 @@ class Trainer(Handle):
             data._pointer(),
             ctypes.byref(metrics),
         )
-        return _metrics(metrics)
+        return metrics_of(metrics)
 
     def commit(self) -> int:
         """Replace the router's weights by the trainer's, in one step.
@@ -527,58 +446,3 @@ class _Buffer:
             "shape": (count,),
             "typestr": np.dtype(np.float32).str,
         }
-
-
-def _metrics(metrics: _ffi.Metrics) -> Metrics:
-    return Metrics(
-        loss=metrics.loss,
-        accuracy=metrics.accuracy,
-        exact_match=metrics.exact_match,
-        query_count=metrics.query_count,
-        outcome_count=metrics.outcome_count,
-    )
-
-
-def _progress(progress: _ffi.Progress) -> Progress:
-    validation = progress.validation
-    return Progress(
-        epoch=progress.epoch,
-        step=progress.step,
-        step_count=progress.step_count,
-        loss=progress.loss,
-        learning_rate=progress.learning_rate,
-        validation=(
-            None if validation is None else _metrics(_ffi.Metrics.from_address(validation))
-        ),
-    )
-
-
-def _reporting(
-    progress: bool | Callable[[Progress], object],
-) -> AbstractContextManager[Callable[[Progress], object]]:
-    if progress is True:
-        from arms._progress_bar import ProgressBar
-
-        return ProgressBar()
-    return nullcontext(progress if callable(progress) else _ignore)
-
-
-def _ignore(_progress: Progress) -> None:
-    pass
-
-
-def _layers(count: int | Literal["all"], what: str) -> int:
-    return _ffi.ALL_LAYERS if count == "all" else unsigned(count, what)
-
-
-def _above_zero(value: int, what: str, bits: int = 32) -> int:
-    # C takes 0 for the default.
-    if value == 0:
-        raise InvalidArgumentError(f"{what} is 0: expected a number above 0")
-    return unsigned(value, what, bits)
-
-
-def _nonnegative(value: float, what: str) -> float:
-    if value < 0:
-        raise InvalidArgumentError(f"{what} is {value}: expected 0 or more")
-    return value

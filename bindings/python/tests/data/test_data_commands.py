@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from arms.candidate_file import read_candidates
 from arms.cli import main
-from arms.cli.candidate_file import read_candidates
 from arms.data import OutcomeTable, Record, write_records
 from chat_server import ChatServer, serving, text_of
 from samples import record, records, with_images

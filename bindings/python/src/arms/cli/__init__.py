@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from arms import ArmsError, __version__, inspect
-from arms.cli import candidates, data, evaluate, plot, route, score
+from arms.cli import (
+    calibrate,
+    candidates,
+    data,
+    evaluate,
+    extend,
+    fit,
+    merge,
+    plot,
+    route,
+    score,
+    train,
+)
 from arms.convert import command as convert
 
 app = typer.Typer(
@@ -22,12 +34,26 @@ app = typer.Typer(
         "Choose, per request, which vision-language model will answer correctly.\n\n"
         "A model file holds the router and its pool of candidates. Make one with "
         "[bold]arms convert[/bold], look into it with [bold]arms inspect[/bold], edit its pool "
-        "with [bold]arms candidates[/bold], and ask it with [bold]arms route[/bold]. One comes "
-        "with the package:\n\n"
+        "with [bold]arms candidates[/bold], teach it with [bold]arms train[/bold], and ask it with "
+        "[bold]arms route[/bold]. One comes with the package:\n\n"
         '  arms route chart.png "Which year had the highest sales?"'
     ),
 )
-for command in (route, score, candidates, data, evaluate, plot, inspect, convert):
+for command in (
+    route,
+    score,
+    candidates,
+    data,
+    convert,
+    train,
+    extend,
+    fit,
+    calibrate,
+    merge,
+    evaluate,
+    plot,
+    inspect,
+):
     command.register(app)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arms import Candidate, CandidateInfo, Router
-from arms.cli.candidate_file import read_candidates
+from arms.candidate_file import read_candidates
 from arms.cli.tables import console, cost, latency, print_json
 
 _Model: TypeAlias = Annotated[

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from arms.data.files import Source
     from arms.data.reading import ReadReport
     from arms.data.schema import Record, Row
+    from arms.dataset import DataSet
 
 Texts: TypeAlias = NDArray[np.object_]
 """Strings, and `None` where nothing is known."""
@@ -234,6 +235,30 @@ class OutcomeTable:
         taken = np.random.default_rng(seed).permutation(count)[: round(share * count)]
         second = np.isin(codes, taken)
         return self.take(~second), self.take(second)
+
+    # Training on it.
+
+    def to_dataset(self, *, models: Sequence[str] | None = None, exact: bool = False) -> DataSet:
+        """Return the data set to train on; images are read when they are encoded.
+
+        Labels and costs that are not known are left out, and so are queries without any label.
+
+        Parameters
+        ----------
+        models
+            The outcomes of these models only; by default of all.
+        exact
+            Decode JPEGs at full size.
+
+        Raises
+        ------
+        DataError
+            If a model is not in the table, if two queries have the same question and images, or if
+            a query cannot be used; the message names it.
+        """
+        from arms.data.training import to_dataset
+
+        return to_dataset(self, models=models, exact=exact)
 
 
 _TEXTS = (

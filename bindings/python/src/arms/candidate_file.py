@@ -1,4 +1,4 @@
-"""Candidates in a JSON file."""
+"""Candidates in a JSON or YAML file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from arms import Candidate, InvalidArgumentError
-from arms.candidates import CANDIDATE_FIELDS
+from arms.candidates import CANDIDATE_FIELDS, Candidate
+from arms.errors import InvalidArgumentError
 
 _ALIASES = {"cost_per_query_usd": "cost", "latency_ms": "latency"}
 _TEXTS = {"name", "parameters", "architecture", "language_model", "vision_model", "profile"}
@@ -20,7 +20,8 @@ def read_candidates(path: Path, router: int) -> list[Candidate]:
     Parameters
     ----------
     path
-        A JSON file: a list of objects, or an object with that list as "candidates".
+        A JSON file, or YAML by its suffix: a list of objects, or an object with that list as
+        "candidates".
     router
         The pool of those that do not say.
 
@@ -29,10 +30,7 @@ def read_candidates(path: Path, router: int) -> list[Candidate]:
     InvalidArgumentError
         If the file is not of that form.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidArgumentError(f"{path}: not JSON: {error}") from error
+    content = _content(path)
     records = content.get("candidates") if isinstance(content, dict) else content
     if not isinstance(records, list):
         raise InvalidArgumentError(f'{path}: expected a list, or an object with "candidates"')
@@ -44,6 +42,21 @@ def read_candidates(path: Path, router: int) -> list[Candidate]:
     if ignored:
         print(f"arms: {path}: ignored: {', '.join(sorted(ignored))}", file=sys.stderr)
     return candidates
+
+
+def _content(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8")
+    if path.suffix in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InvalidArgumentError(f"{path}: not YAML: {error}") from error
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{path}: not JSON: {error}") from error
 
 
 def _candidate(record: Any, where: str, router: int, ignored: set[str]) -> Candidate:

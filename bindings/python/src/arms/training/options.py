@@ -1,0 +1,299 @@
+"""The options of training runs: what may be said on the command line and in a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from arms._training_options import TrainingOptions
+from arms.errors import InvalidArgumentError
+from arms.options import Schedule, WeightType
+
+Layers: TypeAlias = "int | Literal['all']"
+"""How many of an encoder's last blocks are trained; all, with its embeddings, for ``"all"``."""
+
+DATA: Final = "Data"
+CANDIDATES: Final = "Candidates"
+SCOPE: Final = "What is trained"
+OPTIMIZER: Final = "How it is trained"
+RESULT: Final = "Result"
+
+
+class Strategy(StrEnum):
+    """How a router learns new candidates: the paper's section 4.3."""
+
+    INCREMENTAL = "incremental"
+    """Training goes on, on the new candidates' outcomes (Eq. 7)."""
+    INDEPENDENT = "independent"
+    """A second router for the new candidates, joined by Algorithm 1."""
+
+
+def option(default: Any, panel: str, text: str, shown: str | None = None) -> Any:
+    """Declare an option.
+
+    Parameters
+    ----------
+    default
+        Its value where nothing is said; `None` where that is not one value.
+    panel
+        The heading under which the command's help lists it.
+    text
+        What it means, for the help and as the comment in a configuration.
+    shown
+        What the help shows as the default, if not the value.
+    """
+    return field(default=default, metadata={"panel": panel, "help": text, "shown": shown})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What all training runs have in common.
+
+    Attributes
+    ----------
+    model
+        The model file to start from.
+    data
+        Files, folders or patterns of records.
+    output
+        The model file to write.
+    """
+
+    model: Path
+    data: tuple[str, ...]
+    output: Path
+
+    split: str | None = option(
+        None,
+        DATA,
+        "Train on the queries of this split.",
+        "train, where records have splits, else all",
+    )
+    models: tuple[str, ...] | None = option(
+        None, DATA, "Use the outcomes of these models only; can be repeated.", "all"
+    )
+    held_out: Path | None = option(
+        None,
+        DATA,
+        "A file with one group a line: these groups are kept out of everything, and "
+        "measured in the end.",
+        "none",
+    )
+    validation_split: str | None = option(
+        None,
+        DATA,
+        "Measure on the queries of this split after every epoch, in place of --validation.",
+        "none",
+    )
+    validation: float = option(
+        0.1,
+        DATA,
+        "Share of the training groups that are not trained on, but measured after every epoch; "
+        "0 for none.",
+    )
+    lenient: bool = option(False, DATA, "Leave out rows that cannot be used, and say how many.")
+    exact: bool = option(False, DATA, "Decode large JPEGs at full size.")
+
+    candidates: Path | None = option(
+        None,
+        CANDIDATES,
+        "Profiles of models that MODEL does not know yet: a .json or .yaml file, as "
+        "`arms candidates add --from` takes it.",
+        "none",
+    )
+    name_only: bool = option(
+        False,
+        CANDIDATES,
+        "Describe models that are added by their names alone (an ablation of the paper).",
+    )
+
+    text_layers: Layers = option(
+        0, SCOPE, "Last blocks of the text encoder to train; all: with its embeddings."
+    )
+    image_layers: Layers = option(
+        0, SCOPE, "Last blocks of the image encoder to train; all: with its embeddings."
+    )
+
+    epochs: int = option(2, OPTIMIZER, "Passes over the training queries.")
+    batch_size: int = option(64, OPTIMIZER, "Queries of a step.")
+    micro_batch_size: int = option(
+        0,
+        OPTIMIZER,
+        "Queries that run through the layers together; 0: 256 when only the head is trained, "
+        "else 16.",
+    )
+    learning_rate: float = option(8e-5, OPTIMIZER, "The peak of the learning rate.")
+    warmup_steps: int = option(
+        0, OPTIMIZER, "Steps over which the learning rate rises from 0 to its peak."
+    )
+    schedule: Schedule = option(
+        Schedule.CONSTANT, OPTIMIZER, "How the learning rate goes on: cosine falls to 0."
+    )
+    weight_decay: float = option(1e-2, OPTIMIZER, "Decoupled weight decay, of the matrices.")
+    clip: float = option(0.0, OPTIMIZER, "The largest norm of all gradients together; 0: no limit.")
+    balance_classes: bool = option(
+        False, OPTIMIZER, "Let right and wrong answers count as much, whatever their numbers."
+    )
+    routing_weight: float = option(
+        0.0,
+        OPTIMIZER,
+        "What choosing well counts beside cross-entropy; 0: nothing, as in the paper.",
+    )
+    routing_sharpness: float = option(2.0, OPTIMIZER, "routing-weight: how sharp the choice is.")
+    teacher_weight: float = option(
+        0.0,
+        OPTIMIZER,
+        "How much of a label, 0 to 1, is what the outcomes of similar questions say; 0: nothing, "
+        "as in the paper.",
+    )
+    teacher_ridge: float = option(10.0, OPTIMIZER, "teacher-weight: how much that smooths.")
+    base_rates: bool = option(
+        False,
+        OPTIMIZER,
+        "Let offsets that are 0 begin at the log-odds of the candidate's outcomes; scaled head.",
+    )
+    seed: int = option(0, OPTIMIZER, "Decides the order of the queries and the validation groups.")
+    threads: int = option(
+        0, OPTIMIZER, "Threads to use; 0: all cores of this process. Other numbers, other bits."
+    )
+    cache_bytes: int = option(
+        4 << 30,
+        OPTIMIZER,
+        "Most to keep of what frozen layers made of queries, in bytes; what is beyond is made "
+        "again in every epoch.",
+    )
+
+    calibrate: bool = option(
+        False, RESULT, "Fit temperature and bias of each candidate to the validation queries."
+    )
+    strength: float = option(
+        16.0,
+        RESULT,
+        "calibrate: what the calibration of all candidates together counts as, in outcomes.",
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation < 1:
+            raise InvalidArgumentError(
+                f"validation is a share of the groups, from 0 to below 1, not {self.validation}"
+            )
+        if self.calibrate and not self.validates:
+            raise InvalidArgumentError(
+                "calibrate needs queries that are not trained on: set validation above 0"
+            )
+
+    @property
+    def validates(self) -> bool:
+        """Whether some queries are kept to measure on."""
+        return self.validation > 0 or self.validation_split is not None
+
+    @property
+    def training(self) -> TrainingOptions:
+        """The options of `arms.Trainer`."""
+        return TrainingOptions(
+            text_layers=self.text_layers,
+            image_layers=self.image_layers,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            micro_batch_size=self.micro_batch_size,
+            learning_rate=self.learning_rate,
+            warmup_steps=self.warmup_steps,
+            schedule=self.schedule,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            balance_classes=self.balance_classes,
+            routing_weight=self.routing_weight,
+            routing_sharpness=self.routing_sharpness,
+            teacher_weight=self.teacher_weight,
+            teacher_ridge=self.teacher_ridge,
+            base_rates=self.base_rates,
+            seed=self.seed,
+            threads=self.threads,
+            cache_bytes=self.cache_bytes,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(RunOptions):
+    """The options of `arms.training.train`."""
+
+    type: WeightType = option(
+        WeightType.UNCHANGED, RESULT, "The type of the trained matrices in the output."
+    )
+    checkpoint: Path | None = option(
+        None,
+        RESULT,
+        "A file to go on from with --resume when a run was stopped or killed.",
+        "none",
+    )
+    checkpoint_interval: int = option(100, RESULT, "Steps from one checkpoint to the next.")
+
+
+INCREMENTAL: Final = "Incremental"
+INDEPENDENT: Final = "Independent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtendOptions(RunOptions):
+    """The options of `arms.training.extend`."""
+
+    strategy: Strategy = option(
+        Strategy.INCREMENTAL,
+        CANDIDATES,
+        "incremental: training goes on for the new candidates; independent: they get a router of "
+        "their own, which is asked when the first is unsure.",
+    )
+    new: tuple[str, ...] = option(
+        (), CANDIDATES, "A new candidate; can be repeated, and must be given.", ""
+    )
+    replay: float = option(
+        0.0,
+        INCREMENTAL,
+        "Share of queries with the old candidates' outcomes among those trained on, below 1.",
+    )
+    distill: float = option(
+        0.0,
+        INCREMENTAL,
+        "What an old candidate's former confidence counts where no outcome is known, of an "
+        "outcome; 0: nothing.",
+    )
+    check: bool = option(
+        True,
+        INCREMENTAL,
+        "Keep the old weights if the old candidates are told worse on the validation queries.",
+    )
+    tolerance: float = option(
+        0.01,
+        INCREMENTAL,
+        "check: how much exact match and accuracy may fall, as shares; 0.01 is a point.",
+    )
+    theta: float | None = option(
+        None,
+        INDEPENDENT,
+        "Stay in the first pool above this confidence, above 0 and at most 1.",
+        "MODEL's",
+    )
+    type: WeightType = option(
+        WeightType.UNCHANGED, INDEPENDENT, "The type of the second router's trained matrices."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.new:
+            raise InvalidArgumentError("no new candidate is named: give its name as --new")
+        strays = [name for name in self._other_strategy() if self._is_given(name)]
+        if strays:
+            raise InvalidArgumentError(
+                f"{strays[0].replace('_', '-')} is no option of the strategy {self.strategy}"
+            )
+
+    def _other_strategy(self) -> tuple[str, ...]:
+        if self.strategy is Strategy.INCREMENTAL:
+            return ("theta", "type")
+        return ("replay", "distill", "check", "tolerance")
+
+    def _is_given(self, name: str) -> bool:
+        (declared,) = (one for one in fields(self) if one.name == name)
+        return bool(getattr(self, name) != declared.default)

@@ -1,0 +1,132 @@
+"""The parts of a run's data: what is trained on, measured on, and kept out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arms.data import OutcomeTable
+from arms.errors import InvalidArgumentError
+from arms.training.options import RunOptions
+
+if TYPE_CHECKING:
+    from arms.data.reading import ReadReport
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Outcomes by their use; no group is in two.
+
+    Attributes
+    ----------
+    training
+        What is trained on.
+    validation
+        What is measured after every epoch, and calibrated on; `None` if nothing is.
+    held_out
+        What is measured in the end alone; `None` if nothing is.
+    """
+
+    training: OutcomeTable
+    validation: OutcomeTable | None
+    held_out: OutcomeTable | None
+
+
+def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
+    """Read the data of a run and part it by group.
+
+    Raises
+    ------
+    DataError
+        If a row cannot be used, or there is none.
+    InvalidArgumentError
+        If a split is missing or a part is empty, or one group is in two of them.
+    """
+    table = OutcomeTable.read(
+        list(options.data), strict=not options.lenient, models=options.models, report=report
+    )
+    held_out = None
+    if options.held_out is not None:
+        mask = in_listed_groups(table, options.held_out)
+        table, held_out = table.take(~mask), table.take(mask)
+    splits = {name for name in table.splits if name is not None}
+    wanted = options.split or ("train" if "train" in splits else None)
+    training = table if wanted is None else table.take(_of_split(table, wanted))
+    if options.validation_split is not None:
+        validation = table.take(_of_split(table, options.validation_split))
+    elif options.validation > 0:
+        training, validation = training.split_by_group(options.validation, options.seed)
+        if not len(validation):
+            raise InvalidArgumentError(
+                f"validation is {options.validation}, which of so few groups is none: set it to 0, "
+                "or give more data"
+            )
+    else:
+        return Parts(_filled(training), None, held_out)
+    shared = set(training.groups) & set(validation.groups)
+    if shared:
+        raise InvalidArgumentError(
+            f"group {min(shared)!r} is among training and validation queries: what is measured "
+            "would be known by heart"
+        )
+    return Parts(_filled(training), validation, held_out)
+
+
+def select(table: OutcomeTable, split: str | None, groups: Path | None) -> OutcomeTable:
+    """Return what a router that is trained already learns from, as a calibration.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If neither is given though the records have splits, which training may have seen.
+    """
+    if groups is not None:
+        table = table.take(in_listed_groups(table, groups))
+    if split is not None:
+        return table.take(_of_split(table, split))
+    known = sorted({name for name in table.splits if name is not None})
+    if known and groups is None:
+        raise InvalidArgumentError(
+            f"the records have the splits {', '.join(known)}: say with --split which of them no "
+            "training has seen"
+        )
+    return table
+
+
+def in_listed_groups(table: OutcomeTable, path: Path) -> NDArray[np.bool_]:
+    """Tell which queries are of the groups that a file lists, one a line ``[Q]``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If none is, or all are.
+    """
+    listed = set(path.read_text(encoding="utf-8").splitlines())
+    mask = np.fromiter((group in listed for group in table.groups), np.bool_, len(table))
+    if not mask.any() or mask.all():
+        raise InvalidArgumentError(
+            f"{path}: names {'all' if mask.any() else 'none'} of the groups of the data"
+        )
+    return mask
+
+
+def _of_split(table: OutcomeTable, split: str) -> NDArray[np.bool_]:
+    mask = np.equal(table.splits, split).astype(np.bool_)
+    if not mask.any():
+        splits = sorted({name for name in table.splits if name is not None})
+        raise InvalidArgumentError(
+            f"the data has no split {split!r}: it has {', '.join(splits) or 'none'}"
+        )
+    return mask
+
+
+def _filled(table: OutcomeTable) -> OutcomeTable:
+    if not table.known.any():
+        raise InvalidArgumentError(
+            "no outcome is left to train on: look at split, models, held-out"
+        )
+    return table

@@ -1,0 +1,69 @@
+"""Finishing a run: the model file and the configuration beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from arms.data import OutcomeTable
+from arms.dataset import DataSet
+from arms.errors import InvalidArgumentError
+from arms.router import Router
+from arms.training.configuration import OptionsType, configuration_path, write_configuration
+from arms.training.options import RunOptions
+
+
+def check_output(options: RunOptions) -> None:
+    """Refuse an output that could not be written hours later.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    InvalidArgumentError
+        If it is a folder.
+    """
+    folder = options.output.absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(2, "no such folder to write to", str(folder))
+    if options.output.is_dir():
+        raise InvalidArgumentError(f"{options.output}: is a folder: name a file to write")
+
+
+def with_threads(options: OptionsType, router: Router) -> OptionsType:
+    """Say how many threads "all cores" are, as other numbers give other bits."""
+    return replace(options, threads=router.info.threads)
+
+
+@contextmanager
+def aside(path: Path, purpose: str) -> Iterator[Path]:
+    """Name a file beside another, which is gone after the block."""
+    temporary = path.with_name(f".{path.name}.{purpose}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def calibrate(router: Router, options: RunOptions, validation: OutcomeTable | None) -> bool:
+    """Calibrate a router as the options ask, and say whether it was."""
+    if not options.calibrate or validation is None:
+        return False
+    with dataset(validation, options) as data:
+        router.calibrate(data, strength=options.strength)
+    return True
+
+
+def dataset(table: OutcomeTable, options: RunOptions) -> DataSet:
+    """Make a part's data set as the options say."""
+    return table.to_dataset(exact=options.exact)
+
+
+def keep_configuration(command: str, options: RunOptions) -> Path:
+    """Write the configuration of a run beside its output."""
+    path = configuration_path(options.output)
+    write_configuration(path, command, options)
+    return path
