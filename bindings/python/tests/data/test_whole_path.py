@@ -76,8 +76,9 @@ def write_queries(folder: Path) -> Path:
 
 def write_checkpoints(folder: Path) -> tuple[Path, Path]:
     """Write tiny encoders with random weights in Hugging Face's layout."""
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"what is in the of page".split()]
-    tokens += [*KINDS, *(str(digit) for digit in range(10))]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokens += ["what", "is", "in", "the", "of", "page", *KINDS]
+    tokens += [*(str(digit) for digit in range(10))]
     tokens += [*(f"##{digit}" for digit in range(10))]
     text, image = folder / "text", folder / "image"
     torch.manual_seed(0)
@@ -97,7 +98,8 @@ def write_checkpoints(folder: Path) -> tuple[Path, Path]:
         projection_dim=8,
     )
     CLIPVisionModelWithProjection(vision).save_pretrained(image)
-    settings = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 16}}
+    settings: dict[str, object] = {"image_processor_type": "CLIPImageProcessor"}
+    settings |= {"size": {"shortest_edge": 16}}
     settings |= {"crop_size": {"height": 16, "width": 16}, "image_mean": [0.5, 0.5, 0.5]}
     (image / "preprocessor_config.json").write_text(json.dumps(settings))
     return text, image
@@ -130,9 +132,7 @@ def test_from_questions_to_routes(
     text, image = write_checkpoints(tmp_path)
     sizes = "--experts 2 --attention-heads 2 --attention-width 16 --feed-forward 16"
     sizes += " --expert-output 16 --shared-width 16"
-    arms_command(
-        "convert", "--text", text, "--image", image, "-o", "fresh.gguf", *sizes.split()
-    )
+    arms_command("convert", "--text", text, "--image", image, "-o", "fresh.gguf", *sizes.split())
     brisk = "--epochs 30 --batch-size 8 --learning-rate 1e-2 --threads 1 --text-layers all"
     known = ["--models", "reader", "--models", "seer", "--candidates", "profiles.json"]
     trained = ["m2.jsonl.gz", "-o", "router.gguf", *known, "--validation", "0.2", *brisk.split()]

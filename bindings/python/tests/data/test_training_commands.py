@@ -1,0 +1,438 @@
+"""``arms train``, ``extend``, ``fit``, ``calibrate`` and ``merge``: what is theirs alone."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import arms
+from arms.cli import main
+from arms.data import DataError, OutcomeTable, Record, write_records
+from arms.training import ExtendOptions, Strategy, TrainOptions, read_configuration, train
+from conftest import MODELS as FIXTURES
+from samples import record, records, with_images
+
+BRISK = ["--epochs", "2", "--batch-size", "4", "--learning-rate", "3e-3", "--threads", "1"]
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run ``arms`` in this process; return its status, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return int(str(caught.value.code or 0)), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model file without candidates."""
+    path = tmp_path / "fresh.gguf"
+    with arms.Router(FIXTURES / "distilbert-patches-scaled.gguf") as router:
+        router.candidates.remove(*router.candidates)
+        router.save(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """12 queries of 6 groups, answered by ``small``, ``large`` and ``paid``."""
+    with_images(tmp_path)
+    path = tmp_path / "m2.jsonl"
+    write_records(path, records())
+    return path
+
+
+@pytest.fixture
+def trained(model: Path, data: Path, command: Command) -> Path:
+    """A router for ``small`` and ``large``."""
+    path = model.with_name("router.gguf")
+    known = ["--models", "small", "--models", "large", "--name-only"]
+    code, _, errors = command("train", model, data, "-o", path, *known, *BRISK)
+    assert (code, errors) == (0, "")
+    return path
+
+
+def assert_fails(done: tuple[int, str, str], code: int, *words: str) -> None:
+    """Assert that a command failed with one line that holds some words."""
+    assert done[:2] == (code, "")
+    assert done[2].startswith("arms: ")
+    assert done[2].count("\n") == 1
+    for word in words:
+        assert word in done[2]
+
+
+# Training.
+
+
+def test_a_run_can_be_made_again(model: Path, data: Path, tmp_path: Path, command: Command) -> None:
+    path = tmp_path / "router.gguf"
+    said = ["--name-only", "--text-layers", "1", "--validation", "0.34", "--calibrate", *BRISK]
+    code, output, _ = command("train", model, data, "-o", path, *said)
+    assert code == 0
+    assert "validation, epoch 2" in output
+    assert f"{path}: trained on 8 queries, 24 outcomes, calibrated" in output
+    written = tomllib.loads((tmp_path / "router.gguf.toml").read_text())
+    assert written["command"] == "train"
+    assert (written["model"], written["data"]) == (str(model), [str(data)])
+    assert (written["epochs"], written["text_layers"], written["threads"]) == (2, 1, 1)
+    assert written["weight_decay"] == 0.01  # What was not said is there too.
+
+    first = path.read_bytes()
+    path.unlink()
+    assert command("train", "--config", f"{path}.toml")[0] == 0
+    assert path.read_bytes() == first
+    assert tomllib.loads((tmp_path / "router.gguf.toml").read_text()) == written
+    other = tmp_path / "other.gguf"
+    again = ["--config", f"{path}.toml", "-o", other]
+    assert command("train", *again, "--epochs", "3")[0] == 0
+    assert tomllib.loads((tmp_path / "other.gguf.toml").read_text())["epochs"] == 3
+    assert other.read_bytes() != first
+
+
+@pytest.mark.usefixtures("model", "data")
+def test_paths_in_a_configuration_start_at_its_folder(tmp_path: Path, command: Command) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        'command = "train"\nmodel = "fresh.gguf"\ndata = ["m2.jsonl"]\noutput = "out.gguf"\n'
+        'epochs = 1\nname_only = true\ntext_layers = "all"\nvalidation = 0\n'
+    )
+    assert command("train", "--config", config)[0] == 0
+    assert (tmp_path / "out.gguf").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("epochs = ", "not TOML"),
+        ("epoch = 2", "unknown option 'epoch'"),
+        ("epochs = 2.5", "epochs must be an integer, not 2.5"),
+        ("epochs = true", "epochs must be an integer, not True"),
+        ('clip = "much"', "clip must be a number"),
+        ("calibrate = 1", "calibrate must be true or false"),
+        ('schedule = "linear"', "schedule must be one of constant, cosine"),
+        ('text_layers = "some"', "text_layers must be 'all' or a number"),
+        ("models = [1]", "models must be a list of strings"),
+        ("held_out = 3", "held_out must be a path"),
+    ],
+)
+def test_malformed_configurations_are_named(
+    line: str, words: str, tmp_path: Path, command: Command
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(f'command = "train"\n{line}\n')
+    assert_fails(command("train", "--config", config), 1, "run.toml", words)
+    assert_fails(command("extend", "--config", config), 1, "run.toml")
+
+
+def test_a_run_goes_on_from_its_checkpoint(model: Path, data: Path, tmp_path: Path) -> None:
+    options = TrainOptions(
+        model=model,
+        data=(str(data),),
+        output=tmp_path / "whole.gguf",
+        name_only=True,
+        text_layers=1,
+        validation=0,
+        epochs=3,
+        batch_size=4,
+        threads=1,
+        checkpoint=tmp_path / "whole.ckpt",
+    )
+    train(options)
+
+    def stop(progress: arms.Progress) -> None:
+        if progress.step == 4:
+            raise KeyboardInterrupt
+
+    partial = replace(options, output=tmp_path / "resumed.gguf", checkpoint=tmp_path / "run.ckpt")
+    with pytest.raises(KeyboardInterrupt):
+        train(partial, progress=stop, resume=True)
+    assert not partial.output.exists()
+    steps: list[int] = []
+    train(partial, progress=lambda progress: steps.append(progress.step), resume=True)
+    assert steps == [5, 6, 7, 8, 9]
+    assert partial.output.read_bytes() == options.output.read_bytes()
+
+
+def test_what_is_kept_out_is_measured_in_the_end(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    groups = tmp_path / "groups.txt"
+    groups.write_text("g0\ng3\n")
+    output = ["-o", tmp_path / "router.gguf", "--held-out", groups, "--validation", "0.25"]
+    said = command("train", model, data, *output, "--name-only", *BRISK, "--json")
+    report = json.loads(said[1])
+    assert report["held_out"]["query_count"] == 4
+    assert [one["query_count"] for one in report["epochs"]] == [2, 2]
+    assert report["queries"] == 6
+    with arms.Router(report["output"]) as router:
+        left = OutcomeTable.read(data).select(groups=["g0", "g3"])
+        scores = router.score(
+            [
+                (image, question)
+                for image, question in zip(left.images, left.questions, strict=True)
+            ],
+            list(left.models),
+        )
+    chosen = left.labels[np.arange(4), scores.argmax(axis=1)]
+    assert report["held_out"]["exact_match"] == pytest.approx(chosen.mean())
+
+
+def test_splits_say_what_is_trained_on(model: Path, tmp_path: Path, command: Command) -> None:
+    with_images(tmp_path)
+    path = tmp_path / "split.jsonl"
+    splits = ("train", "test", "ood")
+    write_records(path, [replace_split(one, splits[int(one.id[1:]) // 2 % 3]) for one in records()])
+    output = ["-o", tmp_path / "router.gguf", "--name-only", *BRISK, "--json"]
+    said = command("train", model, path, *output, "--validation-split", "test")
+    report = json.loads(said[1])
+    assert (report["queries"], report["epochs"][0]["query_count"]) == (4, 4)
+    assert_fails(
+        command("train", model, path, *output, "--split", "dev"), 1, "no split 'dev'", "ood, test"
+    )
+    same = ["--split", "test", "--validation-split", "test"]
+    assert_fails(command("train", model, path, *output, *same), 1, "among training and validation")
+    router = tmp_path / "router.gguf"
+    assert_fails(command("calibrate", router, path), 1, "--split", "ood, test, train")
+
+
+def replace_split(one: Record, split: str) -> Record:
+    """The same row in a split."""
+    return one.model_copy(update={"split": split})
+
+
+def test_profiles_come_from_a_file(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    profiles = tmp_path / "profiles.yaml"
+    profiles.write_text(
+        "candidates:\n"
+        "  - {name: small, parameters: 2B, cost: 0.001}\n"
+        "  - {name: large, profile: A large model., cost: 0.01}\n"
+        "  - {name: paid, parameters: 70B}\n"
+        "  - {name: absent, parameters: 1B}\n"
+    )
+    output = tmp_path / "router.gguf"
+    given = ["-o", output, "--candidates", profiles, *BRISK]
+    assert command("train", model, data, *given)[0] == 0
+    with arms.Router(output) as router:
+        assert list(router.candidates) == ["small", "large", "paid"]
+        assert router.candidates.profile("large") == "A large model."
+        assert router.candidates["small"].cost == 0.001
+    assert command("train", model, data, *given, "--name-only")[0] == 0
+    with arms.Router(output) as router:
+        assert [router.candidates.profile(name) for name in router.candidates] == [
+            "small",
+            "large",
+            "paid",
+        ]
+        assert router.candidates["small"].cost == 0.001
+    profiles.write_text("[{name: small, parameters: 2B}]")
+    output.unlink()
+    assert_fails(command("train", model, data, *given), 1, "profiles.yaml", "large, paid")
+    assert not output.exists()
+
+
+def test_runs_that_make_no_sense_are_refused(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    good = ["train", model, data, "-o", tmp_path / "out.gguf", "--name-only"]
+    assert_fails(command("train"), 2, "MODEL is missing")
+    assert_fails(command("train", model), 2, "DATA is missing")
+    assert_fails(command("train", model, data), 2, "--output is missing")
+    assert_fails(command(*good, "--epochs", "0"), 1, "epochs is 0")
+    assert_fails(command(*good, "--learning-rate", "0"), 1, "learning_rate is 0")
+    assert_fails(command(*good, "--text-layers", "some"), 2, "some")
+    assert_fails(command(*good, "--text-layers", "99"), 1, "99")
+    assert_fails(command(*good, "--validation", "1"), 1, "below 1")
+    assert_fails(command(*good, "--validation", "0", "--calibrate"), 1, "calibrate needs")
+    assert_fails(command(*good, "--validation", "0.01"), 1, "so few groups")
+    assert_fails(command(*good, "--models", "nobody"), 1, "no row")
+    assert_fails(command(*good, "--resume"), 1, "checkpoint")
+    assert_fails(command("train", model, data, "-o", tmp_path / "no" / "out.gguf"), 1, "no such")
+    assert_fails(command("train", model, data, "-o", tmp_path), 1, "is a folder")
+    (tmp_path / "images" / "3.png").write_bytes(b"no image")
+    assert_fails(command(*good), 1, "3.png")
+    assert not (tmp_path / "out.gguf").exists()
+    assert not [*tmp_path.glob(".*")]
+
+
+def test_queries_that_are_one_are_named() -> None:
+    table = OutcomeTable.from_records(
+        [record(0, image=None, question="?"), record(1, image=None, question="?")]
+    )
+    with pytest.raises(DataError, match="'q1' has the question and images of another"):
+        table.to_dataset()
+
+
+def test_a_table_becomes_a_data_set(tmp_path: Path) -> None:
+    with_images(tmp_path)
+    rows = [record(0), record(1, label=None), record(0, "large", label=False), record(2, "large")]
+    table = OutcomeTable.from_records(rows, folder=tmp_path)
+    whole, one = table.to_dataset(), table.to_dataset(models=["large"])
+    assert (len(whole), whole.outcome_count) == (2, 3)
+    assert (len(one), one.outcome_count) == (2, 2)
+    assert len(table.take([1]).to_dataset()) == 0
+    with pytest.raises(DataError, match="nobody"):
+        table.to_dataset(models=["nobody"])
+
+
+# Extending.
+
+
+def test_an_extension_can_be_made_again(
+    trained: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    output = tmp_path / "larger.gguf"
+    said = ["--new", "paid", "--name-only", "--replay", "0.5", "--distill", "0.5", *BRISK]
+    checked = ["--tolerance", "1", "--validation", "0.34"]
+    assert command("extend", trained, data, "-o", output, *said, *checked)[0] == 0
+    first = output.read_bytes()
+    output.unlink()
+    code, printed, _ = command("extend", "--config", f"{output}.toml", "--json")
+    report = json.loads(printed)
+    assert code == 0
+    assert report["accepted"]
+    assert report["before"]["query_count"] == 4
+    assert output.read_bytes() == first
+    options = read_configuration(Path(f"{output}.toml"), "extend", ExtendOptions)
+    assert options["strategy"] is Strategy.INCREMENTAL
+    assert options["new"] == ("paid",)
+
+
+def test_an_extension_that_does_harm_is_not_written(
+    trained: Path, tmp_path: Path, command: Command
+) -> None:
+    # What the router says of the old candidates is held for wrong.
+    with_images(tmp_path, 24)
+    with arms.Router(trained) as router:
+        rows = [record(query, "paid", label=True) for query in range(24)]
+        for query in range(24):
+            one = record(query)
+            asked = [(tmp_path / str(one.image), one.question)]
+            scores = router.score(asked, ["small", "large"])[0]
+            for name, score in zip(("small", "large"), scores, strict=True):
+                # Held for right in the first 6 groups, for wrong in those trained on.
+                right = bool(score > 0.5) == (query < 12)
+                rows.append(
+                    record(query, name, label=right, split="test" if query < 12 else "train")
+                )
+            rows[query] = rows[query].model_copy(
+                update={"split": "test" if query < 12 else "train"}
+            )
+    harmful = tmp_path / "harmful.jsonl"
+    write_records(harmful, rows)
+    output = tmp_path / "larger.gguf"
+    said = ["--new", "paid", "--name-only", "--replay", "0.9", "--tolerance", "0"]
+    much = ["--epochs", "20", "--batch-size", "4", "--learning-rate", "1e-2", "--threads", "1"]
+    done = command(
+        "extend", trained, harmful, "-o", output, *said, *much, "--validation-split", "test"
+    )
+    assert done[0] == 1
+    assert "old candidates, before" in done[1]
+    assert "nothing was written" in done[2]
+    assert not output.exists()
+    assert not Path(f"{output}.toml").exists()
+
+
+def test_a_second_router_for_new_candidates(
+    trained: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    output = tmp_path / "both.gguf"
+    said = ["--strategy", "independent", "--new", "paid", "--name-only", "--theta", "0.9", *BRISK]
+    assert command("extend", trained, data, "-o", output, *said)[0] == 0
+    with arms.Router(output) as both, arms.Router(trained) as first:
+        assert both.info.router_count == 2
+        assert both.candidates["paid"].router == 1
+        query = [arms.Query(None, "What is shown?")]
+        np.testing.assert_array_equal(
+            both.score(query, ["small", "large"]), first.score(query, ["small", "large"])
+        )
+    assert not [*tmp_path.glob(".*")]
+    again = ["extend", output, data, "-o", tmp_path / "x.gguf", *said]
+    assert_fails(command(*again), 1, "has paid in its pool")
+
+
+def test_extensions_that_make_no_sense_are_refused(
+    trained: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    good = ["extend", trained, data, "-o", tmp_path / "out.gguf", "--name-only"]
+    assert_fails(command(*good), 1, "--new")
+    assert_fails(command(*good, "--new", "nobody"), 1, "nobody")
+    assert_fails(command(*good, "--new", "paid", "--theta", "0.5"), 1, "theta", "incremental")
+    independent = [*good, "--new", "paid", "--strategy", "independent"]
+    assert_fails(command(*independent, "--replay", "0.5"), 1, "replay", "independent")
+    assert_fails(command(*independent, "--theta", "1.5"), 1, "theta")
+    only = ["--models", "paid", "--replay", "0.5"]
+    assert_fails(command(*good, "--new", "paid", *only), 1, "no outcome of an old candidate")
+    assert not (tmp_path / "out.gguf").exists()
+
+
+# The other commands.
+
+
+def test_calibrate(trained: Path, data: Path, tmp_path: Path, command: Command) -> None:
+    groups = tmp_path / "groups.txt"
+    groups.write_text("g0\ng1\n")
+    output = tmp_path / "calibrated.gguf"
+    said = ["-o", output, "--groups", groups, "--strength", "1", "--json"]
+    report = json.loads(command("calibrate", trained, data, *said)[1])
+    # The router does not know the third model.
+    assert (report["queries"], report["outcomes"]) == (4, 8)
+    with arms.Router(output) as router:
+        small = router.candidates["small"]
+    assert report["candidates"]["small"] == pytest.approx(
+        {"temperature": small.temperature, "bias": small.bias}
+    )
+    assert (small.temperature, small.bias) != (1, 0)
+    assert_fails(command("calibrate", trained, data, "--strength", "0"), 1, "strength")
+
+
+def test_fit(trained: Path, data: Path, tmp_path: Path, command: Command) -> None:
+    output = tmp_path / "fitted.gguf"
+    said = ["-o", output, "--new", "paid", "--name-only"]
+    code, printed, _ = command("fit", trained, data, *said, "--shots", "8")
+    assert code == 0
+    assert printed == f"{output}: learned paid from 8 outcomes\n"
+    query = [arms.Query(None, "What is shown?")]
+    with arms.Router(output) as router, arms.Router(trained) as before:
+        assert list(router.candidates) == ["small", "large", "paid"]
+        names = ["small", "large"]
+        np.testing.assert_array_equal(router.score(query, names), before.score(query, names))
+    assert_fails(command("fit", trained, data, "--new", "nobody", "--name-only"), 1, "nobody")
+    assert_fails(command("fit", trained, data, "--new", "paid"), 1, "no profile of paid")
+    assert_fails(command("fit", trained, data), 2, "--new")
+
+
+def test_merge(trained: Path, model: Path, tmp_path: Path, command: Command) -> None:
+    with arms.Router(model) as router:
+        router.candidates.add([arms.Candidate(name="paid", parameters="70B")])
+        router.save(model)
+    output = tmp_path / "both.gguf"
+    code, printed, _ = command("merge", trained, model, "-o", output, "--theta", "0.7", "--json")
+    assert code == 0
+    assert json.loads(printed) == {
+        "output": str(output),
+        "bytes": output.stat().st_size,
+        "candidates": [2, 1],
+    }
+    assert_fails(command("merge", trained, trained, "-o", output), 1, "small")
+    assert_fails(command("merge", trained, model, "-o", output, "--theta", "0"), 1, "theta")
+
+
+def test_the_help_teaches(command: Command) -> None:
+    for name in ("train", "extend", "fit", "calibrate", "merge"):
+        code, output, _ = command(name, "--help")
+        assert code == 0
+        assert f"arms {name} " in output
