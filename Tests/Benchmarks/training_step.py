@@ -31,17 +31,13 @@ RATE = 8e-5
 
 def engine_step(directory: Path, batch: int, threads: int) -> Callable[[], object]:
     """Return the engine's step, ready to run."""
-    from torch_router import add_candidates, make_batch, profiles
+    from training_inputs import add_candidates, data_set, make_batch, profiles
 
     import arms
 
     router = arms.Router(directory / "model.gguf", threads=threads)
     names = add_candidates(router, profiles(CANDIDATES))
-    queries = make_batch(batch, CANDIDATES, [32])
-    data = arms.DataSet(
-        (image, question, dict(zip(names, labels.tolist(), strict=True)))
-        for image, question, labels in zip(queries.images, queries.questions, queries.labels, strict=True)
-    )
+    data = data_set(make_batch(batch, CANDIDATES, [32]), names)
     trainer = arms.Trainer(router, text_layers="all", image_layers="all", threads=threads)
 
     def step() -> None:
@@ -54,7 +50,8 @@ def engine_step(directory: Path, batch: int, threads: int) -> Callable[[], objec
 def torch_step(directory: Path, batch: int, threads: int) -> Callable[[], object]:
     """Return PyTorch's step, ready to run."""
     import torch
-    from torch_router import TorchRouter, make_batch, profiles
+    from torch_router import TorchRouter
+    from training_inputs import make_batch, profiles
 
     torch.set_num_threads(threads)
     router = TorchRouter(

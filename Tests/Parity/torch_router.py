@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from embeddings_parity import save_image, save_text
-from numpy.typing import NDArray
 from reference import ModelFile, ReferenceHead
 from torch import Tensor
 from torch.nn import functional
+from training_inputs import Batch
 from transformers import CLIPVisionModelWithProjection, DistilBertModel, PreTrainedTokenizerFast
 
-from arms import Candidate, Router
 from arms.convert import HeadConfig, convert_checkpoints
 
 SMALL_TEXT = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4, "vocab_size": 256}
@@ -105,16 +104,6 @@ class BatchedHead(ReferenceHead):
         z = self.linear("classifier.query", self.layer_norm("classifier.ln", torch.cat([q, mixture], dim=1)))
         keys = self.normalize(self.linear("classifier.candidate", profiles))
         return self.logits(self.normalize(z) @ keys.T, beta)
-
-
-class Batch(NamedTuple):
-    """Queries, each with one image, and an outcome of every candidate."""
-
-    questions: list[str]
-    images: NDArray[np.uint8]
-    """``[queries, 224, 224, 3]``."""
-    labels: NDArray[np.float32]
-    """``[queries, candidates]``."""
 
 
 class TorchRouter(torch.nn.Module):  # type: ignore[misc]
@@ -216,30 +205,3 @@ def make_files(directory: Path, *, small: bool) -> Files:
     save_image(files.image, 32, **(SMALL_IMAGE if small else {}))
     convert_checkpoints(files.text, files.image, files.model, SMALL_HEAD if small else HeadConfig(), seed=4)
     return files
-
-
-def profiles(count: int) -> list[str]:
-    """Return profiles of different lengths."""
-    return [f"v{one} " + "a b c d e f " * (1 + one % 3) for one in range(count)]
-
-
-def add_candidates(router: Router, texts: Sequence[str]) -> list[str]:
-    """Add a candidate for each profile, and return the names."""
-    names = [f"candidate {one}" for one in range(len(texts))]
-    router.candidates.add(
-        [Candidate(name=name, profile=text) for name, text in zip(names, texts, strict=True)]
-    )
-    return names
-
-
-def make_batch(count: int, candidates: int, lengths: Sequence[int], seed: int = 5) -> Batch:
-    """Return random queries; question ``n`` has ``lengths[n % len(lengths)]`` tokens with its ends."""
-    generator = np.random.default_rng(seed)
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz0123456789"))
-    questions = [" ".join(generator.choice(letters, lengths[one % len(lengths)] - 2)) for one in range(count)]
-    rows = np.linspace(0, 255, 224)
-    base = rows[None, :, None, None] * generator.random((count, 1, 1, 3)) * 0.5
-    base = base + rows[None, None, :, None] * generator.random((count, 1, 1, 3)) * 0.3
-    images = (base + generator.random((count, 224, 224, 3)) * 50).astype(np.uint8)
-    labels = generator.integers(0, 2, (count, candidates)).astype(np.float32)
-    return Batch(questions, images, labels)

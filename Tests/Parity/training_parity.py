@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch_router import Batch, TorchRouter, add_candidates, make_batch, make_files, profiles
+from torch_router import TorchRouter, make_files
+from training_inputs import add_candidates, data_set, make_batch, profiles
 from transformers.utils import logging
 
 import arms
@@ -32,14 +33,6 @@ GRADIENT_TOLERANCE = 1e-4
 LOSS_TOLERANCE = 1e-3
 CANDIDATES = 5
 LENGTHS = [32, 7, 19, 26]
-
-
-def data_set(batch: Batch, names: list[str]) -> arms.DataSet:
-    """Return the batch as a data set."""
-    return arms.DataSet(
-        (image, question, dict(zip(names, labels.tolist(), strict=True)))
-        for image, question, labels in zip(batch.images, batch.questions, batch.labels, strict=True)
-    )
 
 
 def differences(trainer: arms.Trainer, peer: TorchRouter) -> list[tuple[float, str, float]]:
