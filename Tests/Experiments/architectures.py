@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from arms.convert import Fusion, Head
-from arms.evaluation.outcomes import Floats
-
 from bench import RECIPE, RECIPE_HEAD, Bench
 from paired import paired_table
+
+from arms.convert import Fusion, Head
+from arms.evaluation.outcomes import Floats
 
 ROWS: dict[str, dict[str, Any]] = {
     "recipe: concat, scaled head": {},
@@ -34,5 +34,9 @@ def run(bench: Bench) -> dict[str, Any]:
                 with bench.train(~test, seed=seed, **row) as router:
                     runs.append(bench.correct(bench.logits(router)))
         bench.forget()
-        print(f"split {place}:", {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in correct.items()}, flush=True)
+        print(
+            f"split {place}:",
+            {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in correct.items()},
+            flush=True,
+        )
     return {"routers": paired_table(correct, bench.tests, bench.outcomes.groups)}

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from arms.candidate_file import read_candidates
+
+import arms
 from arms.convert import Fusion, Head, HeadConfig, WeightType, assemble, save
 from arms.convert.model_file import Kind
 from arms.data import OutcomeTable
 from arms.evaluation import Outcomes
 from arms.evaluation.outcomes import Booleans, Floats
-
-import arms
 
 Settings: TypeAlias = Mapping[str, Any]
 """Options of `arms.Trainer`."""
@@ -92,9 +92,7 @@ class Bench:
             if (path / "candidates.json").is_file()
         )
         self.candidates = read_candidates(described, router=0)
-        self.pools = {
-            one["name"]: one["pool"] for one in json.loads(described.read_text())["candidates"]
-        }
+        self.pools = {one["name"]: one["pool"] for one in json.loads(described.read_text())["candidates"]}
         self.names = tuple(candidate.name for candidate in self.candidates)
         table = OutcomeTable.read(self.folder / "m2.jsonl.gz", models=list(self.names))
         self.outcomes = Outcomes.of(table)
@@ -124,9 +122,7 @@ class Bench:
         """Divide queries into folds of whole groups."""
         groups = np.unique(self.outcomes.groups[queries])
         shuffled = np.random.default_rng(seed).permutation(groups)
-        return [
-            np.isin(self.outcomes.groups, fold) & queries for fold in np.array_split(shuffled, count)
-        ]
+        return [np.isin(self.outcomes.groups, fold) & queries for fold in np.array_split(shuffled, count)]
 
     def start(self, head: HeadConfig, seed: int = 0, *, scale: float = EXPERT_SCALE) -> Path:
         """Write a router with a fresh head and no candidate; what was written is used again.

@@ -43,7 +43,9 @@ def main(bench: Bench, parts: list[str], output: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the MiniLM-L6 checkpoint")
     parser.add_argument("-o", "--output", type=Path, default=Path("tables.json"))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arms.evaluation import cascade_choices
-from arms.evaluation.outcomes import Booleans, Floats
-
-import arms
 from bench import RECIPE, Bench, Settings
 from paired import paired_table
+
+import arms
+from arms.evaluation import cascade_choices
+from arms.evaluation.outcomes import Booleans, Floats
 
 THETAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FURTHER: Settings = {**RECIPE, "epochs": RECIPE["epochs"] // 2}
@@ -59,7 +59,11 @@ def run(bench: Bench) -> dict[str, Any]:
         for seed in range(bench.seeds):
             _measure(bench, free, paid, test, seed, found)
         bench.forget()
-        print(f"split {place}:", {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in found.correct.items()}, flush=True)
+        print(
+            f"split {place}:",
+            {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in found.correct.items()},
+            flush=True,
+        )
     groups = bench.outcomes.groups
     return {
         "strategies": paired_table(found.correct, bench.tests, groups),
@@ -75,9 +79,7 @@ def _measure(
     means = bench.labels[~test].mean(axis=0)[bench.columns(seven)]
     best = bench.columns([seven[int(means.argmax())]])[0]
     found.add(found.correct, "best single of the seven", seed, bench.labels[:, best])
-    found.add(
-        found.correct, "oracle of the seven", seed, bench.labels[:, bench.columns(seven)].max(axis=1)
-    )
+    found.add(found.correct, "oracle of the seven", seed, bench.labels[:, bench.columns(seven)].max(axis=1))
 
     def both(name: str, router: arms.Router) -> None:
         found.add(found.correct, name, seed, bench.correct(bench.logits(router, seven), seven))
@@ -130,7 +132,7 @@ def _join(
     labels = bench.labels[:, bench.columns(seven)]
     rows = np.arange(len(labels))
     for theta in THETAS:
-        chosen, asked = cascade_choices(confidences, seconds, theta)
+        chosen, _asked = cascade_choices(confidences, seconds, theta)
         name = f"independent, theta {theta}"
         found.add(found.correct, name, seed, labels[rows, chosen])
         found.shares.setdefault(name, []).append(float((chosen < free)[test].mean()))

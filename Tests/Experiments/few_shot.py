@@ -6,18 +6,20 @@ training groups, with outcomes of these, and measured on the last fifth: no test
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from arms.evaluation.outcomes import Booleans, Floats
-
-import arms
 from bench import BUDGETS, Bench
 
-STRENGTHS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+import arms
+from arms.evaluation.outcomes import Booleans, Floats
+
+STRENGTHS = (2.0, 8.0, 32.0, 128.0)
 DEFAULT_STRENGTH = 8.0
+CHOOSING_BUDGETS = BUDGETS[:-1]
 CHOOSING_SPLITS = (0,)
-MEASURED_SPLITS = (0, 1)
+MEASURED_SPLITS = (0,)
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -33,12 +35,18 @@ def run(bench: Bench) -> dict[str, Any]:
         for column, name in enumerate(bench.names):
             wanted = _measured(bench, logits, test, column)
             rows.setdefault("full retraining", []).append(wanted)
-            found = _fits(bench, ~test, ~test, test, name, strengths)
+            found = _fits(bench, ~test, test, name, strengths)
             for what, value in found.items():
                 rows.setdefault(what, []).append(value)
             for what, value in {**found, "full retraining": wanted}.items():
                 by_model.setdefault(name, {}).setdefault(what, []).append(value[0])
-            print(place, name, {what: tuple(np.round(value, 3)) for what, value in found.items()}, wanted, flush=True)
+            print(
+                place,
+                name,
+                {what: tuple(np.round(value, 3)) for what, value in found.items()},
+                wanted,
+                flush=True,
+            )
         bench.forget()
     return {
         "choice of strength": chosen,
@@ -77,14 +85,14 @@ def _choose(bench: Bench) -> dict[str, Any]:
         held_out = bench.folds(training, 5, seed=place)[0]
         known = training & ~held_out
         for name in bench.names:
-            for what, (em, loss) in _fits(bench, known, known, held_out, name, STRENGTHS).items():
+            for what, (em, loss) in _fits(bench, known, held_out, name, STRENGTHS, CHOOSING_BUDGETS).items():
                 losses.setdefault(what, []).append(loss)
                 exact.setdefault(what, []).append(em)
         bench.forget()
     mean = {what: float(np.mean(values)) for what, values in losses.items()}
-    total = {s: sum(mean[_named(k, s)] for k in BUDGETS) for s in STRENGTHS}
+    total = {s: sum(mean[_named(k, s)] for k in CHOOSING_BUDGETS) for s in STRENGTHS}
     best = min(total, key=lambda strength: total[strength])
-    print("strengths:", {s: round(v / len(BUDGETS), 4) for s, v in total.items()}, flush=True)
+    print("strengths:", {s: round(v / len(CHOOSING_BUDGETS), 4) for s, v in total.items()}, flush=True)
     return {
         "best": best,
         "log_loss": {what: round(value, 4) for what, value in mean.items()},
@@ -99,20 +107,20 @@ def _named(budget: int, strength: float) -> str:
 def _fits(
     bench: Bench,
     training: Booleans,
-    pool_of_outcomes: Booleans,
     measured: Booleans,
     name: str,
-    strengths: tuple[float, ...] | list[float],
+    strengths: Sequence[float],
+    budgets: Sequence[int] = BUDGETS,
 ) -> dict[str, tuple[float, float]]:
     """Train without a model, then fit it on more and more outcomes; the larger draws hold the smaller ones."""
     column = bench.names.index(name)
     others = tuple(other for other in bench.names if other != name)
-    drawn = np.random.default_rng(column).permutation(np.flatnonzero(pool_of_outcomes))
+    drawn = np.random.default_rng(column).permutation(np.flatnonzero(training))
     found: dict[str, tuple[float, float]] = {}
     with bench.train(training, names=others) as router:
         router.candidates.add([one for one in bench.candidates if one.name == name])
         found["k = 0"] = _measured(bench, bench.logits(router), measured, column)
-        for budget in BUDGETS:
+        for budget in budgets:
             part = bench.outcomes.select(drawn[:budget])
             data = arms.DataSet()
             data.add_table(part.images, part.questions, [name], part.labels[:, [column]])

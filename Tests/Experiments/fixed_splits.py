@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from arms.evaluation.outcomes import Floats
-
 from bench import PAPER, PAPER_HEAD, Bench
 from paired import paired_table
 from rivals import rivals
+
+from arms.evaluation.outcomes import Floats
 
 RECIPE_NAME = "ARMS"
 PAPER_NAME = "ARMS, the paper's setting"
@@ -33,5 +33,9 @@ def run(bench: Bench) -> dict[str, Any]:
         for name, runs in rivals(bench, ~test, mlp_seeds=bench.seeds).items():
             for seed, values in enumerate(runs):
                 add(name, seed, values)
-        print(f"split {place}:", {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in correct.items()}, flush=True)
+        print(
+            f"split {place}:",
+            {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in correct.items()},
+            flush=True,
+        )
     return {"routers": paired_table(correct, bench.tests, bench.outcomes.groups)}

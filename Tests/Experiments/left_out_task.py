@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from arms.evaluation import Bootstrap
-from arms.evaluation.outcomes import Floats
-
 from bench import PAPER, PAPER_HEAD, Bench
 from fixed_splits import PAPER_NAME, RECIPE_NAME
 from rivals import rivals
+
+from arms.evaluation import Bootstrap
+from arms.evaluation.outcomes import Floats
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -41,6 +41,8 @@ def run(bench: Bench) -> dict[str, Any]:
             "macro": round(float(np.mean(by_task)), 2),
             "micro": round(100 * float(values.mean()), 2),
             "gain": round(100 * (difference.value or 0), 2),
-            "interval": None if interval is None else [round(100 * interval.low, 2), round(100 * interval.high, 2)],
+            "interval": None
+            if interval is None
+            else [round(100 * interval.low, 2), round(100 * interval.high, 2)],
         }
     return {"tasks": names, "routers": table}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from arms.evaluation import Bootstrap
 from arms.evaluation.outcomes import Booleans, Floats, Texts
 
@@ -51,7 +52,9 @@ def paired_table(
         for other in correct:
             if other == name:
                 continue
-            difference = [mine.mean() - theirs.mean() for mine, theirs in zip(tested[name], tested[other], strict=True)]
+            difference = [
+                mine.mean() - theirs.mean() for mine, theirs in zip(tested[name], tested[other], strict=True)
+            ]
             _, interval = bootstrap.mean_interval(
                 np.concatenate(tested[name]) - np.concatenate(tested[other])
             )

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import BUDGETS
+from few_shot import CHOOSING_BUDGETS
 
 Rows = list[list[str]]
 
@@ -56,7 +56,16 @@ def left_out(part: dict[str, Any]) -> str:
     rows: Rows = []
     for name, row in sorted(part["routers"].items(), key=lambda item: -item[1]["micro"]):
         figures = [f"{value:.1f}" for value in (*row["tasks"],)]
-        rows.append([name, *figures, f"{row['macro']:.2f}", f"{row['micro']:.2f}", signed(row["gain"]), interval(row["interval"])])
+        rows.append(
+            [
+                name,
+                *figures,
+                f"{row['macro']:.2f}",
+                f"{row['micro']:.2f}",
+                signed(row["gain"]),
+                interval(row["interval"]),
+            ]
+        )
     return table(["router", *part["tasks"], "macro", "micro", "ARMS gains", "95 %, groups"], rows)
 
 
@@ -76,10 +85,16 @@ def few_shot(part: dict[str, Any]) -> str:
     loss, em = part["choice of strength"]["log_loss"], part["choice of strength"]["em"]
     strengths = sorted({float(what.split("strength ")[1]) for what in loss if "strength" in what})
     rows = [
-        [f"{s:g}", *(f"{loss[f'k = {k}, strength {s:g}']:.4f} / {em[f'k = {k}, strength {s:g}']:.2f}" for k in BUDGETS)]
+        [
+            f"{s:g}",
+            *(
+                f"{loss[f'k = {k}, strength {s:g}']:.4f} / {em[f'k = {k}, strength {s:g}']:.2f}"
+                for k in CHOOSING_BUDGETS
+            ),
+        ]
         for s in strengths
     ]
-    head = ["strength", *(f"k = {k}" for k in BUDGETS)]
+    head = ["strength", *(f"k = {k}" for k in CHOOSING_BUDGETS)]
     zero = f"k = 0: {loss['k = 0']:.4f} / {em['k = 0']:.2f}"
     chosen = f"Inside the training part, log-loss / EM ({zero}):\n\n{table(head, rows)}"
     return f"{given}\n\n{chosen}"
@@ -100,13 +115,25 @@ def calibrating(part: dict[str, Any]) -> str:
         ]
         for name, row in part["test"].items()
     ]
-    head = ["calibration", "ECE", "Brier", "log-loss", "EM", "EM against none", "log-loss, halves", "Brier, halves", "EM, halves"]
+    head = [
+        "calibration",
+        "ECE",
+        "Brier",
+        "log-loss",
+        "EM",
+        "EM against none",
+        "log-loss, halves",
+        "Brier, halves",
+        "EM, halves",
+    ]
     return table(head, rows)
 
 
 def shares(values: dict[str, float]) -> str:
     """Return how many queries the free pool answers, by theta."""
-    return table(["cascade", "share of the free pool"], [[name, f"{share:.2f}"] for name, share in values.items()])
+    return table(
+        ["cascade", "share of the free pool"], [[name, f"{share:.2f}"] for name, share in values.items()]
+    )
 
 
 def main(tables: dict[str, Any]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from arms.evaluation.outcomes import Booleans, Floats
-from arms.evaluation.baselines import KNNRouter, LogisticRouter, MLPRouter, fit_predict
-
 from bench import Bench
+
+from arms.evaluation.baselines import KNNRouter, LogisticRouter, MLPRouter, fit_predict
+from arms.evaluation.outcomes import Booleans, Floats
 
 BEST_SINGLE = "best single model, by training"
 STRONGEST = "claude-3.5-sonnet always"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import arms
 from bench import RECIPE, Bench, Settings
 from paired import paired_table
+
+import arms
 
 SPLITS = 1
 FURTHER: Settings = {**RECIPE, "epochs": 2, "batch_size": 64, "learning_rate": 3e-5, "weight_decay": 1e-2}
