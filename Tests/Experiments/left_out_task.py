@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bench import PAPER, PAPER_HEAD, Bench
-from fixed_splits import PAPER_NAME, RECIPE_NAME
+from bench import Bench
+from fixed_splits import RECIPE_NAME
 from rivals import rivals
 
 from arms.evaluation import Bootstrap
@@ -24,9 +24,7 @@ def run(bench: Bench) -> dict[str, Any]:
         for seed in range(bench.seeds):
             with bench.train(~test, seed=seed) as router:
                 runs[RECIPE_NAME].append(bench.correct(bench.logits(router)))
-        with bench.train(~test, head=PAPER_HEAD, settings=PAPER, scale=1) as router:
-            runs[PAPER_NAME] = [bench.correct(bench.logits(router))]
-        runs |= rivals(bench, ~test, mlp_seeds=bench.seeds)
+        runs |= rivals(bench, ~test, mlp_seeds=1)
         for name, values in runs.items():
             answered.setdefault(name, np.zeros(len(tasks)))[test] = np.mean(values, axis=0)[test]
         bench.forget()

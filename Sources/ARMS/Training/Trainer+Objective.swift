@@ -32,7 +32,8 @@ extension Trainer {
       if text.layers == nil {
         let question = TrainingText(
           question: query.question, label: "samples[\(query.number)].question")
-        target.update(from: try features(of: question, cache: set.cache).pointer(to: Float.self), count: width)
+        let known = try features(of: question, cache: set.cache)
+        target.update(from: known.pointer(to: Float.self), count: width)
       } else if case .tokens(let tokens) = query.question {
         try embed(tokens, into: target)
       }
