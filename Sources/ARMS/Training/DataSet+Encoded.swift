@@ -11,8 +11,8 @@ final class FeatureCache: @unchecked Sendable {
   }
 
   enum Item: Hashable {
-    /// The place of a query in its data set.
-    case question(Int)
+    /// The tokens of a text: a question that is asked of many images is encoded once.
+    case text([Int32])
     /// An image that its data set keeps.
     case image(ObjectIdentifier)
   }

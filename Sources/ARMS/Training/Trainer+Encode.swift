@@ -1,7 +1,6 @@
 /// A text of a pass: a question, or a candidate's profile.
 struct TrainingText {
   let question: TrainingQuery.Question
-  let item: FeatureCache.Item
   /// Begins messages.
   let label: String
 }
@@ -65,11 +64,12 @@ extension Trainer {
     return TextPass(pooled: pooled, kept: kept)
   }
 
-  private func features(of one: TrainingText, cache: FeatureCache) throws(ARMSError) -> AlignedBuffer {
+  /// What the frozen layers make of a text, from the cache if it is there.
+  func features(of one: TrainingText, cache: FeatureCache) throws(ARMSError) -> AlignedBuffer {
     switch one.question {
     case .features(let buffer): return buffer
     case .tokens(let tokens):
-      let key = FeatureCache.Key(layers: text.featureName ?? "text", item: one.item)
+      let key = FeatureCache.Key(layers: text.featureName ?? "text", item: .text(tokens))
       if let known = cache[key] { return known }
       let buffer = try naming(one.label) { () throws(ARMSError) in
         try text.features(tokens, on: engine)

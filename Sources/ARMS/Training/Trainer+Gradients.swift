@@ -137,8 +137,7 @@ extension Trainer {
   ) throws(ARMSError) -> ForwardPass {
     let texts = try encode(
       queries.map {
-        TrainingText(
-          question: $0.question, item: .question($0.number), label: "samples[\($0.number)].question")
+        TrainingText(question: $0.question, label: "samples[\($0.number)].question")
       }, cache: cache, on: execution)
     let images = try encodeImages(of: queries, cache: cache, on: execution)
     let batch = try TrainingBatch(
@@ -192,7 +191,7 @@ extension Trainer {
 
   private func profile(_ place: Int) -> TrainingText {
     TrainingText(
-      question: .tokens(profiles[place]), item: .question(place),
+      question: .tokens(profiles[place]),
       label: "the profile of \(quoted(pool.candidates[place].name))")
   }
 }

@@ -29,9 +29,13 @@ extension Trainer {
     let buffer = try AlignedBuffer(Float.self, count: set.queries.count * width, purpose: "questions")
     for (row, query) in set.queries.enumerated() {
       let target = buffer.pointer(to: Float.self) + row * width
-      switch query.question {
-      case .features(let known): target.update(from: known.pointer(to: Float.self), count: width)
-      case .tokens(let tokens): try embed(tokens, into: target)
+      if text.layers == nil {
+        let question = TrainingText(
+          question: query.question, label: "samples[\(query.number)].question")
+        let known = try features(of: question, cache: set.cache)
+        target.update(from: known.pointer(to: Float.self), count: width)
+      } else if case .tokens(let tokens) = query.question {
+        try embed(tokens, into: target)
       }
     }
     return buffer

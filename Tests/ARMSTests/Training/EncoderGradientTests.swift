@@ -117,9 +117,7 @@ extension Trainer {
     _ texts: [[Int32]], accumulates: Bool = false,
     from body: (_ pooled: UnsafePointer<Float>, _ gradient: UnsafeMutablePointer<Float>) -> Void
   ) throws {
-    let sources = texts.enumerated().map { number, tokens in
-      TrainingText(question: .tokens(tokens), item: .question(number), label: "")
-    }
+    let sources = texts.map { TrainingText(question: .tokens($0), label: "") }
     try engine.execute { (execution) throws(ARMSError) in
       let pass = try encode(sources, cache: FeatureCache(), on: execution)
       let gradient = try execution.arena.allocate(Float.self, texts.count * text.encoder.width)

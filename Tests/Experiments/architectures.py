@@ -1,0 +1,42 @@
+"""Fusions, heads, profiles and terms of the loss: the recipe with one thing changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bench import RECIPE, RECIPE_HEAD, Bench
+from paired import paired_table
+
+from arms.convert import Fusion, Head
+from arms.evaluation.outcomes import Floats
+
+ROWS: dict[str, dict[str, Any]] = {
+    "recipe: concat, scaled head": {},
+    "pooled, scaled head": {"head": replace(RECIPE_HEAD, fusion=Fusion.POOLED)},
+    "concat, paper head": {"head": replace(RECIPE_HEAD, head=Head.PAPER)},
+    "pooled, paper head": {"head": replace(RECIPE_HEAD, fusion=Fusion.POOLED, head=Head.PAPER)},
+    "profiles are names only": {"named_only": True},
+    "one expert": {"head": replace(RECIPE_HEAD, experts=1)},
+    "no routing term": {"settings": {**RECIPE, "routing_weight": 0.0}},
+    "no teacher": {"settings": {**RECIPE, "teacher_weight": 0.0}},
+    "cross-entropy alone": {"settings": {**RECIPE, "routing_weight": 0.0, "teacher_weight": 0.0}},
+    "offsets not from base rates": {"settings": {**RECIPE, "base_rates": False}},
+}
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    """Measure; ``{"routers": ...}`` of `paired_table`."""
+    correct: dict[str, list[list[Floats]]] = {name: [[] for _ in range(bench.seeds)] for name in ROWS}
+    for place, test in enumerate(bench.tests):
+        for name, row in ROWS.items():
+            for seed, runs in enumerate(correct[name]):
+                with bench.train(~test, seed=seed, **row) as router:
+                    runs.append(bench.correct(bench.logits(router)))
+        bench.forget()
+        print(
+            f"split {place}:",
+            {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in correct.items()},
+            flush=True,
+        )
+    return {"routers": paired_table(correct, bench.tests, bench.outcomes.groups)}

@@ -1,0 +1,60 @@
+"""Reproduce the tables of RESULTS.md.
+
+usage: python dynamath.py DATA --checkpoint MINILM [-o tables.json] [--parts NAME ...] [--seeds N]
+
+Each part's figures replace those in the output file, and the others stay. ``report.py`` makes the tables of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from bench import Bench
+
+import arms
+
+PARTS = (
+    "fixed_splits",
+    "extension",
+    "few_shot",
+    "left_out_task",
+    "architectures",
+    "calibrating",
+    "text_encoder",
+)
+
+
+def main(bench: Bench, parts: list[str], output: Path) -> None:
+    """Run parts, and write what they gave after each."""
+    for name in parts:
+        began = time.monotonic()
+        figures = importlib.import_module(name).run(bench)
+        figures["seconds"] = round(time.monotonic() - began)
+        # Read again each time: another process may have added its part.
+        tables = json.loads(output.read_text()) if output.exists() else {}
+        tables[name] = figures
+        output.write_text(json.dumps(dict(sorted(tables.items())), indent=1) + "\n")
+        print(f"{name}: {figures['seconds']} s", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the MiniLM-L6 checkpoint")
+    parser.add_argument("-o", "--output", type=Path, default=Path("tables.json"))
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            bench = Bench(arguments.data, arguments.checkpoint, Path(work), arguments.seeds)
+            main(bench, list(arguments.parts), arguments.output)
+    except (arms.ArmsError, OSError) as error:
+        parser.exit(1, f"dynamath.py: {error}\n")
