@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from arms.candidate_file import read_candidates
 
 import arms
+from arms.candidate_file import read_candidates
 from arms.convert import Fusion, Head, HeadConfig, WeightType, assemble, save
 from arms.convert.model_file import Kind
 from arms.data import OutcomeTable
