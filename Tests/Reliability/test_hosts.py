@@ -221,6 +221,7 @@ def test_the_interpreter_answers_a_signal_amid_calls(model: str) -> None:
         import arms
         router = arms.Router(sys.argv[1])
         seen = []
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGALRM, lambda *_: seen.append(1))
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
         while len(seen) < 200:

@@ -17,9 +17,10 @@ extension Router {
     if let theta, !(0...1).contains(theta) {
       throw ARMSError(.invalidArgument, "theta is \(theta); 0 to 1 is wanted")
     }
-    for name in theirs.places.keys where ours.places[name] != nil {
+    for candidate in theirs.pools.flatMap(\.candidates) where ours.places[candidate.name] != nil {
       throw ARMSError(
-        .alreadyExists, "candidate \(quoted(name)) is in both routers; remove it from one of them")
+        .alreadyExists,
+        "candidate \(quoted(candidate.name)) is in both routers; remove it from one of them")
     }
     var writer = GGUFWriter()
     ours.model.file.copyAll(into: &writer) { name in

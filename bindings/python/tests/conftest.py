@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,12 @@ SMALL = arms.Candidate(
 )
 LARGE = arms.Candidate(name="large", profile="A model of 72B parameters.", cost=0.01, latency=900)
 UNPRICED = arms.Candidate(name="unpriced")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Python does not handle SIGINT if its parent ignored it, as shells do for what runs behind."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
