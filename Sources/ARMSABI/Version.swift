@@ -1,3 +1,4 @@
+import ARMS
 import CARMS
 import CKernels
 
@@ -7,7 +8,7 @@ public func arms_abi_version() -> UInt32 { UInt32(ARMS_ABI_VERSION) }
 
 /// The release of this library. Documented in `arms.h`.
 @_cdecl("arms_version") @implementation
-public func arms_version() -> UnsafePointer<CChar>? { constant("0.1.0") }
+public func arms_version() -> UnsafePointer<CChar>? { constant(libraryVersion) }
 
 /// The instruction set that the kernels use. Documented in `arms.h`.
 @_cdecl("arms_kernel_isa") @implementation

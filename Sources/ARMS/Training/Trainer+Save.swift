@@ -134,7 +134,7 @@ extension Trainer {
       ])
     }
     return JSON([
-      "kind": JSON("training"), "library": JSON("arms 0.1.0"), "router": JSON(number),
+      "kind": JSON("training"), "library": JSON("arms \(libraryVersion)"), "router": JSON(number),
       "text": layers(text.layers, of: network.text.blocks.count),
       "image": layers(image?.layers, of: network.image?.blocks.count ?? 0),
       "base_text": JSON(network.text.hash), "base_vision": JSON(network.image?.hash ?? ""),
