@@ -53,8 +53,8 @@ static void after_fork_in_child(void) {
 static void *open_named(void) {
   const char *named = getenv("ARMS_OPENBLAS");
   if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
-  /* The first is that of PyPI's scipy-openblas32, which a wheel of the Python package depends on and looks for beside
-   * itself; elsewhere it is hardly in the search path. */
+  /* The first is that of the Python package scipy-openblas32, which our wheel depends on and looks for beside itself;
+   * elsewhere it is hardly in the search path. */
   static const char *const names[] = {"libscipy_openblas.so", "libopenblas.so.0", "libopenblas.so"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
@@ -103,7 +103,7 @@ static void load(void) {
              reason ? reason : "no reason given");
     return;
   }
-  /* PyPI's scipy-openblas32 carries a prefix on every symbol. */
+  /* scipy-openblas32 carries a prefix on every symbol. */
   sgemm = (sgemm_function)dlsym(library, "cblas_sgemm");
   set_threads_function set_threads = (set_threads_function)dlsym(library, "openblas_set_num_threads");
   if (!sgemm) {

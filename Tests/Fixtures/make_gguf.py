@@ -1,4 +1,4 @@
-"""Make the model file fixtures with PyPI's `gguf`, so that the reader is tested against another writer.
+"""Make the model file fixtures with the package `gguf`, so that the reader is tested against another writer.
 
 Run `python Tests/Fixtures/make_gguf.py` from anywhere; the files appear beside this script. The result is
 the same in every run.

@@ -1,4 +1,4 @@
-"""Reads, damages and writes model files. Unlike the PyPI package ``gguf`` it writes what contradicts itself."""
+"""Reads, damages and writes model files. Unlike the package ``gguf`` it writes what contradicts itself."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ usage: mpiexec -n 2 python mpi_training.py MODEL DATA OUT
 DATA has a JSON object a line, {"question": "...", "image": "path" or null, "outcomes": {"name": 0 or 1}};
 OUT is the trained model file. The losses are those of one process, up to rounding.
 
-Needs mpi4py and an MPI; from PyPI: pip install mpi4py mpich
+Needs mpi4py and an MPI: pip install mpi4py mpich
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ARMS
 
-/// A file that PyPI's `gguf` wrote; see Tests/Fixtures/make_gguf.py for its content.
+/// A file that the Python package `gguf` wrote; see Tests/Fixtures/make_gguf.py for its content.
 @Suite struct ModelFileTests {
   let model: ModelFile
 
