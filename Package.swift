@@ -17,6 +17,9 @@ let dynamicLibraryFlags: [String] =
     "-Xlinker", "--strip-all",
     "-Xlinker", "-z", "-Xlinker", "nodelete",
     "-Xlinker", "-z", "-Xlinker", "now",
+    // LLD, because gold cannot leave out single sections.
+    "-use-ld=lld",
+    "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Sources/ARMSABI/reproducible.ld",
   ]
 
 // For the fuzzers: scratch memory in which a checker sees a step from one allocation into the next.
@@ -46,7 +49,7 @@ let package = Package(
     .target(
       name: "ARMSABI",
       dependencies: ["ARMS", "CARMS"],
-      exclude: ["arms.map"],
+      exclude: ["arms.map", "reproducible.ld"],
       linkerSettings: [.unsafeFlags(dynamicLibraryFlags)]),
     .target(
       name: "CBenchmark",

@@ -134,9 +134,121 @@ def exports() -> None:
     write("exports", "prepare", b"\x11\1\0" + ROUTER + given + b"\1")
 
 
+# The bytes that DataSetTarget.swift draws: the data set that every input begins with, a call that reads it.
+DATASET: Final = b"\1"
+READ: Final = b"\x0b\1"
+HALF: Final = b"\1"
+
+
+def _outcome(candidate: bytes, label: int) -> bytes:
+    """Return an outcome of a candidate by name."""
+    return struct.pack("<IIQifd", 0, 0, 0, label, 1, 0) + HALF + bytes([len(candidate)]) + candidate + b"\3"
+
+
+def _sample(text: bytes, images: list[bytes], labels: dict[bytes, int]) -> bytes:
+    """Return a sample with encoded images and outcomes."""
+    given = b"".join(bytes(48) + NUMBER(len(image)) + image + b"\1\0\0" for image in images)
+    count = b"\1" + NUMBER(len(images)) if images else b"\0"
+    outcomes = b"".join(_outcome(name, label) for name, label in labels.items())
+    return bytes(48) + _text(text) + count + SOUND + given + NUMBER(len(labels)) + SOUND + outcomes
+
+
+def _add(*samples: bytes) -> bytes:
+    """Return a call that adds samples."""
+    return b"\2" + DATASET + NUMBER(len(samples)) + SOUND + b"".join(samples)
+
+
+def _trainer(flags: int, layers: int, *uses: bytes) -> bytes:
+    """Return a call that makes a trainer of the second fixture and uses it."""
+    options = struct.pack("<6I", 0, flags, 0, layers, layers, 1).ljust(120, b"\0")
+    return READ + NUMBER(3) + NUMBER(1) + b"\1" + SOUND + options + b"".join(uses)
+
+
+def datasets() -> None:
+    """Add lists of calls that fill a data set and read it."""
+    both = {b"small": 1, b"large": 0}
+    png = (FIXTURES / "images" / "png_size_1x9.png").read_bytes()
+    plain = _add(_sample(b"one", [], both), _sample(b"two", [], {b"small": 0}))
+    pictures = _add(_sample(b"what?", [png], both), _sample(b"who?", [png, png], {b"large": 1}))
+    run = NUMBER(0) + HALF + SOUND + bytes(24) + b"\1" + NUMBER(5)
+    checkpoints = NUMBER(0) + HALF + SOUND + struct.pack("<IIQQ", 0, 1, 0, 0) + b"\0" + NUMBER(5)
+    evaluate, gradients = NUMBER(2) + SOUND, NUMBER(3) + NUMBER(2) + b"\1\0\0\1\1\0" + b"\1"
+    step = NUMBER(4) + b"\0" + struct.pack("<f", 1e-3)
+    lists = NUMBER(5) + NUMBER(2) + SOUND + b"\1", NUMBER(6) + b"\0" + SOUND + b"\1"
+    write("dataset", "rows", plain + _add(_sample(b"two", [], {b"large": 1})))
+    write("dataset", "again", plain + _add(_sample(b"one", [], both)))
+    write("dataset", "train", plain + _trainer(0, 0, run, evaluate, *lists))
+    write("dataset", "train_all", pictures + _trainer(3, 3, run, checkpoints, NUMBER(7) + NUMBER(0)))
+    write("dataset", "gradients", pictures + _trainer(0, 1, gradients, step, gradients))
+    write("dataset", "unknown", _add(_sample(b"one", [], {b"nobody": 1})) + _trainer(0, 0, run))
+    own = NUMBER(1) + b"\1"
+    strength = b"\0" + struct.pack("<f", 0)
+    write("dataset", "calibrate", plain + READ + NUMBER(0) + own + strength)
+    small = b"\1" + NUMBER(1) + b"\0" + NUMBER(0)
+    write("dataset", "fit", pictures + READ + NUMBER(1) + own + small + strength)
+    options = struct.pack("<6I", 0, 0, 0, 0, 0, 1).ljust(120, b"\0")
+    extension = SOUND + bytes(64) + b"\1\0\0\1"
+    write(
+        "dataset",
+        "extend",
+        plain + READ + NUMBER(2) + own + small + b"\1" + SOUND + options + extension + SOUND,
+    )
+    raw = struct.pack("<6I", 0, 2, 0, 3, 2, 0).ljust(48, b"\0") + NUMBER(18) + bytes(range(18)) + b"\1\0\0"
+    one = (
+        bytes(48)
+        + _text(b"raw")
+        + b"\1"
+        + NUMBER(1)
+        + SOUND
+        + raw
+        + NUMBER(1)
+        + SOUND
+        + _outcome(b"small", 1)
+    )
+    write("dataset", "raw", _add(one) + _trainer(0, 0, evaluate))
+
+
+# The keys of a checkpoint, in their order.
+BASE, OPTIMIZER_STEP, STEP, METRICS = 3, 7, 9, 11
+
+
+def checkpoints() -> None:
+    """Add lists of changes to a checkpoint."""
+
+    def value(key: int, content: bytes, kind: int = 10) -> bytes:
+        return NUMBER(0) + NUMBER(key) + b"\0" + bytes([kind]) + NUMBER(len(content)) + content
+
+    def array(key: int, claimed: int, content: bytes) -> bytes:
+        head = NUMBER(1) + NUMBER(key) + struct.pack("<Q", claimed)
+        return head + b"\0\1\1" + NUMBER(len(content)) + content
+
+    def number(place: int, bits: float) -> bytes:
+        return NUMBER(7) + NUMBER(place) + NUMBER(0) + struct.pack("<f", bits)
+
+    write("checkpoint", "same", NUMBER(8) + b"\1" + NUMBER(32_767))
+    write("checkpoint", "other_step", value(STEP, struct.pack("<Q", 1)))
+    write("checkpoint", "last_step", value(STEP, struct.pack("<Q", 4)))
+    write("checkpoint", "many_steps", value(OPTIMIZER_STEP, struct.pack("<Q", 1 << 40)))
+    write("checkpoint", "negative_step", value(STEP, struct.pack("<q", -1), 11))
+    write("checkpoint", "other_base", value(BASE, struct.pack("<Q", 4) + b"none", 8))
+    write("checkpoint", "metrics", array(METRICS, 10, struct.pack("<10d", *range(10))))
+    write("checkpoint", "cut_metrics", array(METRICS, 4, struct.pack("<4d", *range(4))))
+    write("checkpoint", "infinite_metrics", array(METRICS, 5, struct.pack("<5d", *[float("inf")] * 5)))
+    write("checkpoint", "many_metrics", array(METRICS, 1 << 61, bytes(40)))
+    write("checkpoint", "other_shape", NUMBER(3) + NUMBER(0) + NUMBER(4) + NUMBER(0) + b"\1")
+    write("checkpoint", "other_name", NUMBER(4) + NUMBER(METRICS) + NUMBER(9) + NUMBER(0) + b"x")
+    write("checkpoint", "other_count", NUMBER(5) + NUMBER(16) + NUMBER(0) + b"\x0d")
+    write("checkpoint", "twice", NUMBER(6) + NUMBER(STEP))
+    write("checkpoint", "other_number", number(5, 0.5) + number(9, -0.5))
+    write("checkpoint", "not_finite", number(3, float("nan")))
+    write("checkpoint", "cut", NUMBER(8) + b"\1" + NUMBER(9))
+
+
 if __name__ == "__main__":
     models()
     images()
     texts()
     queries()
     exports()
+    datasets()
+    checkpoints()

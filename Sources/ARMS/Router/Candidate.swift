@@ -62,13 +62,15 @@ public struct Candidate: Sendable, Equatable {
     func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
       ARMSError(code, "candidate \(quoted(name)): \(text)")
     }
-    for (label, value) in [("cost", cost), ("latency", latency)] {
-      guard let value else { continue }
+    func check(_ label: String, _ value: Double?) throws(ARMSError) {
+      guard let value else { return }
       guard value.isFinite else {
         throw fail(.notFinite, "its \(label) is \(value); a finite number is wanted")
       }
       guard value >= 0 else { throw fail(.invalidArgument, "its \(label) is \(value); 0 or more is wanted") }
     }
+    try check("cost", cost)
+    try check("latency", latency)
     guard temperature.isFinite, bias.isFinite else {
       throw fail(.notFinite, "temperature \(temperature) or bias \(bias) is not a finite number")
     }

@@ -9,10 +9,10 @@ func fuzzExports(_ bytes: UnsafeRawBufferPointer) {
 }
 
 private struct ExportCalls {
-  let source: ByteSource
-  private var handles: [OpaquePointer?] = [nil]
+  private var draw: HostArguments
+  var source: ByteSource { draw.source }
 
-  init(_ source: ByteSource) { self.source = source }
+  init(_ source: ByteSource) { draw = HostArguments(source) }
 
   mutating func next() {
     switch source.next(UInt8.self) % 20 {
@@ -32,131 +32,15 @@ private struct ExportCalls {
   }
 
   mutating func freeAll() {
-    for handle in handles {
+    for handle in draw.handles {
       arms_router_free(handle)
       arms_question_free(handle)
       arms_image_free(handle)
     }
   }
 
-  // MARK: Arguments
-
-  /// A handle that was given out, perhaps of another kind or freed since, or any number.
-  private func handle() -> OpaquePointer? {
-    source.once(in: 8)
-      ? OpaquePointer(bitPattern: source.next(UInt.self)) : handles[source.below(handles.count)]
-  }
-
-  /// Mostly a router.
-  private func router() -> OpaquePointer? {
-    source.once(in: 4) ? handle() : Host.routers[source.below(Host.routers.count)]
-  }
-
-  /// `count` structs in exactly the memory that the size which they claim takes, filled with drawn bytes; or NULL.
-  private func structs<T: BitwiseCopyable>(
-    _ type: T.Type, count: Int = 1, filled: Bool = true,
-    _ change: (UnsafeMutablePointer<T>) -> Void = { _ in }
-  ) -> UnsafeMutablePointer<T>? {
-    if source.once(in: 16) { return nil }
-    let sound = MemoryLayout<T>.size
-    let size = source.once(in: 8) ? source.choose([0, 1, 4, sound - 8, sound + 8, 65_536, 65_537]) : sound
-    let start = source.block(count * max(size, sound))
-    for index in 0..<count {
-      let element = start + index * size
-      if size < sound && index > 0 { break }
-      if filled { element.copyMemory(from: source.take(min(size, sound))) }
-      let typed = element.assumingMemoryBound(to: T.self)
-      change(typed)
-      element.storeBytes(of: UInt32(size), as: UInt32.self)
-    }
-    return start.assumingMemoryBound(to: T.self)
-  }
-
-  /// Names, or NULL, and how many.
-  private func names() -> (UnsafePointer<UnsafePointer<CChar>?>?, Int) {
-    if source.once(in: 8) { return (nil, Int(source.next(Int64.self))) }
-    let count = source.below(4)
-    let list = source.block(8 * count).assumingMemoryBound(to: UnsafePointer<CChar>?.self)
-    for index in 0..<count { list[index] = name() }
-    return (UnsafePointer(list), count)
-  }
-
-  /// A name, often one of a candidate that is there.
-  private func name() -> UnsafePointer<CChar>? {
-    guard source.once(in: 2) else { return source.string() }
-    let known = source.choose(["small", "medium", "large", "new", ""])
-    let copy = source.block(known.utf8.count + 1)
-    known.utf8CString.withUnsafeBytes { copy.copyMemory(from: $0) }
-    return UnsafePointer(copy.assumingMemoryBound(to: CChar.self))
-  }
-
-  /// A buffer of `count` values and its capacity, or NULL and any capacity.
-  private func buffer<T>(_ type: T.Type) -> (UnsafeMutablePointer<T>?, Int) {
-    if source.once(in: 8) { return (nil, Int(source.next(Int32.self))) }
-    let count = source.once(in: 2) ? 4_096 : source.below(64)
-    return (source.block(count * MemoryLayout<T>.stride).assumingMemoryBound(to: T.self), count)
-  }
-
-  /// Where a count is written, or NULL.
-  private func counter() -> UnsafeMutablePointer<Int>? {
-    source.once(in: 16) ? nil : source.block(8).assumingMemoryBound(to: Int.self)
-  }
-
-  private func text() -> (UnsafePointer<CChar>?, Int) {
-    let text = source.string()
-    return (text, source.once(in: 8) || text == nil ? -1 : text.map { string in length(string) } ?? 0)
-  }
-
-  private func length(_ string: UnsafePointer<CChar>) -> Int {
-    source.below(String(cString: string).utf8.count + 1)
-  }
-
-  private func image(_ image: UnsafeMutablePointer<arms_image_input>) {
-    let bytes = source.take(source.below(2_048))
-    let copy = source.block(bytes.count)
-    copy.copyMemory(from: bytes)
-    image.pointee.data = source.once(in: 16) ? nil : UnsafeRawPointer(copy)
-    image.pointee.size = bytes.count
-    if source.once(in: 2) { image.pointee.stride = 0 }
-    if source.once(in: 2) {
-      image.pointee.flags &= 1
-      image.pointee.reserved = 0
-      image.pointee.format %= 6
-      image.pointee.width %= 64
-      image.pointee.height %= 64
-    }
-  }
-
-  private func query(_ query: UnsafeMutablePointer<arms_query>) {
-    let ways = source.next(UInt8.self)
-    (query.pointee.text, query.pointee.text_length) = ways & 1 == 0 ? text() : (nil, 0)
-    query.pointee.tokens = nil
-    query.pointee.token_count = 0
-    if ways & 2 != 0 {
-      let count = source.below(40)
-      let tokens = source.block(4 * count).assumingMemoryBound(to: Int32.self)
-      for index in 0..<count { tokens[index] = source.once(in: 8) ? source.next() : Int32(source.below(137)) }
-      (query.pointee.tokens, query.pointee.token_count) = (UnsafePointer(tokens), count)
-    }
-    query.pointee.question = ways & 4 != 0 ? handle() : nil
-    let count = source.once(in: 2) ? 0 : source.below(4)
-    query.pointee.image_count = UInt32(count)
-    query.pointee.images = nil
-    query.pointee.encoded_images = nil
-    if ways & 8 != 0 {
-      query.pointee.images = UnsafePointer(structs(arms_image_input.self, count: count, image))
-    }
-    if ways & 16 != 0 {
-      let list = source.block(8 * count).assumingMemoryBound(to: OpaquePointer?.self)
-      for index in 0..<count { list[index] = handle() }
-      query.pointee.encoded_images = UnsafePointer(list)
-    }
-  }
-
-  // MARK: Calls
-
   private mutating func open() {
-    let options = structs(arms_open_options.self) { options in
+    let options = draw.structs(arms_open_options.self) { options in
       options.pointee.threads %= 4
       options.pointee.flags &= 3
     }
@@ -166,18 +50,18 @@ private struct ExportCalls {
     } else {
       Host.call { arms_router_open(Host.model(source.below(5)), options, &router, $0) }
     }
-    handles.append(router)
+    draw.handles.append(router)
   }
 
   private func reload() {
-    let router = handle()
+    let router = draw.handle()
     if Host.routers.contains(where: { $0 == router }) { return }
-    let options = structs(arms_reload_options.self) { $0.pointee.flags &= 3 }
+    let options = draw.structs(arms_reload_options.self) { $0.pointee.flags &= 3 }
     Host.call { arms_router_reload(router, Host.model(source.below(5)), options, $0) }
   }
 
   private func free() {
-    let handle = handle()
+    let handle = draw.handle()
     if Host.routers.contains(where: { $0 == handle }) { return }
     switch source.below(3) {
     case 0: arms_router_free(handle)
@@ -188,9 +72,16 @@ private struct ExportCalls {
 
   private func describe() {
     switch source.below(3) {
-    case 0: Host.call { arms_router_describe(router(), structs(arms_router_info.self, filled: false), $0) }
-    case 1: Host.call { arms_router_metrics(router(), structs(arms_router_counters.self, filled: false), $0) }
-    default: Host.call { arms_router_memory(router(), structs(arms_memory.self, filled: false), $0) }
+    case 0:
+      Host.call {
+        arms_router_describe(draw.router(), draw.structs(arms_router_info.self, filled: false), $0)
+      }
+    case 1:
+      Host.call {
+        arms_router_metrics(draw.router(), draw.structs(arms_router_counters.self, filled: false), $0)
+      }
+    default:
+      Host.call { arms_router_memory(draw.router(), draw.structs(arms_memory.self, filled: false), $0) }
     }
     _ = arms_status_name(source.next())
     _ = arms_histogram_bound(source.next())
@@ -198,7 +89,7 @@ private struct ExportCalls {
 
   private func candidate(_ candidate: UnsafeMutablePointer<arms_candidate>) {
     let ways = source.next(UInt8.self)
-    candidate.pointee.name = name()
+    candidate.pointee.name = draw.name()
     candidate.pointee.parameters = ways & 1 != 0 ? source.string() : nil
     candidate.pointee.architecture = ways & 2 != 0 ? source.string() : nil
     candidate.pointee.language_model = ways & 4 != 0 ? source.string() : nil
@@ -226,24 +117,26 @@ private struct ExportCalls {
 
   private mutating func changeCandidates() {
     // A router of this input's own, so that the inputs do not depend on one another.
-    if !handles.contains(where: { $0 != nil }) { handles.append(Host.open(Host.model(0), Host.options())) }
-    let router = handle()
+    if !draw.handles.contains(where: { $0 != nil }) {
+      draw.handles.append(Host.open(Host.model(0), Host.options()))
+    }
+    let router = draw.handle()
     if Host.routers.contains(where: { $0 == router }) { return }
     let count = source.below(3)
     switch source.below(4) {
     case 0:
       Host.call {
-        arms_candidates_add(router, structs(arms_candidate.self, count: count, candidate), count, $0)
+        arms_candidates_add(router, draw.structs(arms_candidate.self, count: count, candidate), count, $0)
       }
     case 1:
       Host.call {
-        arms_candidates_update(router, structs(arms_candidate.self, count: count, candidate), count, $0)
+        arms_candidates_update(router, draw.structs(arms_candidate.self, count: count, candidate), count, $0)
       }
     case 2:
-      let (names, count) = names()
+      let (names, count) = draw.names()
       Host.call { arms_candidates_remove(router, names, count, $0) }
     default:
-      let (names, count) = names()
+      let (names, count) = draw.names()
       Host.call { arms_candidates_enable(router, names, count, source.next(), $0) }
     }
   }
@@ -254,66 +147,74 @@ private struct ExportCalls {
       let capacity = source.below(6)
       Host.call {
         arms_candidates_list(
-          router(), structs(arms_candidate_info.self, count: max(capacity, 1), filled: false), capacity,
-          counter(), nil, $0)
+          draw.router(), draw.structs(arms_candidate_info.self, count: max(capacity, 1), filled: false),
+          capacity,
+          draw.counter(), nil, $0)
       }
     case 1:
-      let (buffer, capacity) = buffer(CChar.self)
-      Host.call { arms_candidate_profile(router(), name(), buffer, capacity, counter(), $0) }
+      let (buffer, capacity) = draw.buffer(CChar.self)
+      Host.call { arms_candidate_profile(draw.router(), draw.name(), buffer, capacity, draw.counter(), $0) }
     default:
-      let (buffer, capacity) = buffer(Float.self)
-      Host.call { arms_candidate_embedding(router(), name(), buffer, capacity, counter(), $0) }
+      let (buffer, capacity) = draw.buffer(Float.self)
+      Host.call { arms_candidate_embedding(draw.router(), draw.name(), buffer, capacity, draw.counter(), $0) }
     }
   }
 
   private mutating func encode() {
     var encoded: OpaquePointer?
     if source.once(in: 2) {
-      let (text, length) = text()
-      Host.call { arms_question_encode(router(), text, length, &encoded, $0) }
+      let (text, length) = draw.text()
+      Host.call { arms_question_encode(draw.router(), text, length, &encoded, $0) }
     } else {
-      Host.call { arms_image_encode(router(), structs(arms_image_input.self, image), &encoded, $0) }
+      Host.call {
+        arms_image_encode(draw.router(), draw.structs(arms_image_input.self, draw.image), &encoded, $0)
+      }
     }
-    handles.append(encoded)
+    draw.handles.append(encoded)
   }
 
   private func embedding() {
-    let (buffer, capacity) = buffer(Float.self)
+    let (buffer, capacity) = draw.buffer(Float.self)
     if source.once(in: 2) {
-      Host.call { arms_question_embedding(handle(), buffer, capacity, counter(), $0) }
+      Host.call { arms_question_embedding(draw.handle(), buffer, capacity, draw.counter(), $0) }
     } else {
-      Host.call { arms_image_embedding(handle(), buffer, capacity, counter(), $0) }
+      Host.call { arms_image_embedding(draw.handle(), buffer, capacity, draw.counter(), $0) }
     }
   }
 
   private func tokenize() {
-    let ((text, length), (buffer, capacity)) = (text(), buffer(Int32.self))
-    Host.call { arms_text_tokenize(router(), text, length, buffer, capacity, counter(), counter(), $0) }
+    let ((text, length), (buffer, capacity)) = (draw.text(), draw.buffer(Int32.self))
+    Host.call {
+      arms_text_tokenize(draw.router(), text, length, buffer, capacity, draw.counter(), draw.counter(), $0)
+    }
   }
 
   private func prepare() {
-    let (buffer, capacity) = buffer(Float.self)
+    let (buffer, capacity) = draw.buffer(Float.self)
     Host.call {
-      arms_image_prepare(router(), structs(arms_image_input.self, image), buffer, capacity, counter(), $0)
+      arms_image_prepare(
+        draw.router(), draw.structs(arms_image_input.self, draw.image), buffer, capacity, draw.counter(), $0)
     }
   }
 
   private func score() {
     let count = source.below(3)
-    let queries = structs(arms_query.self, count: count, query)
-    let options = structs(arms_score_options.self) { options in
-      (options.pointee.names, options.pointee.name_count) = names()
+    let queries = draw.structs(arms_query.self, count: count, draw.query)
+    let options = draw.structs(arms_score_options.self) { options in
+      (options.pointee.names, options.pointee.name_count) = draw.names()
       if source.once(in: 2) { options.pointee.output &= 1 }
     }
-    let (buffer, capacity) = buffer(Float.self)
-    Host.call { arms_score(router(), queries, count, options, buffer, capacity, counter(), nil, $0) }
+    let (buffer, capacity) = draw.buffer(Float.self)
+    Host.call {
+      arms_score(draw.router(), queries, count, options, buffer, capacity, draw.counter(), nil, $0)
+    }
   }
 
   private func route() {
-    let query = structs(arms_query.self, query)
-    let options = structs(arms_route_options.self) { options in
-      (options.pointee.allowed, options.pointee.allowed_count) = source.once(in: 2) ? names() : (nil, 0)
-      options.pointee.second = source.once(in: 4) ? handle() : nil
+    let query = draw.structs(arms_query.self, draw.query)
+    let options = draw.structs(arms_route_options.self) { options in
+      (options.pointee.allowed, options.pointee.allowed_count) = source.once(in: 2) ? draw.names() : (nil, 0)
+      options.pointee.second = source.once(in: 4) ? draw.handle() : nil
       options.pointee.policy %= 4
       if source.once(in: 2) {
         options.pointee.theta = 0
@@ -324,9 +225,9 @@ private struct ExportCalls {
         options.pointee.max_latency = 0
       }
     }
-    let decision = structs(arms_decision.self, filled: false)
+    let decision = draw.structs(arms_decision.self, filled: false)
     let capacity = source.below(5)
-    let ranked = capacity > 0 ? structs(arms_ranked.self, count: capacity, filled: false) : nil
-    Host.call { arms_route(router(), query, options, decision, ranked, capacity, $0) }
+    let ranked = capacity > 0 ? draw.structs(arms_ranked.self, count: capacity, filled: false) : nil
+    Host.call { arms_route(draw.router(), query, options, decision, ranked, capacity, $0) }
   }
 }

@@ -15,6 +15,10 @@ enum FuzzTarget: String, CaseIterable, Sendable {
   case route
   /// Calls functions of the C ABI with arguments of every kind.
   case exports
+  /// Fills data sets and trains on them.
+  case dataset
+  /// Resumes a trainer from a checkpoint and goes on.
+  case checkpoint
 
   /// Gives the target one input. What must never be ends the process.
   func run(_ bytes: UnsafeRawBufferPointer) {
@@ -25,6 +29,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case .tokenizer: fuzzTokenizer(bytes)
     case .route: fuzzRoute(bytes)
     case .exports: fuzzExports(bytes)
+    case .dataset: fuzzDataSet(bytes)
+    case .checkpoint: fuzzCheckpoint(bytes)
     }
   }
 }
