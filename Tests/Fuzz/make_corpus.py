@@ -193,19 +193,12 @@ def datasets() -> None:
         "extend",
         plain + READ + NUMBER(2) + own + small + b"\1" + SOUND + options + extension + SOUND,
     )
-    raw = struct.pack("<6I", 0, 2, 0, 3, 2, 0).ljust(48, b"\0") + NUMBER(18) + bytes(range(18)) + b"\1\0\0"
-    one = (
-        bytes(48)
-        + _text(b"raw")
-        + b"\1"
-        + NUMBER(1)
-        + SOUND
-        + raw
-        + NUMBER(1)
-        + SOUND
-        + _outcome(b"small", 1)
-    )
-    write("dataset", "raw", _add(one) + _trainer(0, 0, evaluate))
+    for name, stride in ("raw", 9), ("raw_rows", 12):
+        pixels = bytes(range(2 * stride))
+        raw = struct.pack("<6I3Q", 0, 2, 0, 3, 2, 0, 0, 0, stride) + NUMBER(len(pixels)) + pixels
+        one = bytes(48) + _text(b"raw") + b"\1" + NUMBER(1) + SOUND + raw + b"\1\1\0"
+        labels = NUMBER(1) + SOUND + _outcome(b"small", 1)
+        write("dataset", name, _add(one + labels) + _trainer(0, 0, evaluate))
 
 
 # The keys of a checkpoint, in their order.

@@ -2,17 +2,26 @@
 # Builds the library twice, from copies of the sources in two folders of different length, and compares the bits.
 #
 # usage: reproducible.sh [LIBRARY]   with a library that is built already, one more build is compared with it
+#
+# Who has the same sources, the same Swift and the same C library, libjpeg and libpng to link against gets the same
+# bits from `setarch -R swift build -c release --product arms`, in any folder, whatever ran before or beside it.
+# setarch keeps the compiler's memory at fixed addresses: LLVM puts some instructions that may stand either way round
+# in the order in which their operands happen to lie in memory.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 trap 'exit 1' HUP INT TERM
+# A container may forbid it; the builds are then compared as they are.
+fixed=
+setarch -R true 2> "$work/log" && fixed="setarch -R"
 
 # build FOLDER: builds the library from a copy of the sources there.
 build() {
   mkdir -p "$1"
   cp -R "$root/Package.swift" "$root/Sources" "$root/include" "$root/Tests" "$1"
-  swift build --package-path "$1" -c release --product arms > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+  $fixed swift build --package-path "$1" -c release --product arms > "$work/log" 2>&1 ||
+    { cat "$work/log"; exit 1; }
 }
 
 first=${1-}
