@@ -14,7 +14,7 @@
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
-release=$(sed -n 's/.*"\([0-9]*\.[0-9]*\)\.[0-9]*".*/\1/p' "$root/Sources/ARMSABI/Version.swift" | head -n 1)
+release=$(sed -n 's/.*"\([0-9]*\.[0-9]*\)\.[0-9]*".*/\1/p' "$root/Sources/ARMS/Runtime/Version.swift" | head -n 1)
 record=$here/record/arms-$release.abi
 write=false
 if [ "${1-}" = --write ]; then

@@ -21,7 +21,7 @@ declared=$(${CC:-cc} -E -P "$header" | tr '\n' ' ' | tr ';{}' '\n\n\n' |
   sed -n 's/^.*[ *]\(arms_[a-z_]*\)(.*/\1/p' | sort -u)
 exported=$(nm -D --defined-only "$library" | awk '$2 ~ /[TWiDBR]/ { print $3 }')
 names=$(printf '%s\n' "$exported" | sed 's/@.*//' | sort -u)
-nodes=$(nm -D --defined-only "$library" | awk '$2 == "A" { print $3 }' | sed 's/@.*//' | sort -u)
+nodes=$(readelf -VW "$library" | sed -n '/^Version definition/,/^$/s/.*Name: \(ARMS_.*\)/\1/p' | sort -u)
 
 same "the header declares functions" yes "$([ -n "$declared" ] && echo yes)"
 same "functions of the header and exported symbols" "$declared" "$names"

@@ -49,7 +49,7 @@ def component(name: str, version: str, licence: str, scope: str = "required") ->
 
 def bill(library: Path) -> dict[str, Any]:
     """Describe a library and its parts."""
-    source = (ROOT / "Sources/ARMSABI/Version.swift").read_text()
+    source = (ROOT / "Sources/ARMS/Runtime/Version.swift").read_text()
     found = re.search(r'"(\d+\.\d+\.\d+)"', source)
     swift = re.search(r"Swift version (\S+)", output("swift", "--version"))
     if not found or not swift:

@@ -62,8 +62,8 @@ esac
   fail "there is no library '$library'; build it with 'swift build -c release --product arms'"
 
 version=$(sed -n 's/.*"\([0-9][0-9]*\.[0-9][0-9]*\.[0-9][0-9]*\)".*/\1/p' \
-  "$root/Sources/ARMSABI/Version.swift" | head -n 1)
-[ -n "$version" ] || fail "Sources/ARMSABI/Version.swift names no version"
+  "$root/Sources/ARMS/Runtime/Version.swift" | head -n 1)
+[ -n "$version" ] || fail "Sources/ARMS/Runtime/Version.swift names no version"
 
 # place MODE SOURCE TARGET: installs a file in one step.
 place() {

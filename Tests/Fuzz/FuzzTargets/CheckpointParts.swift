@@ -11,10 +11,14 @@ struct CheckpointParts {
   private var tensors: [Entry] = []
   private var data: [UInt8]
   private var length = Int.max
+  private let soundShapes: [[UInt8]]
 
   private struct Entry {
     var name: [UInt8]
     var content: [UInt8]
+
+    /// Of a tensor: its sizes and its type, without its place.
+    var shape: [UInt8] { content.dropLast(8) }
   }
 
   /// Takes apart the sound checkpoint at `path`.
@@ -55,7 +59,11 @@ struct CheckpointParts {
       tensors.append(Entry(name: name, content: rank + take(8 * number(rank) + 12)))
     }
     data = Array(bytes[((place + 63) / 64 * 64)...])
+    soundShapes = tensors.map(\.shape)
   }
+
+  /// Whether a tensor has another shape or type than the trainer wants.
+  var isReshaped: Bool { tensors.map(\.shape) != soundShapes }
 
   /// Makes one change that `source` draws.
   mutating func change(_ source: ByteSource) {

@@ -7,7 +7,8 @@ func fuzzCheckpoint(_ bytes: UnsafeRawBufferPointer) {
   var parts = TrainingHost.shared.parts
   for _ in 0..<8 where !source.isEmpty { parts.change(source) }
   let file = parts.assembled().withUnsafeBytes { MemoryFile([$0]) }
-  TrainingHost.shared.resume(file.path)
+  let isTaken = TrainingHost.shared.resume(file.path)
+  require(!(isTaken && parts.isReshaped), "a tensor of another shape or type is taken")
 }
 
 /// A trainer with its data, made once, and a sound checkpoint.
@@ -88,17 +89,19 @@ private final class TrainingHost: @unchecked Sendable {
   }
 
   /// Resumes from a file. What is refused must leave the trainer as it was; what is taken must go on.
-  func resume(_ path: String) {
+  /// Returns whether it was taken.
+  func resume(_ path: String) -> Bool {
     require(Host.call { arms_trainer_resume(trainer, sound, $0) } == 0, "the sound checkpoint is refused")
     let before = parameters
     guard Host.call({ arms_trainer_resume(trainer, path, $0) }) == 0 else {
       require(parameters == before, "a checkpoint that is refused changes the trainer")
-      return
+      return false
     }
     require(parameters.allSatisfy { Float(bitPattern: $0).isFinite }, "a parameter is not finite")
     listMetrics()
     Self.run(trainer, dataset, steps: 3, to: path)
     listMetrics()
+    return true
   }
 
   /// The bits of the trained weights.
