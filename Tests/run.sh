@@ -97,12 +97,15 @@ python Tests/Parity/pixel_parity.py .build/release/libarms.so \
   Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf --rounds 20
 python Tests/Parity/training_parity.py --small --threads 1
 
+step "hosts and the long run, shortened"
+Tests/Reliability/run.sh --short
+
 step "hostile input"
 python Tests/Fuzz/hostile_input.py
 
 # Each target for a short time from its corpus. For longer: Tests/Fuzz/fuzz.sh --seconds 1200
 step "fuzzers"
-Tests/Fuzz/fuzz.sh --seconds 15
+Tests/Fuzz/fuzz.sh --seconds 10
 
 step "inputs of the fuzzers, without one"
 swift build --product arms-fuzz
@@ -113,6 +116,9 @@ Tests/Sanitizers/run.sh
 
 step "wheel, in a clean environment"
 bindings/python/build_wheel.sh --check
+
+step "reproducible build"
+Tests/Supply/reproducible.sh
 
 step "bill of materials"
 python Tests/Supply/sbom.py .build/release/libarms.so > "$work/libarms.cdx.json"

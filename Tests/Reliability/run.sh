@@ -1,14 +1,21 @@
 #!/bin/sh
 # What hosts do to the library, and what it does to them in the long run.
 #
-# usage: run.sh [LIBRARY] [SECONDS]   .build/release/libarms.so of this checkout, and 120, if not given
+# usage: run.sh [--short] [LIBRARY] [SECONDS]   .build/release/libarms.so of this checkout, and 120, if not given
+#
+#   --short   a tenth of everything, for the run of all tests; what needs long to settle is not judged
 #
 # PYTHON names a Python with the packages of Tests/requirements.txt, python3 if not given.
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
+scale=20
+if [ "${1-}" = --short ]; then
+  scale=2
+  shift
+fi
 library=${1:-$root/.build/release/libarms.so}
-seconds=${2:-120}
+seconds=${2:-$((6 * scale))}
 models=$root/Tests/Fixtures/models
 passed=0 failed=0
 if [ ! -f "$library" ]; then
@@ -42,9 +49,11 @@ one "$work/hosts" "$work/libarms.so.0" "$small"
 one "$work/hosts" "$work/libarms.so.0" "$other"
 one env ARMS_LIBRARY="$work/libarms.so.0" PYTHONPATH="$root/bindings/python/src" \
   "${PYTHON:-python3}" -m pytest -q -p no:cacheprovider "$here"
-one "$work/soak" kill "$small" "$work/save" 200
-one "$work/soak" handles "$small" 10000
+one "$work/soak" kill "$small" "$work/save" $((10 * scale))
+one "$work/soak" handles "$small" $((500 * scale))
 one "$work/soak" mixed "$small" "$other" 16 "$seconds" 20000
-one "$work/soak" routes "$small" 1000000
+one "$work/soak" routes "$small" $((50000 * scale))
+swift build --package-path "$root" -c release --product train-run > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+one "${PYTHON:-python3}" "$here/kill_training.py" --kills $((3 * scale)) --epochs $((20 * scale))
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]
