@@ -16,8 +16,9 @@
  * - Every function may be called from any thread at any time, on the same handles as well; a trainer
  *   answers one call at a time, others with ARMS_ERROR_BUSY.
  * - Structs begin with `struct_size`, which the caller sets to sizeof(the struct). They only grow at
- *   their end. In options and inputs zero means the default. In an array of structs the first
- *   element's `struct_size` is the stride and holds for all.
+ *   their end; a library takes every size from that of a struct's first release on, of a program that
+ *   was compiled against a later header as well. In options and inputs zero means the default. In an
+ *   array of structs the first element's `struct_size` is the stride and holds for all.
  * - Results go to the caller's buffers. A function that fills an array takes its capacity in elements
  *   and reports the number that there are; with less capacity than that it returns
  *   ARMS_ERROR_BUFFER_TOO_SMALL, writes that number and nothing else. A capacity of 0 with a NULL

@@ -118,7 +118,9 @@ private func bytesOf(
 
 /// A struct of the host, which may have been compiled against an older header: what it lacks is zero.
 ///
-/// `minimum` is the size that the struct had in the first release, named once the struct has grown.
+/// `minimum` is the size that the struct had in the first release. As long as it has not grown since, there is no older
+/// header, and what is smaller is a mistake; whoever adds a field names the size before, here and where arrays of the
+/// struct are read or written.
 func read<T: BitwiseCopyable>(
   _ pointer: UnsafePointer<T>, empty: T, minimum: Int = MemoryLayout<T>.size,
   _ label: @autoclosure () -> String
@@ -158,7 +160,20 @@ func structSize(
   return size
 }
 
-/// An array of structs of the host, to be read with the stride that its first element names.
+/// The `struct_size` of an array's first element, which is the stride and holds for all.
+private func stride<T>(
+  of array: UnsafePointer<T>, minimum: Int, _ label: @autoclosure () -> String
+) throws(ARMSError) -> Int {
+  let stride = try structSize(array, minimum: minimum, "\(label())[0]")
+  guard stride % MemoryLayout<T>.alignment == 0 else {
+    throw ARMSError(
+      .invalidArgument, "\(label())[0].struct_size is \(stride), which no struct of that kind has")
+  }
+  return stride
+}
+
+/// An array of structs of the host, to be read with the stride that its first element names; `minimum` as in
+/// ``read(_:empty:minimum:_:)``.
 struct HostStructs<T: BitwiseCopyable> {
   let count: Int
   private let start: UnsafeRawPointer?
@@ -166,7 +181,8 @@ struct HostStructs<T: BitwiseCopyable> {
   private let empty: T
 
   init(
-    _ pointer: UnsafePointer<T>?, _ count: Int, empty: T, _ label: @autoclosure () -> String
+    _ pointer: UnsafePointer<T>?, _ count: Int, empty: T, minimum: Int = MemoryLayout<T>.size,
+    _ label: @autoclosure () -> String
   ) throws(ARMSError) {
     self.count = count
     self.empty = empty
@@ -178,11 +194,7 @@ struct HostStructs<T: BitwiseCopyable> {
       throw ARMSError(
         .invalidArgument, "\(label()) is NULL or its count \(UInt(bitPattern: count)) is wrong")
     }
-    stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label())[0]")
-    guard stride % MemoryLayout<T>.alignment == 0 else {
-      throw ARMSError(
-        .invalidArgument, "\(label())[0].struct_size is \(stride), which no struct of that kind has")
-    }
+    stride = try ARMSABI.stride(of: pointer, minimum: minimum, label())
     start = UnsafeRawPointer(pointer)
   }
 
@@ -197,18 +209,21 @@ struct HostStructs<T: BitwiseCopyable> {
   }
 }
 
-/// An array of structs in the host's memory, to be written with the stride that its first element names.
+/// An array of structs in the host's memory, to be written with the stride that its first element names; `minimum` as
+/// in ``read(_:empty:minimum:_:)``.
 struct HostArray<T: BitwiseCopyable> {
   let capacity: Int
   private let start: UnsafeMutableRawPointer
   private let stride: Int
 
-  init(_ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, _ label: String) throws(ARMSError) {
+  init(
+    _ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, minimum: Int = MemoryLayout<T>.size, _ label: String
+  ) throws(ARMSError) {
     guard let pointer, capacity > 0 else {
       throw ARMSError(
         .invalidArgument, "\(label) is NULL or its capacity \(UInt(bitPattern: capacity)) is wrong")
     }
-    stride = try structSize(pointer, minimum: MemoryLayout<T>.size, "\(label)[0]")
+    stride = try ARMSABI.stride(of: UnsafePointer(pointer), minimum: minimum, label)
     start = UnsafeMutableRawPointer(pointer)
     self.capacity = capacity
   }

@@ -238,8 +238,17 @@ static void test_candidates(arms_router *router) {
   CHECK(count == before + 2 && strcmp(list[before].name, "one") == 0 && list[before].bias == 0.5f);
   EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, list, 64, NULL, NULL, &error));
   EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, NULL, 64, &count, NULL, &error));
-  list[0].struct_size = 4;
-  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, list, 64, &count, NULL, &error));
+  for (uint32_t size = 0; size < sizeof list[0] + 8; size += size < sizeof list[0] ? sizeof list[0] / 4 : 4) {
+    list[0].struct_size = size;
+    if (size == sizeof list[0]) continue;
+    EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, list, 64, &count, NULL, &error));
+  }
+  /* A program that was compiled against a later header, whose struct has 16 bytes more. */
+  const size_t later = sizeof list[0] + 16;
+  list[0].struct_size = (uint32_t)later;
+  EXPECT(OK, arms_candidates_list(router, list, 32, &count, NULL, &error));
+  arms_candidate_info *last = (arms_candidate_info *)((char *)list + before * later);
+  CHECK(last->struct_size == later && strcmp(last->name, "one") == 0 && last->bias == 0.5f);
 
   char text[256] = "";
   EXPECT(OK, arms_candidate_profile(router, "one", NULL, 0, &count, &error));
