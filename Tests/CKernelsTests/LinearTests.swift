@@ -162,6 +162,22 @@ func activate(_ x: Double, _ activation: ck_activation) -> Double {
     }
   }
 
+  /// More rows, inputs and channels than any kernel takes at a time, none of them a multiple of what it takes: the
+  /// integers are the same as those of the scalar kernel.
+  @Test(arguments: ISA.available, [1, 4, 5, 50, 105])
+  func integersAreExactInEveryCut(_ isa: ISA, _ rows: Int) {
+    for depth in [4, 92, 100, 388] {
+      var layer = Layer(
+        rows: rows, depth: depth, columns: 16 * 9 + 3, bias: false, residual: false,
+        input: { Bool.random(using: &$0) ? 255 : UInt8.random(in: 0...255, using: &$0) },
+        weight: { Bool.random(using: &$0) ? -128 : Int8.random(in: -128...127, using: &$0) })
+      layer.inputScale = layer.inputScale.map { _ in 1 }
+      layer.weightScale = layer.weightScale.map { _ in 1 }
+      let expected = (0..<rows).flatMap { row in (0..<layer.columns).map { Float(layer.sum(row, $0)) } }
+      #expect(layer.run(isa, CK_IDENTITY) == expected, "\(depth) inputs")
+    }
+  }
+
   @Test(arguments: ISA.available)
   func deepSumsDoNotOverflow(_ isa: ISA) {
     var layer = Layer(
