@@ -41,10 +41,10 @@ struct FeedForward {
   func backward(
     _ x: LinearInput, kept: Kept, dy: Rows, dx: UnsafeMutablePointer<Float>, accumulates: Bool = false,
     hiddenGradient: UnsafeMutablePointer<Float>, into gradients: Gradients, on execution: Execution
-  ) {
+  ) throws(ARMSError) {
     let width = up.outputs
     let hidden = Rows(hiddenGradient, stride: width)
-    down.weightGradient(
+    try down.trainedGradient(
       of: dy, input: Rows(kept.hidden, stride: width).input(count: x.rows), into: gradients, on: execution)
     down.inputGradient(of: dy, count: x.rows, into: hidden, on: execution)
     let piece = execution.rowsPerPiece(x.rows, minimum: 4)
@@ -53,7 +53,7 @@ struct FeedForward {
         kernels: execution.kernels, raw: kept.raw, gradient: hiddenGradient, rows: x.rows, width: width,
         activation: activation, piece: piece),
       count: (x.rows + piece - 1) / piece)
-    up.weightGradient(of: hidden, input: x, into: gradients, on: execution)
+    try up.trainedGradient(of: hidden, input: x, into: gradients, on: execution)
     up.inputGradient(
       of: hidden, count: x.rows, accumulates: accumulates, into: Rows(dx, stride: up.inputs), on: execution)
   }

@@ -97,7 +97,7 @@ extension ImageEncoder {
   ) throws(ARMSError) {
     let (rows, classStride) = (kept.sequences.rows, tokenCount * patchWidth)
     let dy = Rows(pooledGradient, stride: width)
-    projection.weightGradient(
+    try projection.trainedGradient(
       of: dy, input: Rows(tokens, stride: classStride).input(count: kept.count), into: gradients,
       on: execution)
     projection.inputGradient(

@@ -2,7 +2,7 @@ import CKernels
 
 extension LayerNorm {
   /// The gradients of gamma and beta, and `dx`, which may be `dy`, from the input `x`, `[rows, width]`, and the
-  /// gradient `dy` of the output.
+  /// gradient `dy` of the output; of a norm that is frozen only `dx`.
   func backward(
     _ x: UnsafePointer<Float>, rows: Int, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
     into gradients: Gradients, on execution: Execution
@@ -15,6 +15,7 @@ extension LayerNorm {
         kernels: execution.kernels, norm: self, x: x, rows: rows, dy: dy, dx: dx, partial: partial,
         piece: piece),
       count: pieces)
+    guard gradients.contain(gamma) else { return }
     // In the order of the pieces, so that a thread count gives the same bits each time.
     for (target, offset) in [(gradients.of(gamma), 0), (gradients.of(beta), width)] {
       if !gradients.accumulates { target.update(repeating: 0, count: width) }

@@ -5,13 +5,14 @@ struct TrainedLayers: Sendable, Equatable {
   /// Whether what lies before the blocks is trained as well; the lowest block is then the first.
   let includesEmbeddings: Bool
 
-  /// The last `count` of an encoder's blocks, or all with the embeddings for `Int.max`; nil for none.
+  /// The last `count` of an encoder's blocks, or all for `Int.max`, with the embeddings unless adapters are trained;
+  /// nil for none.
   ///
   /// Throws `invalidArgument` for more blocks than there are; `name` is the encoder's, for the message.
-  init?(last count: Int, of blocks: Int, _ name: String) throws(ARMSError) {
+  init?(last count: Int, of blocks: Int, _ name: String, adapted: Bool = false) throws(ARMSError) {
     if count == 0 { return nil }
     if count == .max {
-      (firstBlock, includesEmbeddings) = (0, true)
+      (firstBlock, includesEmbeddings) = (0, !adapted)
       return
     }
     guard (1...blocks).contains(count) else {

@@ -82,7 +82,7 @@ extension TransformerBlock {
     let dy = Rows(gradient, stride: width)
     switch order {
     case .preNorm:
-      feedForward.backward(
+      try feedForward.backward(
         normed, kept: kept.feedForward, dy: dy, dx: room, hiddenGradient: hidden, into: gradients,
         on: execution)
       try norm2.backward(kept.summed, rows: rows, dy: room, dx: room, into: gradients, on: execution)
@@ -94,7 +94,7 @@ extension TransformerBlock {
       execution.add(room, to: gradient, count: rows * width)
     case .postNorm:
       try norm2.backward(kept.last, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
-      feedForward.backward(
+      try feedForward.backward(
         normed, kept: kept.feedForward, dy: dy, dx: gradient, accumulates: true, hiddenGradient: hidden,
         into: gradients, on: execution)
       try norm1.backward(kept.summed, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
@@ -112,7 +112,7 @@ extension TransformerBlock {
   ) throws(ARMSError) {
     let (rows, arena) = (sequences.rows, execution.arena)
     let attended = Rows(try arena.allocate(Float.self, rows * width), stride: width)
-    output.weightGradient(
+    try output.trainedGradient(
       of: dy, input: Rows(kept.attended, stride: width).input(count: rows), into: gradients, on: execution)
     output.inputGradient(of: dy, count: rows, into: attended, on: execution)
     let stride = MultiHeadAttentionBackward.scratchStride(longest: sequences.longest)
@@ -130,7 +130,7 @@ extension TransformerBlock {
       (query, attention.queryGradient), (key, attention.keyGradient), (value, attention.valueGradient),
     ] {
       let dy = Rows(gradient, stride: width)
-      layer.weightGradient(of: dy, input: input, into: gradients, on: execution)
+      try layer.trainedGradient(of: dy, input: input, into: gradients, on: execution)
       guard let dx else { continue }
       layer.inputGradient(
         of: dy, count: rows, accumulates: adds, into: Rows(dx, stride: width), on: execution)

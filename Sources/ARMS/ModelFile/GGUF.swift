@@ -18,12 +18,10 @@ enum GGUF {
 
   /// What a file is, `general.architecture`.
   enum Architecture: String {
-    /// A router (FORMAT.md).
+    /// A router, or with `general.type` "adapter" what is added to one (FORMAT.md).
     case model = "arms"
     /// The state of a training run.
     case checkpoint = "arms.checkpoint"
-    /// What LoRA adds to a router.
-    case lora = "arms.lora"
   }
 
   /// What a name must be, for messages.

@@ -104,6 +104,22 @@ final class ModelFile: Sendable {
     return found
   }
 
+  /// The floats of an F32 tensor of this shape, all of which are finite and at least `least`.
+  func finiteFloats(
+    _ name: String, _ shape: [Int], least: Float? = nil
+  ) throws(ARMSError) -> UnsafePointer<Float> {
+    let tensor = try tensor(name, type: .f32, shape: shape)
+    guard let start = tensor.data.baseAddress else { throw invalid("tensor \(quoted(name)) is empty") }
+    let values = start.assumingMemoryBound(to: Float.self)
+    let least = least ?? -.greatestFiniteMagnitude
+    for index in 0..<shape.reduce(1, *) {
+      let value: Float = values[index]
+      if value.isFinite && value >= least { continue }
+      throw invalid("tensor \(quoted(name)) has \(value) at \(index); the file is damaged")
+    }
+    return UnsafePointer(values)
+  }
+
   /// The error that this file is damaged or contradicts itself in the way that `text` says.
   func invalid(_ text: String) -> ARMSError {
     ARMSError(.invalidModel, "\(printable(path)): \(text)")

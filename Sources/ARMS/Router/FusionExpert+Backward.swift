@@ -66,7 +66,7 @@ extension FusionExpert {
   ) throws(ARMSError) {
     let (arena, rows, width) = (execution.arena, input.count, norm.width)
     let joined = try arena.allocate(Float.self, rows * width)
-    feedForward.backward(
+    try feedForward.backward(
       Rows(kept.normed, stride: width).input(count: rows), kept: kept.feedForward,
       dy: Rows(dy, stride: down.outputs), dx: joined,
       hiddenGradient: try arena.allocate(Float.self, rows * up.outputs), into: gradients, on: execution)

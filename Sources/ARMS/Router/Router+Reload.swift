@@ -24,7 +24,7 @@ extension Router {
 
 extension RouterSnapshot {
   /// Sends a query with one grey image through every network. Throws `invalidModel` if no finite numbers come out.
-  fileprivate func answerQuery(_ limits: ImageLimits, on engine: Engine) throws(ARMSError) {
+  func answerQuery(_ limits: ImageLimits, on engine: Engine) throws(ARMSError) {
     do throws(ARMSError) {
       for (network, pool) in zip(model.networks, pools) {
         try engine.execute { (execution) throws(ARMSError) in

@@ -18,12 +18,27 @@ final class RouterModel: Sendable {
   /// Throws `invalidModel`, `unsupported` or `outOfMemory`.
   init(_ file: ModelFile) throws(ARMSError) {
     self.file = file
+    guard try file.string("general.type", default: "model") != "adapter" else {
+      throw ARMSError(
+        .unsupported,
+        "\(printable(file.path)): is an adapter, no router; open the router that it was trained on, and apply it"
+      )
+    }
     networks = try RouterNetwork.all(of: file)
     if networks.contains(where: \.needsBLAS) { try BLAS.load() }
     defaultTheta = try file.float("arms.cascade.theta", default: 0.5)
     guard (0...1).contains(defaultTheta) else {
       throw file.invalid("arms.cascade.theta is \(defaultTheta); 0 to 1 is wanted")
     }
+  }
+
+  /// Whether another network has the encoders of network `number` as well.
+  func sharesEncoders(of number: Int) -> (text: Bool, image: Bool) {
+    let own = networks[number]
+    let others = networks.indices.filter { $0 != number }.map { networks[$0] }
+    return (
+      others.contains { $0.text === own.text }, own.image != nil && others.contains { $0.image === own.image }
+    )
   }
 
   /// Whether any head that stands on `encoder` reads image tokens.

@@ -14,6 +14,8 @@ struct Parameter {
     /// Rows that are looked up.
     case table(UnsafePointer<Float>)
     case int8Rows(UnsafePointer<Int8>, scale: UnsafePointer<Float>)
+    /// Not of the file: a matrix of an adapter, which begins at 0.
+    case adapter
   }
 
   /// As in FORMAT.md, with the router's prefix.
@@ -37,32 +39,44 @@ struct Parameter {
 
   /// Writes the values in float32, `[count]`, as they were before a file's quantisation reordered them.
   func copy(into out: UnsafeMutablePointer<Float>) {
+    for row in 0..<rows { copy(row: row, into: out + row * columns) }
+  }
+
+  /// Writes a row of the values, `[columns]`.
+  func copy(row: Int, into out: UnsafeMutablePointer<Float>) {
     switch source {
     case .float(let values), .matrix(let values), .key(let values, _), .table(let values):
-      out.update(from: values, count: count)
+      out.update(from: values + row * columns, count: columns)
     case .int8(let weight):
-      for row in 0..<rows {
-        for column in 0..<columns { out[row * columns + column] = weight.value(row, column) }
-      }
+      weight.copy(row: row, columns: columns, into: out)
     case .int8Key(let weight, let heads):
       // Rows j d_p ... of the file are W_K[j]ᵀ.
       let width = rows / heads
-      for row in 0..<rows {
-        for column in 0..<columns {
-          out[row * columns + column] = weight.value(row / width * columns + column, row % width)
-        }
-      }
+      for column in 0..<columns { out[column] = weight.value(row / width * columns + column, row % width) }
     case .int8Rows(let values, let scale):
-      for row in 0..<rows {
-        for column in 0..<columns {
-          out[row * columns + column] = Float(values[row * columns + column]) * scale[row]
-        }
-      }
+      for column in 0..<columns { out[column] = Float(values[row * columns + column]) * scale[row] }
+    case .adapter:
+      out.update(repeating: 0, count: columns)
     }
+  }
+
+  /// The parameter as an F32 tensor whose values are at `values`.
+  func tensor(at values: UnsafePointer<Float>) -> TensorInfo {
+    TensorInfo(
+      name: name, type: .f32, shape: shape,
+      data: UnsafeRawBufferPointer(start: values, count: count * MemoryLayout<Float>.stride))
   }
 }
 
 extension Int8Weight {
+  /// Writes the weights to output `row`, `[columns]`, with the smoothing of their inputs.
+  fileprivate func copy(row: Int, columns: Int, into out: UnsafeMutablePointer<Float>) {
+    let values = packed + row / 16 * depth * 16 + row % 16 * 4
+    for column in 0..<columns { out[column] = Float(values[(column >> 2) * 64 + (column & 3)]) * scale[row] }
+    guard let smooth else { return }
+    for column in 0..<columns { out[column] *= smooth[column] }
+  }
+
   /// The weight from input `column` to output `row`, with the smoothing that its input is multiplied by.
   fileprivate func value(_ row: Int, _ column: Int) -> Float {
     let group = row / 16 * (depth / 4) + column / 4

@@ -13,6 +13,8 @@ final class ParameterSet: @unchecked Sendable {
   }
 
   let entries: [Entry]
+  /// The adapters among the parameters, by the weights that the layers read. Set before the set is trained.
+  var adapters: [UnsafePointer<Float>: LowRankAdapter] = [:]
   /// Floats of each buffer.
   let count: Int
   private let valueBuffer: AlignedBuffer
@@ -41,30 +43,31 @@ final class ParameterSet: @unchecked Sendable {
 
   /// The parameters as F32 tensors in place, for layers that read what is trained.
   var tensors: [TensorInfo] {
-    entries.map { entry in
-      TensorInfo(
-        name: entry.parameter.name, type: .f32, shape: entry.parameter.shape,
-        data: UnsafeRawBufferPointer(
-          start: values + entry.offset, count: entry.parameter.count * MemoryLayout<Float>.stride))
-    }
+    entries.map { $0.parameter.tensor(at: values + $0.offset) }
   }
 }
 
 /// Finds the place of a parameter's gradient: the same as its own, in the other buffer.
 struct Gradients {
   private let values: UnsafePointer<Float>
+  private let count: Int
   private let gradients: UnsafeMutablePointer<Float>
+  private let adapters: [UnsafePointer<Float>: LowRankAdapter]
   /// Whether gradients are added to those that are there: a batch that is larger than one pass.
   let accumulates: Bool
 
   init(of set: ParameterSet, accumulates: Bool) {
     values = UnsafePointer(set.values)
+    count = set.count
+    adapters = set.adapters
     gradients = set.gradients
     self.accumulates = accumulates
   }
 
   private init(_ other: Gradients, accumulates: Bool) {
     values = other.values
+    count = other.count
+    adapters = other.adapters
     gradients = other.gradients
     self.accumulates = accumulates
   }
@@ -76,4 +79,12 @@ struct Gradients {
   func of(_ parameter: UnsafePointer<Float>) -> UnsafeMutablePointer<Float> {
     gradients + (parameter - values)
   }
+
+  /// Whether the parameter at `parameter` is trained. What is not lies elsewhere.
+  func contain(_ parameter: UnsafePointer<Float>) -> Bool {
+    parameter >= values && parameter < values + count
+  }
+
+  /// The adapter that is trained in place of the weight at `weight`.
+  func adapter(of weight: UnsafePointer<Float>) -> LowRankAdapter? { adapters[weight] }
 }

@@ -11,4 +11,7 @@ struct SplitMix64: RandomNumberGenerator {
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
     return z ^ (z >> 31)
   }
+
+  /// A float of -1 to below 1, on a grid of 2^-23.
+  mutating func nextSigned() -> Float { Float(next() >> 40) * 0x1p-23 - 1 }
 }

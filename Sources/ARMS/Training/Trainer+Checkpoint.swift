@@ -57,7 +57,7 @@ extension Trainer {
     let step = try file.count("arms.checkpoint.optimizer_step")
     let resumed = try file.run()
     let tensors = try checkpointed.map { (name, _) throws(ARMSError) in
-      try file.finiteFloats(name, count: parameters.count, least: name.hasSuffix("second") ? 0 : nil)
+      try file.finiteFloats(name, [parameters.count], least: name.hasSuffix("second") ? 0 : nil)
     }
     for (target, source) in zip(checkpointed, tensors) {
       target.start.update(from: source, count: parameters.count)
@@ -108,22 +108,6 @@ extension ModelFile {
     return TrainingRun(
       dataHash: try string("arms.checkpoint.data"), step: step, steps: steps, metrics: metrics)
   }
-
-  /// The floats of a vector, all of which are finite and at least `least`.
-  fileprivate func finiteFloats(
-    _ name: String, count: Int, least: Float?
-  ) throws(ARMSError) -> UnsafePointer<Float> {
-    let tensor = try tensor(name, type: .f32, shape: [count])
-    guard let start = tensor.data.baseAddress else { throw invalid("tensor \(quoted(name)) is empty") }
-    let values = start.assumingMemoryBound(to: Float.self)
-    let least = least ?? -.greatestFiniteMagnitude
-    for index in 0..<count {
-      let value: Float = values[index]
-      if value.isFinite && value >= least { continue }
-      throw invalid("tensor \(quoted(name)) has \(values[index]) at \(index); the checkpoint is damaged")
-    }
-    return UnsafePointer(values)
-  }
 }
 
 extension TrainingOptions {
@@ -137,6 +121,7 @@ extension TrainingOptions {
       "warm-up \(rate.warmup)", "decay \(weightDecay)", "clip \(clip)", "balanced \(balancesClasses)",
       "routing \(routingWeight) \(routingSharpness)", "teacher \(teacherWeight) \(teacherRidge)",
       "base rates \(startsAtBaseRates)", "seed \(seed)", "threads \(threads)",
+      adapters.map { "adapters \($0.rank) \($0.scaling) \($0.targets.rawValue)" } ?? "no adapters",
     ]
     return parts.joined(separator: ", ")
   }
@@ -155,23 +140,31 @@ extension ParameterSet {
   }
 }
 
-extension RouterSnapshot {
-  /// SHA-256 over the model and everything of its candidates that training reads.
-  func fingerprint() -> String {
+extension RouterModel {
+  /// SHA-256 over all keys and tensors of the file but the candidates', in the order of their names.
+  var hash: SHA256 {
     var hash = SHA256()
-    let file = model.file
-    for key in file.keys where !Router.candidatePrefixes.contains(where: { key.hasPrefix($0) }) {
+    func isOwn(_ name: String) -> Bool { !Router.candidatePrefixes.contains { name.hasPrefix($0) } }
+    for key in file.keys.filter(isOwn).sorted() {
       guard let value = file.value(key) else { continue }
       hash.update(delimited: key)
       hash.update(value.payload)
     }
-    for name in file.tensorNames where !Router.candidatePrefixes.contains(where: { name.hasPrefix($0) }) {
+    for name in file.tensorNames.filter(isOwn).sorted() {
       guard let tensor = file.tensor(name) else { continue }
       hash.update(delimited: name)
       hash.update(tensor.type.rawValue)
       for size in tensor.shape { hash.update(UInt64(size)) }
       hash.update(tensor.data)
     }
+    return hash
+  }
+}
+
+extension RouterSnapshot {
+  /// SHA-256 over the model and everything of its candidates that training reads.
+  func fingerprint() -> String {
+    var hash = model.hash
     for pool in pools {
       hash.update(UInt64(pool.count))
       for candidate in pool.candidates {

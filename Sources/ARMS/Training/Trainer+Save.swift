@@ -46,42 +46,69 @@ struct TrainedModel {
   /// Everything but the candidates.
   let writer: GGUFWriter
   let snapshot: RouterSnapshot
+  /// The keys of the trained encoders' new names.
+  let encoderKeys: [String]
 
   /// With `copying` it shares no memory with the trainer, which may train on.
   init(_ trainer: Trainer, type: WeightType?, copying: Bool) throws(ARMSError) {
-    let (file, parameters) = (trainer.base.model.file, trainer.parameters)
-    var replaced: Set<String> = []
-    for entry in parameters.entries {
-      let name = entry.parameter.name
-      replaced.formUnion([name, "\(name).scale", "\(name).colsum", "\(name).smooth"])
-    }
+    let file = trainer.base.model.file
+    trainer.adapted?.merge(on: trainer.engine)
+    let trained = trainer.trainedTensors
     var writer = GGUFWriter()
-    file.copyAll(into: &writer) { name in
-      !replaced.contains(name) && !Router.candidatePrefixes.contains { name.hasPrefix($0) }
-    }
+    file.copyAll(into: &writer, replacing: trained.map(\.parameter.name))
     var tensors = ParameterWriter(copying: copying)
-    // The last two are the candidates', which their pool writes.
-    for entry in parameters.entries.dropLast(2) {
-      let stored = file.tensor(entry.parameter.name).map { WeightType($0.type) } ?? .f32
-      try tensors.add(entry.parameter, parameters.values + entry.offset, as: type ?? stored, to: &writer)
+    for (parameter, values) in trained {
+      try tensors.add(parameter, values, as: type ?? file.weightType(of: parameter.name), to: &writer)
     }
-    for (key, hash) in try trainer.encoderHashes() { writer.set(key, .string(hash)) }
+    let hashes = try trainer.encoderHashes()
+    for (key, hash) in hashes { writer.set(key, .string(hash)) }
+    encoderKeys = hashes.map(\.key)
     writer.set("arms.training.record", .string(try trainer.record().text))
     let model = try RouterModel(
-      try writer.modelFile(file.path, owners: copying ? tensors.buffers : [parameters] + tensors.buffers))
+      try writer.modelFile(file.path, owners: (copying ? [] : trainer.trainedMemory) + tensors.buffers))
     let pools = try trainer.trainedPools(model.networks[trainer.number])
     snapshot = RouterSnapshot(generation: 1, model: model, pools: pools)
     self.writer = writer
   }
 }
 
+extension ModelFile {
+  /// Gives `writer` everything but the candidates and the tensors named, with what belongs to these in int8.
+  func copyAll(into writer: inout GGUFWriter, replacing names: [String]) {
+    var replaced: Set<String> = []
+    for name in names { replaced.formUnion([name, "\(name).scale", "\(name).colsum", "\(name).smooth"]) }
+    copyAll(into: &writer) { name in
+      !replaced.contains(name) && !Router.candidatePrefixes.contains { name.hasPrefix($0) }
+    }
+  }
+
+  /// The type in which the matrix of that name is stored.
+  func weightType(of name: String) -> WeightType { tensor(name).map { WeightType($0.type) } ?? .f32 }
+}
+
 extension Trainer {
+  /// The tensors of a model file that training changes, but for the candidates', with their values.
+  fileprivate var trainedTensors: [(parameter: Parameter, values: UnsafePointer<Float>)] {
+    let merged = adapted?.adapted.map { ($0.weight, UnsafePointer($0.values)) } ?? []
+    // The last two are the candidates', which their pool writes.
+    return merged
+      + parameters.entries.dropLast(2).compactMap { entry in
+        if case .adapter = entry.parameter.source { return nil }
+        return (entry.parameter, UnsafePointer(parameters.values + entry.offset))
+      }
+  }
+
+  /// What keeps those values.
+  fileprivate var trainedMemory: [AnyObject & Sendable] {
+    guard let adapted else { return [parameters] }
+    return [parameters, adapted]
+  }
+
   /// The new names of the encoders that are trained, by their keys.
   fileprivate func encoderHashes() throws(ARMSError) -> [(key: String, hash: String)] {
     var hashes: [(String, String)] = []
-    func values(_ parameter: Parameter) -> UnsafePointer<Float>? {
-      parameters[parameter.name].map { UnsafePointer(parameters.values + $0.offset) }
-    }
+    let trained = Dictionary(trainedTensors.map { ($0.parameter.name, $0.values) }) { first, _ in first }
+    func values(_ parameter: Parameter) -> UnsafePointer<Float>? { trained[parameter.name] }
     if text.layers != nil {
       var hash = EncoderHash(base.model.file, key: text.names.key, sections: ["text.", "tokenizer."])
       try hash.update(network.text.parameters, prefix: text.names.tensor, values: values)
@@ -139,6 +166,12 @@ extension Trainer {
       "image": layers(image?.layers, of: network.image?.blocks.count ?? 0),
       "base_text": JSON(network.text.hash), "base_vision": JSON(network.image?.hash ?? ""),
       "candidates": JSON(pool.candidates.map { JSON($0.name) }),
+      "adapters": options.adapters.map { adapters in
+        JSON([
+          "rank": JSON(adapters.rank), "alpha": JSON(adapters.scaling),
+          "targets": JSON(Int(adapters.targets.rawValue)),
+        ])
+      } ?? JSON("none"),
       "seed": JSON(options.seed), "epochs": JSON(options.epochs), "batch_size": JSON(options.batchSize),
       "micro_batch_size": JSON(options.queriesPerPass), "learning_rate": JSON(options.learningRate.peak),
       "warmup": JSON(options.learningRate.warmup), "shape": JSON(options.learningRate.shape.rawValue),

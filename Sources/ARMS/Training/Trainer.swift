@@ -2,7 +2,8 @@
 ///
 /// It works on float32 copies of what is trained, whatever the model file's type is; the router goes on with its own
 /// weights until ``commit()``. What is frozen is encoded once for each query. Backward passes end at the lowest
-/// trained layer. Candidates' profiles are embedded anew in every step in which the text encoder is trained.
+/// trained layer. With adapters the encoders' weights stay, and of each layer two small matrices are trained
+/// (``AdapterOptions``). Candidates' profiles are embedded anew in every step in which the text encoder is trained.
 ///
 /// Same weights, data, options and thread count give the same bits. One thread at a time; routing goes on beside it.
 /// Method: paper, sections 4.2 and 5.1.4; AdamW after Loshchilov and Hutter, arXiv 1711.05101.
@@ -19,6 +20,8 @@ public final class Trainer {
   /// Of its own: routing goes on beside it, and what training allocates goes with it.
   let engine: Engine
   let parameters: ParameterSet
+  /// The encoder weights that the adapters among the parameters change; nil without adapters.
+  let adapted: AdaptedWeights?
   let text: TrainedText
   /// nil: the router looks at no image.
   let image: TrainedImage?
@@ -63,12 +66,15 @@ public final class Trainer {
     guard pool.count > 0 else {
       throw ARMSError(.noCandidates, "the router has no candidate to train on; add one")
     }
-    let plan = try TrainingPlan(base, number: number, limits: router.limits, scope: options.scope)
+    let plan = try TrainingPlan(
+      base, number: number, limits: router.limits, scope: options.scope,
+      adapters: options.adapters)
     let parameters = try plan.parameters()
+    adapted = try plan.adaptedWeights(parameters, seed: options.seed)
     let embeddings = try AlignedBuffer(
       Float.self, count: pool.count * network.text.width, purpose: "\(pool.count) profiles")
     embeddings.pointer(to: Float.self).update(from: pool.embeddings, count: pool.count * network.text.width)
-    (text, image, head) = try plan.layers(on: parameters)
+    (text, image, head) = try plan.layers(on: parameters, adapted)
     candidates = CandidateWeights(
       count: pool.count, embeddings: embeddings.pointer(to: Float.self),
       deltas: try parameters.start(of: plan.deltaName), betas: try parameters.start(of: plan.betaName))

@@ -2,6 +2,8 @@
 public struct TrainingOptions: Sendable, Equatable {
   /// What is trained.
   public var scope = TrainingScope.head
+  /// Adapters that are trained in place of the encoder layers of the scope; nil: the layers' own weights are.
+  public var adapters: AdapterOptions?
   /// Passes over the training queries.
   public var epochs = 2
   /// Queries of a step.
@@ -44,6 +46,15 @@ public struct TrainingOptions: Sendable, Equatable {
 
   /// Throws `invalidArgument` if a value makes no sense.
   func validate() throws(ARMSError) {
+    if let adapters {
+      try adapters.validate()
+      guard scope != .head else {
+        throw ARMSError(
+          .invalidArgument,
+          "adapters are wanted, but the scope has no encoder layer that they could adapt; "
+            + "set textLayers or imageLayers")
+      }
+    }
     for (name, value) in [("epochs", epochs), ("batchSize", batchSize)] {
       guard value > 0 else { throw ARMSError(.invalidArgument, "\(name) is \(value); above 0 is wanted") }
     }

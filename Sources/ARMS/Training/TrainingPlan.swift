@@ -5,28 +5,32 @@ struct TrainingPlan {
   let network: RouterNetwork
   let pool: CandidatePool
   let limits: ImageLimits
+  let adapters: AdapterOptions?
   let textLayers: TrainedLayers?
   let imageLayers: TrainedLayers?
 
   /// Throws `invalidArgument` or `unsupported`, see ``Trainer/init(_:number:options:)``.
   init(
-    _ base: RouterSnapshot, number: Int, limits: ImageLimits, scope: TrainingScope
+    _ base: RouterSnapshot, number: Int, limits: ImageLimits, scope: TrainingScope,
+    adapters: AdapterOptions? = nil
   ) throws(ARMSError) {
     file = base.model.file
     self.number = number
     self.limits = limits
+    self.adapters = adapters
     pool = base.pools[number]
     network = base.model.networks[number]
-    textLayers = try TrainedLayers(last: scope.textLayers, of: network.text.blocks.count, "text")
-    imageLayers = try TrainedLayers(last: scope.imageLayers, of: network.image?.blocks.count ?? 0, "image")
+    textLayers = try TrainedLayers(
+      last: scope.textLayers, of: network.text.blocks.count, "text", adapted: adapters != nil)
+    imageLayers = try TrainedLayers(
+      last: scope.imageLayers, of: network.image?.blocks.count ?? 0, "image", adapted: adapters != nil)
     guard imageLayers == nil || network.image != nil else {
       throw ARMSError(
         .invalidArgument, "this router has no image encoder to train; train the head or the text encoder")
     }
-    let others = base.model.networks.enumerated().filter { $0.offset != number }.map(\.element)
+    let isShared = base.model.sharesEncoders(of: number)
     for (name, isTrained, isShared) in [
-      ("text", textLayers != nil, others.contains { [network] in $0.text === network.text }),
-      ("image", imageLayers != nil, others.contains { [network] in $0.image === network.image }),
+      ("text", textLayers != nil, isShared.text), ("image", imageLayers != nil, isShared.image),
     ] where isTrained && isShared {
       throw ARMSError(
         .unsupported,
@@ -53,16 +57,26 @@ struct TrainingPlan {
   var deltaName: String { headNames.tensor + "candidate.delta" }
   var betaName: String { headNames.tensor + "candidate.beta" }
 
-  /// Copies of everything that is trained: text encoder, image encoder, head, candidates.
-  func parameters() throws(ARMSError) -> ParameterSet {
-    func trained(_ all: [Parameter], _ layers: TrainedLayers?, _ tower: String, prefix: String) -> [Parameter]
-    {
+  /// The weights of the layers that the scope names, of both encoders.
+  private var encoderParameters: [Parameter] {
+    func named(_ all: [Parameter], _ layers: TrainedLayers?, _ tower: String, prefix: String) -> [Parameter] {
       guard let layers else { return [] }
       return all.filter { layers.contain(String($0.name.dropFirst(prefix.count)), tower: tower) }
     }
-    let encoders =
-      trained(network.text.parameters, textLayers, "t", prefix: encoderNames("text").tensor)
-      + trained(network.image?.parameters ?? [], imageLayers, "v", prefix: encoderNames("vision").tensor)
+    return named(network.text.parameters, textLayers, "t", prefix: encoderNames("text").tensor)
+      + named(network.image?.parameters ?? [], imageLayers, "v", prefix: encoderNames("vision").tensor)
+  }
+
+  /// Copies of everything that is trained: text encoder, image encoder, head, candidates. In place of the encoders'
+  /// weights adapters, if those are wanted.
+  func parameters() throws(ARMSError) -> ParameterSet {
+    var encoders = encoderParameters
+    if let adapters {
+      let weights = encoders.filter { adapters.targets.contain($0.name) }
+      encoders = try weights.map { (weight) throws(ARMSError) in
+        try weight.adapter(rank: adapters.rank)
+      }.flatMap { $0 }
+    }
     let betas = pool.candidates.map(\.beta)
     return try betas.withUnsafeBufferPointer { (betas) throws(ARMSError) in
       let first = betas.baseAddress ?? UnsafePointer(pool.deltas)
@@ -76,9 +90,28 @@ struct TrainingPlan {
     }
   }
 
-  /// The layers: on `parameters` where they are trained, on the file where not.
-  func layers(on parameters: ParameterSet) throws(ARMSError) -> (TrainedText, TrainedImage?, Head) {
-    let file = ModelFile(self.file, replacing: parameters.tensors)
+  /// The weights that the adapters among `parameters` change, and those that the backward pass needs in float32; nil
+  /// without adapters. Begins the adapters, whose A is random by `seed`.
+  func adaptedWeights(_ parameters: ParameterSet, seed: UInt64) throws(ARMSError) -> AdaptedWeights? {
+    guard let adapters else { return nil }
+    let weights = encoderParameters.filter { weight in
+      if case .int8 = weight.source { true } else { adapters.targets.contain(weight.name) }
+    }
+    let adapted = try AdaptedWeights(weights, parameters: parameters, alpha: adapters.scaling)
+    var random = SplitMix64(seed: seed)
+    for (weight, adapter, values) in adapted.adapted {
+      parameters.adapters[UnsafePointer(values)] = adapter
+      let (a, bound) = (UnsafeMutablePointer(mutating: adapter.a), 1 / Float(weight.columns).squareRoot())
+      for place in 0..<adapter.rank * weight.columns { a[place] = bound * random.nextSigned() }
+    }
+    return adapted
+  }
+
+  /// The layers: on `parameters` and `adapted` weights where they are trained, on the file where not.
+  func layers(
+    on parameters: ParameterSet, _ adapted: AdaptedWeights?
+  ) throws(ARMSError) -> (TrainedText, TrainedImage?, Head) {
+    let file = ModelFile(self.file, replacing: parameters.tensors + (adapted?.tensors ?? []))
     let (textNames, imageNames) = (encoderNames("text"), encoderNames("vision"))
     let text =
       textLayers == nil
@@ -114,5 +147,22 @@ struct TrainingPlan {
       let (count, _) = try encoder.tokenizer.encode(candidate.profile, into: room)
       return Array(room[..<count])
     }
+  }
+}
+
+extension Parameter {
+  /// A and B of an adapter of this weight. Throws `invalidArgument` for a rank that is no low one.
+  fileprivate func adapter(rank: Int) throws(ARMSError) -> [Parameter] {
+    guard rank <= min(rows, columns) else {
+      throw ARMSError(
+        .invalidArgument,
+        "adapters.rank is \(rank); at most \(min(rows, columns)), the smaller side of \(quoted(name)), is wanted"
+      )
+    }
+    let names = LowRankAdapter.names(of: name)
+    return [
+      Parameter(name: names.a, shape: [rank, columns], source: .adapter, decays: true),
+      Parameter(name: names.b, shape: [rows, rank], source: .adapter, decays: true),
+    ]
   }
 }

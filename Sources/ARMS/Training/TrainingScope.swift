@@ -1,6 +1,8 @@
 /// Which encoders are trained, and how much of them. The head, gate to classifier, and what is learned of each
 /// candidate are always trained.
 ///
+/// With ``TrainingOptions/adapters`` only adapters of the blocks' linear layers are trained, and no embeddings.
+///
 /// The paper trains everything; its ablation rows (Table 3) freeze one encoder. What is frozen is encoded once.
 public struct TrainingScope: Sendable, Equatable {
   /// The last blocks of the text encoder that are trained; `Int.max`: all of it, embeddings included.

@@ -2,13 +2,26 @@ import Foundation
 
 @testable import ARMS
 
-/// A transformer encoder as the equations stand, one sequence at a time in double.
+/// A transformer encoder as the equations stand, one sequence at a time in double. What is not trained has the values
+/// of `frozen`; adapters are layers beside their weights.
 struct DoubleEncoder {
   private var weights: [String: [Double]] = [:]
   let prefix: String
   let blocks: [TransformerBlock]
+  /// `alpha` of adapters.
+  private let alpha: Double
 
-  init(_ parameters: ParameterSet, prefix: String, blocks: [TransformerBlock]) {
+  init(
+    _ parameters: ParameterSet, frozen: [Parameter] = [], alpha: Double = 0, prefix: String,
+    blocks: [TransformerBlock]
+  ) {
+    self.alpha = alpha
+    for parameter in frozen {
+      let values = UnsafeMutablePointer<Float>.allocate(capacity: parameter.count)
+      defer { values.deallocate() }
+      parameter.copy(into: values)
+      weights[parameter.name] = (0..<parameter.count).map { Double(values[$0]) }
+    }
     for entry in parameters.entries {
       weights[entry.parameter.name] = (0..<entry.parameter.count).map {
         Double(parameters.values[entry.offset + $0])
@@ -131,13 +144,24 @@ struct DoubleEncoder {
   private func linear(_ name: String, _ x: [Double]) -> [Double] {
     let weight = self["\(name).weight"]
     let outputs = weight.count / x.count
-    var y = weights["\(name).bias"] ?? [Double](repeating: 0, count: outputs)
+    var y = product(weight, x)
+    if let bias = weights["\(name).bias"] { y = plus(y, bias) }
+    if let a = weights["\(name).weight.lora_a"], let b = weights["\(name).weight.lora_b"] {
+      let scale = alpha / Double(b.count / outputs)
+      y = plus(y, product(b, product(a, x)).map { scale * $0 })
+    }
+    return y
+  }
+
+  private func product(_ weight: [Double], _ x: [Double]) -> [Double] {
+    let outputs = weight.count / x.count
+    var y = [Double](repeating: 0, count: outputs)
     x.withUnsafeBufferPointer { x in
       weight.withUnsafeBufferPointer { weight in
         for row in 0..<outputs {
           var sum = 0.0
           for column in 0..<x.count { sum += weight[row * x.count + column] * x[column] }
-          y[row] += sum
+          y[row] = sum
         }
       }
     }

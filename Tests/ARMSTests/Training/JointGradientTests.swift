@@ -3,7 +3,7 @@ import Testing
 @testable import ARMS
 
 /// Encoders, head and loss as the equations stand, in double.
-private struct DoubleRouter {
+struct DoubleRouter {
   private var text: DoubleEncoder
   private var image: DoubleEncoder
   private var head: DoubleHead
@@ -18,8 +18,13 @@ private struct DoubleRouter {
 
   /// `pixels` are the numbers of each query's images.
   init(_ trainer: Trainer, _ queries: [TrainingQuery], pixels: [[Int]]) throws {
-    text = DoubleEncoder(trainer.parameters, prefix: "t", blocks: trainer.text.encoder.blocks)
-    image = DoubleEncoder(trainer.parameters, prefix: "v", blocks: try trainer.imageEncoder().blocks)
+    let alpha = Double(trainer.options.adapters?.scaling ?? 0)
+    text = DoubleEncoder(
+      trainer.parameters, frozen: trainer.network.text.parameters, alpha: alpha, prefix: "t",
+      blocks: trainer.text.encoder.blocks)
+    image = DoubleEncoder(
+      trainer.parameters, frozen: trainer.network.image?.parameters ?? [], alpha: alpha, prefix: "v",
+      blocks: try trainer.imageEncoder().blocks)
     head = try DoubleHead(trainer)
     self.trainer = trainer
     imageEncoder = try trainer.imageEncoder()

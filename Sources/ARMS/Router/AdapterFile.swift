@@ -1,0 +1,167 @@
+/// What training with adapters changed in a router, in a file of its own (FORMAT.md, "Adapters").
+///
+/// The file is untrusted: it may change the weights that adapters can be of, the head and the candidates of one router,
+/// and everything of it has the type and the shape that the router's weights ask for, or it is refused.
+struct AdapterFile {
+  private let file: ModelFile
+  private let model: RouterModel
+  /// Whose networks: 0 the first router's, 1 the second's of a cascade.
+  let number: Int
+  /// How keys and tensors of that router begin.
+  private let names: (key: String, tensor: String)
+  /// The weights that have an adapter.
+  private let adapted: [(weight: Parameter, adapter: LowRankAdapter)]
+  /// Whether any is of this encoder.
+  private let changesText: Bool
+  private let changesImage: Bool
+
+  /// Reads the file at `path` as an adapter of `model`.
+  ///
+  /// Throws `io`, `invalidModel` for a damaged file, `unsupported` for one of another kind, `invalidArgument` for an
+  /// adapter of other weights.
+  init(path: String, copy: Bool, of model: RouterModel) throws(ARMSError) {
+    let file = try ModelFile(path: path, copy: copy)
+    guard try file.string("general.type", default: "model") == "adapter",
+      try file.string("adapter.type") == "lora"
+    else {
+      throw ARMSError(
+        .unsupported, "\(printable(path)): is no adapter; a file of low-rank adapters is wanted")
+    }
+    guard try file.string("arms.adapter.base") == model.hash.hexDigest() else {
+      throw ARMSError(
+        .invalidArgument,
+        "\(printable(path)): is an adapter of another router's weights; apply it to the router that it was trained on"
+      )
+    }
+    let number = try file.uint32("arms.adapter.router")
+    guard model.networks.indices.contains(number) else {
+      throw file.invalid(
+        "arms.adapter.router is \(number); the router that it is of holds \(model.networks.count)")
+    }
+    let alpha = try file.float("adapter.lora.alpha")
+    guard alpha > 0 else { throw file.invalid("adapter.lora.alpha is \(alpha); a number above 0 is wanted") }
+    let (network, isShared) = (model.networks[number], model.sharesEncoders(of: number))
+    let text = try file.adapters(of: isShared.text ? [] : network.text.parameters, alpha: alpha)
+    let image = try file.adapters(of: isShared.image ? [] : network.image?.parameters ?? [], alpha: alpha)
+    self.file = file
+    self.model = model
+    self.number = number
+    names = number == 0 ? ("arms.", "") : ("arms.second.", "second.")
+    adapted = text + image
+    (changesText, changesImage) = (!text.isEmpty, !image.isEmpty)
+    try checkNames()
+  }
+
+  /// The keys that are about the file, and those that a router with this adapter has in place of its own.
+  private static let ownKeys = [
+    "general.", "adapter.type", "adapter.lora.alpha", "arms.adapter.", "arms.format_version",
+  ]
+  private var routerKeys: [String] {
+    var keys = ["arms.training.record"]
+    if changesText { keys.append("\(names.key)text.hash") }
+    if changesImage { keys.append("\(names.key)vision.hash") }
+    return keys
+  }
+
+  /// The tensors that take the place of the router's.
+  private var replacedTensors: [String] {
+    model.networks[number].head.parameters.map(\.name).filter { file.tensor($0) != nil }
+  }
+
+  private func isCandidates(_ name: String) -> Bool {
+    name.hasPrefix("\(names.key)candidate.") || name.hasPrefix("\(names.tensor)candidate.")
+  }
+
+  /// Throws if there is anything that this router has no place for.
+  private func checkNames() throws(ARMSError) {
+    guard file.has("\(names.key)candidate.names") else {
+      throw file.invalid(
+        "has no key \(quoted("\(names.key)candidate.names")); the trained candidates are wanted")
+    }
+    let routerKeys = routerKeys
+    for key in file.keys where !routerKeys.contains(key) && !isCandidates(key) {
+      guard Self.ownKeys.contains(where: { key.hasPrefix($0) }) else {
+        throw file.invalid("has a key \(quoted(key)), which no adapter of this router has")
+      }
+    }
+    var known: Set<String> = []
+    for (weight, _) in adapted {
+      let names = LowRankAdapter.names(of: weight.name)
+      known.formUnion([names.a, names.b])
+    }
+    for name in replacedTensors { known.formUnion([name, "\(name).scale", "\(name).colsum"]) }
+    for name in file.tensorNames where !known.contains(name) && !isCandidates(name) {
+      throw file.invalid("has a tensor \(quoted(name)), which no adapter of this router has")
+    }
+    for (section, isChanged) in [("text", changesText), ("vision", changesImage)] where isChanged {
+      let key = "\(names.key)\(section).hash"
+      guard try !file.string(key).isEmpty else {
+        throw file.invalid("\(key) is empty; the name of the adapted encoder is wanted")
+      }
+    }
+  }
+}
+
+extension AdapterFile {
+  /// `snapshot`, which has the weights that this is an adapter of, with the adapter's weights and candidates.
+  ///
+  /// Throws `invalidModel`, `unsupported`, `outOfMemory`.
+  func applied(to snapshot: RouterSnapshot, on engine: Engine) throws(ARMSError) -> RouterSnapshot {
+    let merged = try RouterModel(try mergedFile(on: engine))
+    var pools = snapshot.pools
+    pools[number] = try merged.networks[number].storedCandidates(in: merged.file, number: number, on: engine)
+    let result = RouterSnapshot(generation: 1, model: merged, pools: pools)
+    guard result.places.count == result.count else {
+      throw file.invalid("holds a candidate twice, or one that the other router has; names must be unique")
+    }
+    return result
+  }
+
+  /// The model file of the router with this adapter.
+  private func mergedFile(on engine: Engine) throws(ARMSError) -> ModelFile {
+    var writer = GGUFWriter()
+    model.file.copyAll(into: &writer, replacing: adapted.map(\.weight.name) + replacedTensors)
+    var tensors = ParameterWriter(copying: true)
+    for (weight, adapter) in adapted {
+      let values = try AlignedBuffer(Float.self, count: weight.count, purpose: "tensor \(weight.name)")
+      let start = values.pointer(to: Float.self)
+      weight.merge(adapter, into: start, on: engine.pool)
+      do throws(ARMSError) {
+        try tensors.add(weight, start, as: model.file.weightType(of: weight.name), to: &writer)
+      } catch {
+        throw error.code == .notFinite ? file.invalid(error.message) : error
+      }
+      extendLifetime(values)
+    }
+    let (routerKeys, ownKeys) = (routerKeys, Self.ownKeys)
+    file.copyAll(into: &writer) { name in
+      let isAdapter = name.hasSuffix(".lora_a") || name.hasSuffix(".lora_b")
+      return routerKeys.contains(name) || !isAdapter && !ownKeys.contains { name.hasPrefix($0) }
+    }
+    return try writer.modelFile(model.file.path, owners: tensors.buffers)
+  }
+}
+
+extension ModelFile {
+  /// The adapters that this file has of `weights`.
+  fileprivate func adapters(
+    of weights: [Parameter], alpha: Float
+  ) throws(ARMSError) -> [(weight: Parameter, adapter: LowRankAdapter)] {
+    var adapters: [(Parameter, LowRankAdapter)] = []
+    for weight in weights where AdapterOptions.Targets.all.contain(weight.name) {
+      let names = LowRankAdapter.names(of: weight.name)
+      guard let a = tensor(names.a) else { continue }
+      guard a.shape.count == 2, a.shape[0] <= min(weight.rows, weight.columns) else {
+        throw invalid(
+          "tensor \(quoted(names.a)) is \(a.type) \(a.shape); F32 [rank, \(weight.columns)] is wanted, "
+            + "its rank at most \(min(weight.rows, weight.columns))")
+      }
+      let rank = a.shape[0]
+      let adapter = LowRankAdapter(
+        rank: rank, alpha: alpha, a: try finiteFloats(names.a, [rank, weight.columns]),
+        b: try finiteFloats(names.b, [weight.rows, rank]))
+      adapters.append((weight, adapter))
+    }
+    return adapters
+  }
+}
