@@ -201,6 +201,16 @@ typedef struct arms_reload_options {
 arms_status arms_router_reload(arms_router *router, const char *path,
                                const arms_reload_options *options, arms_error **error);
 
+/* Adds an adapter that arms_trainer_save_adapter() wrote to the weights that it was trained on, in one
+ * step, as one new generation: the router then answers as the trained one did, to the bit, and
+ * arms_router_save() writes the merged model. As arms_router_reload(), but that "the file's" candidates
+ * are those of the training, and that the other router of a cascade stays as it is.
+ * Errors: IO, INVALID_MODEL, UNSUPPORTED (it is no adapter), OUT_OF_MEMORY, INVALID_HANDLE, and
+ * INVALID_ARGUMENT for an adapter of other weights or a candidate that cannot be kept. The router is then
+ * as it was. */
+arms_status arms_router_apply_adapter(arms_router *router, const char *path,
+                                      const arms_reload_options *options, arms_error **error);
+
 enum arms_fusion { ARMS_FUSION_POOLED = 1, ARMS_FUSION_PATCHES = 2, ARMS_FUSION_CONCAT = 3 };
 enum arms_head { ARMS_HEAD_PAPER = 1, ARMS_HEAD_SCALED = 2 };
 
@@ -665,6 +675,16 @@ enum arms_schedule {
   ARMS_SCHEDULE_COSINE = 1    /* along half a cosine, down to 0 */
 };
 
+/* Which linear layers of a transformer block have an adapter. */
+enum arms_lora_target {
+  ARMS_LORA_QUERY = 1,
+  ARMS_LORA_KEY = 2,
+  ARMS_LORA_VALUE = 4,
+  ARMS_LORA_OUTPUT = 8, /* what the attention's heads are joined by */
+  ARMS_LORA_UP = 16,    /* the first layer of the feed-forward network */
+  ARMS_LORA_DOWN = 32   /* its second layer */
+};
+
 typedef struct arms_trainer_options {
   uint32_t struct_size;
   uint32_t flags;            /* of arms_trainer_flag */
@@ -682,7 +702,7 @@ typedef struct arms_trainer_options {
   double learning_rate;      /* its peak; 0: 8e-5 */
   double weight_decay;       /* decoupled, of the matrices; 0: 0.01, below 0: none */
   double clip;               /* the largest norm of all gradients together; 0: no limit */
-  uint64_t seed;             /* decides the order of the queries */
+  uint64_t seed;             /* decides the order of the queries, and where adapters begin */
   uint64_t cache_bytes;      /* the most that is kept of what frozen layers made of queries, and of
                               * prepared images; what is beyond is made again in every epoch, with the
                               * same results; 0: 4,294,967,296 */
@@ -692,6 +712,12 @@ typedef struct arms_trainer_options {
   double teacher_weight;     /* how much of a label, 0 to 1, is what kernel ridge regression makes of the
                               * outcomes of similar questions; 0: nothing, as in the paper */
   double teacher_ridge;      /* how much that smooths; 0: 10 */
+  uint32_t lora_rank;        /* above 0: in place of the layers that `text_layers` and `image_layers` name,
+                              * low-rank adapters of this rank are trained, W + (lora_alpha / lora_rank) B A
+                              * for the weight W of a linear layer (LoRA). The blocks' other weights, what
+                              * lies behind them and the embeddings stay. 0: the layers' own weights */
+  uint32_t lora_targets;     /* of arms_lora_target; 0: all six */
+  double lora_alpha;         /* 0: lora_rank */
 } arms_trainer_options;
 
 /* Makes a trainer for the router's present weights and candidates. `options` may be NULL. Candidates
@@ -786,6 +812,13 @@ enum arms_weight_type {
  * Errors: BUSY, NOT_FINITE, UNSUPPORTED, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_trainer_save(arms_trainer *trainer, const char *path, uint32_t type,
                               arms_error **error);
+
+/* Writes what training with adapters changed as a small file: the adapters, and the head and the
+ * candidates as they would stand in the router's file. arms_router_apply_adapter() adds it to the weights
+ * that the trainer was made with. The file at `path` is replaced in one step, or left as it is.
+ * Errors: BUSY, NOT_FINITE, UNSUPPORTED, IO, INVALID_ARGUMENT (the trainer has no adapters),
+ * INVALID_HANDLE. */
+arms_status arms_trainer_save_adapter(arms_trainer *trainer, const char *path, arms_error **error);
 
 /* Writes all that is needed to go on with a run: weights, moments and place. The file at `path` is
  * replaced in one step, or left as it is. Errors: BUSY, IO, INVALID_ARGUMENT, INVALID_HANDLE. */

@@ -81,6 +81,20 @@ public func arms_router_reload(
   }
 }
 
+/// Adds an adapter to the weights. Documented in `arms.h`.
+@_cdecl("arms_router_apply_adapter") @implementation
+public func arms_router_apply_adapter(
+  _ router: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<arms_reload_options>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    let path = try string(path, "path")
+    try router.applyAdapter(from: path, candidates: try replacedCandidates(options))
+    logLoaded(router, path, by: "arms_router_apply_adapter")
+  }
+}
+
 private func replacedCandidates(
   _ pointer: UnsafePointer<arms_reload_options>?
 ) throws(ARMSError) -> ReplacedCandidates {

@@ -99,6 +99,18 @@ public func arms_trainer_save(
   }
 }
 
+/// Writes an adapter. Documented in `arms.h`.
+@_cdecl("arms_trainer_save_adapter") @implementation
+public func arms_trainer_save_adapter(
+  _ trainer: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let host = try ARMSABI.trainer(trainer)
+    let path = try string(path, "path")
+    try host.use { (trainer) throws(ARMSError) in try trainer.saveAdapter(to: path) }
+  }
+}
+
 /// Writes a checkpoint. Documented in `arms.h`.
 @_cdecl("arms_trainer_checkpoint") @implementation
 public func arms_trainer_checkpoint(
@@ -147,6 +159,11 @@ func trainerOptions(
   }
   result.scope = TrainingScope(
     textLayers: layers(options.text_layers), imageLayers: layers(options.image_layers))
+  if options.lora_rank > 0 {
+    result.adapters = AdapterOptions(
+      rank: Int(options.lora_rank), alpha: options.lora_alpha,
+      targets: options.lora_targets == 0 ? .all : .init(rawValue: options.lora_targets))
+  }
   if options.epochs > 0 { result.epochs = Int(options.epochs) }
   if options.batch_size > 0 { result.batchSize = Int(options.batch_size) }
   result.microBatchSize = Int(options.micro_batch_size)

@@ -227,7 +227,7 @@ OFFSET(arms_extension_report, loss_after, 48);
 OFFSET(arms_extension_report, accuracy_after, 56);
 OFFSET(arms_extension_report, exact_match_after, 64);
 
-SIZE(arms_trainer_options, 120);
+SIZE(arms_trainer_options, 136);
 OFFSET(arms_trainer_options, struct_size, 0);
 OFFSET(arms_trainer_options, flags, 4);
 OFFSET(arms_trainer_options, router, 8);
@@ -249,6 +249,9 @@ OFFSET(arms_trainer_options, routing_weight, 88);
 OFFSET(arms_trainer_options, routing_sharpness, 96);
 OFFSET(arms_trainer_options, teacher_weight, 104);
 OFFSET(arms_trainer_options, teacher_ridge, 112);
+OFFSET(arms_trainer_options, lora_rank, 120);
+OFFSET(arms_trainer_options, lora_targets, 124);
+OFFSET(arms_trainer_options, lora_alpha, 128);
 
 SIZE(arms_metrics, 48);
 OFFSET(arms_metrics, struct_size, 0);

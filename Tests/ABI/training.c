@@ -272,6 +272,7 @@ static int32_t disturbing(const arms_progress *progress, void *user_data) {
   EXPECT(ERROR_BUSY, arms_trainer_run(watch->trainer, watch->dataset, NULL, NULL, NULL, &error));
   EXPECT(ERROR_BUSY, arms_trainer_commit(watch->trainer, NULL, &error));
   EXPECT(ERROR_BUSY, arms_trainer_save(watch->trainer, "never", 0, &error));
+  EXPECT(ERROR_BUSY, arms_trainer_save_adapter(watch->trainer, "never", &error));
   EXPECT(ERROR_BUSY, arms_trainer_checkpoint(watch->trainer, "never", &error));
   EXPECT(ERROR_BUSY, arms_trainer_resume(watch->trainer, "never", &error));
   EXPECT(ERROR_BUSY, arms_trainer_apply_gradients(watch->trainer, 1, &error));
@@ -418,6 +419,53 @@ static void test_checkpoints(arms_router *router, arms_dataset *dataset, const c
   arms_trainer_free(whole), arms_trainer_free(part), arms_trainer_free(rest);
 }
 
+/* An adapter makes of its base what was trained. */
+static void test_adapters(const char *fixtures, arms_dataset *dataset, const char *work) {
+  char file[4096];
+  snprintf(file, sizeof file, "%s/adapter.gguf", work);
+  arms_router *router = opened(fixtures), *base = opened(fixtures), *wrong = NULL;
+  const char *reader = "reader";
+  EXPECT(OK, arms_candidates_remove(router, &reader, 1, &error));
+  arms_trainer_options options = brisk();
+  options.text_layers = ARMS_ALL_LAYERS, options.image_layers = 1;
+  options.lora_rank = 2, options.lora_alpha = 4, options.lora_targets = ARMS_LORA_VALUE | ARMS_LORA_DOWN;
+  arms_trainer *trainer = NULL, *plain = trainer_of(router);
+  EXPECT(OK, arms_trainer_create(router, &options, &trainer, &error));
+  EXPECT(OK, arms_trainer_run(trainer, dataset, NULL, NULL, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_trainer_save_adapter(plain, file, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_trainer_save_adapter(trainer, NULL, &error));
+  EXPECT(ERROR_IO, arms_trainer_save_adapter(trainer, in(work, "absent/file"), &error));
+  EXPECT(OK, arms_trainer_save_adapter(trainer, file, &error));
+  EXPECT(OK, arms_trainer_commit(trainer, NULL, &error));
+  EXPECT(ERROR_UNSUPPORTED, arms_router_open(file, NULL, &wrong, &error));
+
+  arms_reload_options how;
+  memset(&how, 0, sizeof how);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_apply_adapter(base, file, &how, &error));
+  how.struct_size = sizeof how, how.flags = 2;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_apply_adapter(base, file, &how, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_apply_adapter(base, NULL, NULL, &error));
+  EXPECT(ERROR_IO, arms_router_apply_adapter(base, in(work, "absent"), NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_apply_adapter(router, file, NULL, &error));
+  EXPECT(OK, arms_router_apply_adapter(base, file, NULL, &error));
+  float trained[SCORES], applied[SCORES];
+  memset(trained, 0, sizeof trained), memset(applied, 0, sizeof applied);
+  scores_of(router, trained), scores_of(base, applied);
+  CHECK(same(trained, applied, SCORES));
+  arms_router_free(base);
+  EXPECT(ERROR_INVALID_HANDLE, arms_router_apply_adapter(base, file, NULL, &error));
+
+  /* Nothing to adapt, too large a rank, layers that there are not, a scale that is none. */
+  arms_trainer_options bad[4] = {options, options, options, options};
+  bad[0].text_layers = bad[0].image_layers = 0;
+  bad[1].lora_rank = UINT32_MAX, bad[2].lora_targets = 64, bad[3].lora_alpha = NAN;
+  for (size_t i = 0; i < 4; i++) {
+    EXPECT(ERROR_INVALID_ARGUMENT, arms_trainer_create(router, &bad[i], &plain, &error));
+  }
+  arms_trainer_free(trainer), arms_trainer_free(plain);
+  arms_router_free(router);
+}
+
 /* Two halves of a batch have on average its gradients. */
 static void test_gradients(arms_router *router, arms_dataset *dataset) {
   arms_trainer *trainer = trainer_of(router);
@@ -499,6 +547,7 @@ static void test_trainer_handles(arms_router *router, arms_dataset *dataset) {
     EXPECT(ERROR_INVALID_HANDLE, arms_trainer_evaluate(trainer, dataset, &metrics, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_trainer_commit(trainer, NULL, &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_trainer_save(trainer, "never", 0, &error));
+    EXPECT(ERROR_INVALID_HANDLE, arms_trainer_save_adapter(trainer, "never", &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_trainer_checkpoint(trainer, "never", &error));
     EXPECT(ERROR_INVALID_HANDLE, arms_trainer_resume(trainer, "never", &error));
     EXPECT(ERROR_INVALID_HANDLE,
@@ -529,6 +578,7 @@ int main(int argc, char **argv) {
   test_run(router, dataset);
   test_refusals(router, dataset);
   test_checkpoints(router, dataset, argv[2]);
+  test_adapters(argv[1], dataset, argv[2]);
   test_gradients(router, dataset);
   test_trainer_handles(router, dataset);
   arms_dataset_free(dataset);
