@@ -117,6 +117,31 @@ func KeepCandidates() ReloadOption {
 // Errors: those of [Open], [ErrInvalidHandle], and [ErrInvalidArgument] for a candidate that cannot be
 // kept because its embedding was given and has another width.
 func (r *Router) Reload(path string, options ...ReloadOption) error {
+	return r.replace("the path of the model file", path, options,
+		func(name *C.char, given *C.arms_reload_options, cause **C.arms_error) C.arms_status {
+			return C.arms_router_reload(r.handle, name, given, cause)
+		})
+}
+
+// ApplyAdapter adds an adapter that [Trainer.SaveAdapter] wrote to the weights that it was trained on, in
+// one step: the router then answers as the trained one did, to the bit, and [Router.Save] writes the
+// merged model. The candidates are those of the training, unless [KeepCandidates] is given. The file is
+// checked as in [Router.Reload], and one that fails leaves the router as it was.
+//
+// Errors: [ErrIO], [ErrInvalidModel], [ErrUnsupported] (it is no adapter), [ErrInvalidHandle], and
+// [ErrInvalidArgument] for an adapter of other weights or a candidate that cannot be kept.
+func (r *Router) ApplyAdapter(path string, options ...ReloadOption) error {
+	return r.replace("the path of the adapter", path, options,
+		func(name *C.char, given *C.arms_reload_options, cause **C.arms_error) C.arms_status {
+			return C.arms_router_apply_adapter(r.handle, name, given, cause)
+		})
+}
+
+// replace makes a call that replaces the weights by those of a file.
+func (r *Router) replace(
+	what, path string, options []ReloadOption,
+	call func(*C.char, *C.arms_reload_options, **C.arms_error) C.arms_status,
+) error {
 	defer runtime.KeepAlive(r)
 	given := C.arms_reload_options{struct_size: C.sizeof_arms_reload_options}
 	for _, option := range options {
@@ -124,12 +149,12 @@ func (r *Router) Reload(path string, options ...ReloadOption) error {
 	}
 	var a arguments
 	defer a.release()
-	name := a.name("the path of the model file", path)
+	name := a.name(what, path)
 	if a.err != nil {
 		return a.err
 	}
 	var cause *C.arms_error
-	return check(C.arms_router_reload(r.handle, name, &given, &cause), &cause)
+	return check(call(name, &given, &cause), &cause)
 }
 
 // Fusion says how a router's experts look at an image.

@@ -53,11 +53,32 @@ const (
 	WeightInt8      WeightType = C.ARMS_WEIGHT_INT8
 )
 
+// LoRATargets says which linear layers of a transformer block have an adapter.
+type LoRATargets uint32
+
+// The layers of a block.
+const (
+	LoRAQuery LoRATargets = C.ARMS_LORA_QUERY
+	LoRAKey   LoRATargets = C.ARMS_LORA_KEY
+	LoRAValue LoRATargets = C.ARMS_LORA_VALUE
+	// LoRAOutput is what the attention's heads are joined by.
+	LoRAOutput LoRATargets = C.ARMS_LORA_OUTPUT
+	// LoRAUp and LoRADown are the layers of the feed-forward network.
+	LoRAUp   LoRATargets = C.ARMS_LORA_UP
+	LoRADown LoRATargets = C.ARMS_LORA_DOWN
+)
+
 // TrainerOptions says how a router is trained. Zero means the default, which is the paper's.
 type TrainerOptions struct {
 	Router           int      // 0: the first router of the file, 1: the second of a cascade
 	TextLayers       int      // last blocks of the text encoder that are trained, or AllLayers
 	ImageLayers      int      // the same of the image encoder
+	// LoRARank, above 0, lets low-rank adapters of this rank be trained in place of these layers: the
+	// weight of a linear layer becomes W + LoRAAlpha / LoRARank * B A. The blocks' other weights, what
+	// lies behind them and the embeddings stay.
+	LoRARank         int
+	LoRAAlpha        float64     // 0: LoRARank
+	LoRATargets      LoRATargets // the layers that have an adapter; 0: all six
 	Epochs           int      // passes over the training queries; 0: 2
 	BatchSize        int      // queries of a step; 0: 64
 	MicroBatchSize   int      // queries that run through the layers together; 0: 256 or 16
@@ -72,7 +93,7 @@ type TrainerOptions struct {
 	RoutingSharpness float64  // its tau; 0: 2
 	TeacherWeight    float64  // how much of a label, 0 to 1, is what similar questions say; 0: nothing
 	TeacherRidge     float64  // how much that smooths; 0: 10
-	Seed             uint64   // decides the order of the queries
+	Seed             uint64   // decides the order of the queries, and where adapters begin
 	Threads          int      // 0: as many as the router's
 	CacheBytes       uint64   // the most that is kept of what frozen layers made; 0: 4 GiB
 }
@@ -118,6 +139,9 @@ func (r *Router) NewTrainer(options TrainerOptions) (*Trainer, error) {
 		routing_sharpness: C.double(options.RoutingSharpness),
 		teacher_weight:    C.double(options.TeacherWeight),
 		teacher_ridge:     C.double(options.TeacherRidge),
+		lora_rank:         a.uint32("LoRARank", options.LoRARank),
+		lora_targets:      C.uint32_t(options.LoRATargets),
+		lora_alpha:        C.double(options.LoRAAlpha),
 	}
 	if options.BalanceClasses {
 		given.flags |= C.ARMS_TRAINER_BALANCE_CLASSES
@@ -301,6 +325,19 @@ func (t *Trainer) Save(path string, weights WeightType) error {
 	return t.file("the path of the model file", path,
 		func(name *C.char, cause **C.arms_error) C.arms_status {
 			return C.arms_trainer_save(t.handle, name, C.uint32_t(weights), cause)
+		})
+}
+
+// SaveAdapter writes what training with adapters changed as a small file: the adapters, and the head and
+// the candidates as they would stand in the router's file. [Router.ApplyAdapter] adds it to the weights
+// that the trainer was made with. The file at path is replaced in one step, or left as it is.
+//
+// Errors: [ErrBusy], [ErrNotFinite], [ErrUnsupported], [ErrIO], [ErrInvalidArgument] (the trainer has no
+// adapters), [ErrInvalidHandle].
+func (t *Trainer) SaveAdapter(path string) error {
+	return t.file("the path of the adapter", path,
+		func(name *C.char, cause **C.arms_error) C.arms_status {
+			return C.arms_trainer_save_adapter(t.handle, name, cause)
 		})
 }
 

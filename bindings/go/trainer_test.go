@@ -2,6 +2,7 @@ package arms_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -359,4 +360,43 @@ func TestImpossibleTrainingIsRefused(t *testing.T) {
 	router.Close()
 	_, err = router.NewTrainer(brisk)
 	wants(t, err, arms.ErrInvalidHandle)
+}
+
+func TestAnAdapterMakesItsBaseTheTrainedRouter(t *testing.T) {
+	router, data, base := trainable(t), trainingData(t), trainable(t)
+	options := brisk
+	options.LoRARank, options.LoRAAlpha, options.LoRATargets = 2, 4, arms.LoRAValue|arms.LoRAUp
+	made := trainer(t, router, options)
+	path := filepath.Join(t.TempDir(), "adapter.gguf")
+	if _, err := made.Run(background, data, arms.RunOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := made.SaveAdapter(path); err != nil {
+		t.Fatal(err)
+	}
+	before := scores(t, base)
+	if _, err := made.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := base.ApplyAdapter(path, arms.KeepCandidates()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := scores(t, base), scores(t, router); !reflect.DeepEqual(got, want) ||
+		reflect.DeepEqual(got, before) {
+		t.Errorf("%v with the adapter, %v trained, %v before", got, want, before)
+	}
+	if err := base.ApplyAdapter(path); !errors.Is(err, arms.ErrInvalidArgument) {
+		t.Errorf("applied twice: %v", err)
+	}
+	if _, err := arms.Open(path); !errors.Is(err, arms.ErrUnsupported) {
+		t.Errorf("opened as a router: %v", err)
+	}
+	options.LoRARank = 0
+	if err := trainer(t, router, options).SaveAdapter(path); !errors.Is(err, arms.ErrInvalidArgument) {
+		t.Errorf("saved without adapters: %v", err)
+	}
+	options.LoRARank, options.LoRATargets = 2, 64
+	if _, err := router.NewTrainer(options); !errors.Is(err, arms.ErrInvalidArgument) {
+		t.Errorf("unknown layers: %v", err)
+	}
 }

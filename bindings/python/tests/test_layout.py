@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from arms import Fusion, Head, Output, Policy, Schedule, Stage, Status, WeightType, _ffi
+from arms import (
+    Fusion,
+    Head,
+    LoraTarget,
+    Output,
+    Policy,
+    Schedule,
+    Stage,
+    Status,
+    WeightType,
+    _ffi,
+)
 from conftest import REPOSITORY
 
 HEADER = REPOSITORY / "include" / "arms.h"
@@ -154,6 +165,7 @@ def test_enumerations_are_those_of_the_header() -> None:
         "arms_decision_flag": constants("DECISION_"),
         "arms_outcome_flag": constants("OUTCOME_"),
         "arms_trainer_flag": constants("TRAINER_"),
+        "arms_lora_target": {f"ARMS_LORA_{member.name}": member.number for member in LoraTarget},
         "arms_schedule": {f"ARMS_SCHEDULE_{member.name}": member.number for member in Schedule},
         "arms_weight_type": {f"ARMS_WEIGHT_{member.name}": member.number for member in WeightType},
     }

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import arms
+from conftest import LARGE, MODELS, SMALL
 
 QUERIES = 6
 NAMES = ("small", "large")
@@ -307,3 +308,64 @@ def test_impossible_data_are_refused(router: arms.Router) -> None:
     router.candidates.remove(*router.candidates)
     with pytest.raises(arms.NoCandidatesError):
         trainer_of(router)
+
+
+@pytest.mark.parametrize("name", ["distilbert-patches-scaled", "distilbert-patches-scaled-int8"])
+def test_an_adapter_makes_its_base_the_trained_router(
+    name: str, data: arms.DataSet, tmp_path: Path
+) -> None:
+    base, adapter, merged = MODELS / f"{name}.gguf", tmp_path / "a.gguf", tmp_path / "m.gguf"
+    query = arms.Query(None, "question 1")
+    with arms.Router(base, threads=1) as router, arms.Router(base, threads=1) as other:
+        router.candidates.remove(*router.candidates)
+        router.candidates.add([SMALL, LARGE])
+        given = {
+            "image_layers": "all",
+            "lora_rank": 2,
+            "lora_alpha": 4,
+            "lora_targets": ["value", "up"],
+        }
+        trainer = trainer_of(router, **given)
+        adapted = {name for name in trainer.layout if ".lora_" in name}
+        assert adapted
+        assert all(".attn_v." in name or ".ffn_up." in name for name in adapted)
+        before = trainer.evaluate(data)
+        trainer.run(data)
+        assert trainer.evaluate(data).loss < before.loss
+        trainer.save_adapter(adapter)
+        trainer.commit()
+        expected = router.score([query])
+        other.apply_adapter(adapter)
+        assert list(other.candidates) == ["small", "large"]
+        np.testing.assert_array_equal(other.score([query]), expected)
+        other.save(merged)
+        assert adapter.stat().st_size < merged.stat().st_size
+        with arms.Router(merged, threads=1) as again:
+            np.testing.assert_array_equal(again.score([query]), expected)
+        with pytest.raises(arms.InvalidArgumentError, match="another router"):
+            other.apply_adapter(adapter)
+    with arms.Router(base) as present:
+        names = list(present.candidates)
+        present.apply_adapter(adapter, keep_candidates=True)
+        assert list(present.candidates) == names
+    with pytest.raises(arms.UnsupportedError, match="is an adapter"):
+        arms.Router(adapter)
+
+
+def test_adapter_options_that_make_no_sense_are_refused(
+    router: arms.Router, tmp_path: Path
+) -> None:
+    for options, words in (
+        ({"lora_rank": -1}, "lora_rank"),
+        ({"lora_rank": 2, "text_layers": 0}, "textLayers"),
+        ({"lora_rank": 4096}, "at most"),
+        ({"lora_rank": 2, "lora_alpha": -1}, "lora_alpha"),
+        ({"lora_rank": 2, "lora_alpha": float("nan")}, "alpha"),
+        ({"lora_rank": 2, "lora_targets": []}, "lora_targets"),
+        ({"lora_rank": 2, "lora_targets": ["head"]}, "loratarget"),
+    ):
+        with pytest.raises(arms.InvalidArgumentError, match=words):
+            trainer_of(router, **options)
+    with pytest.raises(arms.InvalidArgumentError, match="no adapters"):
+        trainer_of(router).save_adapter(tmp_path / "adapter.gguf")
+    assert not list(tmp_path.iterdir())

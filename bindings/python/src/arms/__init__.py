@@ -44,7 +44,7 @@ from arms.errors import (
 from arms.images import Image, Images
 from arms.log import log_to
 from arms.metrics import Histogram, RouterMetrics, Stage
-from arms.options import Fusion, Head, Output, Policy, Schedule, WeightType
+from arms.options import Fusion, Head, LoraTarget, Output, Policy, Schedule, WeightType
 from arms.progress import Metrics, Progress
 from arms.query import Query, Question
 from arms.router import Router, RouterInfo, RouterMemory
@@ -83,6 +83,7 @@ __all__ = [
     "Label",
     "LibraryError",
     "LimitExceededError",
+    "LoraTarget",
     "Metrics",
     "MissingValueError",
     "NoCandidatesError",

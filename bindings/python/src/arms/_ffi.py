@@ -348,6 +348,9 @@ class TrainerOptions(Structure):
     routing_sharpness: F64
     teacher_weight: F64
     teacher_ridge: F64
+    lora_rank: U32
+    lora_targets: U32
+    lora_alpha: F64
 
 
 @_laid_out
@@ -470,6 +473,10 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "arms_router_free": (None, [_Handle]),
     "arms_router_save": (_Status, [_Handle, _String, _Error]),
     "arms_router_reload": (_Status, [_Handle, _String, POINTER(ReloadOptions), _Error]),
+    "arms_router_apply_adapter": (
+        _Status,
+        [_Handle, _String, POINTER(ReloadOptions), _Error],
+    ),
     "arms_router_describe": (_Status, [_Handle, POINTER(RouterInfo), _Error]),
     "arms_router_memory": (_Status, [_Handle, POINTER(Memory), _Error]),
     "arms_router_metrics": (_Status, [_Handle, POINTER(RouterCounters), _Error]),
@@ -557,6 +564,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "arms_trainer_save": (_Status, [_Handle, _String, ctypes.c_uint32, _Error]),
     "arms_trainer_checkpoint": (_Status, [_Handle, _String, _Error]),
     "arms_trainer_resume": (_Status, [_Handle, _String, _Error]),
+    "arms_trainer_save_adapter": (_Status, [_Handle, _String, _Error]),
     "arms_trainer_compute_gradients": (
         _Status,
         [_Handle, _Handle, _Counted, _Count, POINTER(ctypes.c_double), _Error],

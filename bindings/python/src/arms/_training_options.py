@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, TypedDict
 
 from arms import _ffi
 from arms._marshal import unsigned
 from arms.errors import InvalidArgumentError
-from arms.options import Schedule
+from arms.options import LoraTarget, Schedule
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -16,6 +17,9 @@ class TrainingOptions(TypedDict, total=False):
     number: int
     text_layers: int | Literal["all"]
     image_layers: int | Literal["all"]
+    lora_rank: int
+    lora_alpha: float
+    lora_targets: Iterable[LoraTarget | str] | None
     epochs: int
     batch_size: int
     micro_batch_size: int
@@ -40,6 +44,9 @@ def trainer_options(
     number: int = 0,
     text_layers: int | Literal["all"] = 0,
     image_layers: int | Literal["all"] = 0,
+    lora_rank: int = 0,
+    lora_alpha: float = 0.0,
+    lora_targets: Iterable[LoraTarget | str] | None = None,
     epochs: int = 2,
     batch_size: int = 64,
     micro_batch_size: int = 0,
@@ -72,6 +79,9 @@ def trainer_options(
     ):
         if not value:  # C takes 0 for the default.
             raise InvalidArgumentError(f"{name} is 0: expected a number above 0")
+    targets = None if lora_targets is None else [LoraTarget.parse(one) for one in lora_targets]
+    if targets == []:  # C takes 0 for all.
+        raise InvalidArgumentError("lora_targets is empty: expected a layer, or None for all")
     return _ffi.new(
         _ffi.TrainerOptions,
         flags=(_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0)
@@ -94,6 +104,9 @@ def trainer_options(
         routing_sharpness=nonnegative(routing_sharpness, "routing_sharpness"),
         teacher_weight=teacher_weight,
         teacher_ridge=nonnegative(teacher_ridge, "teacher_ridge"),
+        lora_rank=unsigned(lora_rank, "lora_rank"),
+        lora_targets=sum({target.number for target in targets or []}),
+        lora_alpha=nonnegative(lora_alpha, "lora_alpha"),
     )
 
 

@@ -114,6 +114,10 @@ def inspect_model(path: str | Path) -> Inspection:
             f"{path}: general.architecture = {json.dumps(keys.get('general.architecture'))}; "
             'an ARMS model has "arms"'
         )
+    if keys.get("general.type") == "adapter":
+        raise InspectionError(
+            f"{path}: is an adapter; inspect the model that `arms adapter apply` makes with it"
+        )
     for name in _REQUIRED:
         if name not in keys:
             raise InspectionError(f"{path}: key {name} is missing; the file is incomplete")

@@ -84,6 +84,20 @@ class Schedule(NamedChoice):
     """Along half a cosine, down to 0."""
 
 
+class LoraTarget(NamedChoice):
+    """Which linear layers of a block have an adapter: ``enum arms_lora_target``."""
+
+    QUERY = "query", 1
+    KEY = "key", 2
+    VALUE = "value", 4
+    OUTPUT = "output", 8
+    """What the attention's heads are joined by."""
+    UP = "up", 16
+    """The first layer of the feed-forward network."""
+    DOWN = "down", 32
+    """Its second layer."""
+
+
 class WeightType(NamedChoice):
     """The type in which trained matrices are saved: ``enum arms_weight_type``."""
 

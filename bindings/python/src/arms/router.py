@@ -273,6 +273,43 @@ class Router(AdaptableRouter):
         call(library().arms_router_reload, self._pointer(), encoded, ctypes.byref(options))
         self.path = os.fspath(chosen)
 
+    def apply_adapter(self, path: str | os.PathLike[str], *, keep_candidates: bool = False) -> None:
+        """Add an adapter of `Trainer.save_adapter` to the weights, in one step, under load.
+
+        The weights must be those that it was trained on. The router then answers as the trained one
+        did, to the bit, and `save` writes the merged model. The file is checked as in `reload`, and
+        one that fails leaves the router as it was.
+
+        Parameters
+        ----------
+        path
+            The adapter.
+        keep_candidates
+            Keep the present candidates, as in `reload`, in place of those of the training.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be opened or read.
+        InvalidModelError
+            If it is damaged, or does not fit the router.
+        UnsupportedError
+            If it is no adapter.
+        InvalidArgumentError
+            If it is an adapter of other weights, or a candidate cannot be kept.
+
+        Examples
+        --------
+        >>> with arms.Router("base.gguf") as router:  # doctest: +SKIP
+        ...     router.apply_adapter("adapter.gguf")
+        ...     router.save("merged.gguf")
+        """
+        encoded = c_path(path, "the adapter's path")
+        options = _ffi.new(
+            _ffi.ReloadOptions, flags=_ffi.RELOAD_KEEP_CANDIDATES if keep_candidates else 0
+        )
+        call(library().arms_router_apply_adapter, self._pointer(), encoded, ctypes.byref(options))
+
     def route(
         self,
         image: Images,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from arms._marshal import c_path
 from arms._training_options import above_zero, trainer_options
 from arms.dataset import DataSet
 from arms.errors import BufferTooSmallError, InvalidArgumentError
-from arms.options import Schedule, WeightType
+from arms.options import LoraTarget, Schedule, WeightType
 from arms.progress import Metrics, Report, metrics_of, run_steps
 from arms.router import Router
 
@@ -42,6 +42,16 @@ class Trainer(Handle):
         0 for the first router of the file, 1 for the second of a cascade.
     text_layers, image_layers
         Last blocks of the encoder that are trained; ``"all"`` for all, its embeddings included.
+    lora_rank
+        Train low-rank adapters (LoRA) of this rank in place of these layers: the weight of a linear
+        layer becomes ``W + lora_alpha / lora_rank * B @ A``. The blocks' other weights, what lies
+        behind them and the embeddings stay as they are; `save_adapter` writes a small file. 0 for
+        the layers' own weights.
+    lora_alpha
+        Scales what the adapters add; 0 for `lora_rank`, so that the scale is 1.
+    lora_targets
+        Which linear layers of a block have an adapter: names of `arms.LoraTarget`; `None` for all
+        six.
     epochs
         Passes over the training queries.
     batch_size
@@ -75,7 +85,7 @@ class Trainer(Handle):
         Let offsets that are 0 begin at the log-odds of the candidate's outcomes; of the scaled
         head.
     seed
-        Decides the order of the queries.
+        Decides the order of the queries, and where adapters begin.
     threads
         0 for as many as the router's.
     cache_bytes
@@ -107,6 +117,9 @@ class Trainer(Handle):
         number: int = 0,
         text_layers: int | Literal["all"] = 0,
         image_layers: int | Literal["all"] = 0,
+        lora_rank: int = 0,
+        lora_alpha: float = 0.0,
+        lora_targets: Iterable[LoraTarget | str] | None = None,
         epochs: int = 2,
         batch_size: int = 64,
         micro_batch_size: int = 0,
@@ -129,6 +142,9 @@ class Trainer(Handle):
             number=number,
             text_layers=text_layers,
             image_layers=image_layers,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            lora_targets=lora_targets,
             epochs=epochs,
             batch_size=batch_size,
             micro_batch_size=micro_batch_size,
@@ -309,6 +325,27 @@ class Trainer(Handle):
             encoded,
             WeightType.parse(weights).number,
         )
+
+    def save_adapter(self, path: str | os.PathLike[str]) -> None:
+        """Write what training with adapters changed, as a small file.
+
+        It holds the adapters, and the head and the candidates as they would stand in the router's
+        file. `Router.apply_adapter` adds it to the weights that the trainer was made with.
+
+        Parameters
+        ----------
+        path
+            Replaced in one step, or left as it is.
+
+        Raises
+        ------
+        FileError
+            If it cannot be written.
+        InvalidArgumentError
+            If the trainer has no adapters: it was made without `lora_rank`.
+        """
+        encoded = c_path(path, "the adapter's path")
+        call(library().arms_trainer_save_adapter, self._pointer(), encoded)
 
     def checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write all that is needed to go on with a run: weights, moments and place.

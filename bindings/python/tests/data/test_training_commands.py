@@ -431,6 +431,54 @@ def test_merge(trained: Path, model: Path, tmp_path: Path, command: Command) -> 
     assert_fails(command("merge", trained, model, "-o", output, "--theta", "0"), 1, "theta")
 
 
+def test_adapters(model: Path, data: Path, tmp_path: Path, command: Command) -> None:
+    output, adapter, merged = (
+        tmp_path / f"{name}.gguf" for name in ("router", "adapter", "merged")
+    )
+    given = ["--name-only", "--text-layers", "all", "--lora-rank", "2", "--lora-targets", "value"]
+    code, _, errors = command(
+        "train", model, data, "-o", output, "--adapter", adapter, *given, *BRISK
+    )
+    assert (code, errors) == (0, "")
+    code, printed, _ = command("adapter", "apply", model, adapter, "-o", merged, "--json")
+    assert code == 0
+    assert json.loads(printed) == {
+        "output": str(merged),
+        "bytes": merged.stat().st_size,
+        "candidates": 3,
+    }
+    query = arms.Query(None, "question 1")
+    with arms.Router(output) as trained, arms.Router(merged) as other:
+        assert list(trained.candidates) == list(other.candidates) == ["small", "large", "paid"]
+        np.testing.assert_array_equal(trained.score([query]), other.score([query]))
+    # Another's weights are refused, and no file is written.
+    merged.unlink()
+    assert_fails(command("adapter", "apply", output, adapter, "-o", merged), 1, "another router")
+    assert_fails(command("adapter", "apply", model, output, "-o", merged), 1, "is no adapter")
+    assert_fails(command("inspect", adapter), 1, "is an adapter")
+    assert not merged.exists()
+    # The configuration makes the run again.
+    before = adapter.read_bytes()
+    adapter.unlink()
+    assert command("train", "--config", f"{output}.toml")[0] == 0
+    assert adapter.read_bytes() == before
+
+
+def test_adapters_that_make_no_sense_are_refused(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    good = ["train", model, data, "-o", tmp_path / "out.gguf", "--name-only"]
+    adapter = ["--adapter", tmp_path / "adapter.gguf"]
+    assert_fails(command(*good, *adapter), 1, "lora-rank")
+    assert_fails(command(*good, "--lora-rank", "2"), 1, "textLayers")
+    ranked = [*good, "--text-layers", "1", "--lora-rank", "2"]
+    assert_fails(command(*ranked, *adapter, "--calibrate"), 1, "calibrate")
+    assert_fails(command(*ranked, "--lora-targets", "gate"), 1, "loratarget", "query")
+    assert_fails(command(*ranked, "--lora-alpha", "-1"), 1, "lora_alpha")
+    assert_fails(command(*ranked, "--adapter", tmp_path), 1, "is a folder")
+    assert [*tmp_path.glob("*.gguf")] == [model]
+
+
 def test_the_help_teaches(command: Command) -> None:
     for name in ("train", "extend", "fit", "calibrate", "merge"):
         code, output, _ = command(name, "--help")

@@ -10,6 +10,7 @@ import typer
 
 from arms import ArmsError, __version__, inspect
 from arms.cli import (
+    adapter,
     calibrate,
     candidates,
     data,
@@ -50,6 +51,7 @@ for command in (
     fit,
     calibrate,
     merge,
+    adapter,
     evaluate,
     plot,
     inspect,

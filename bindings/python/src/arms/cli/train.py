@@ -40,6 +40,11 @@ def train(
 
       arms train --config router.gguf.toml -o other.gguf --seed 1
 
+    With --lora-rank the encoders' weights stay, and small adapters are trained
+    beside them, which --adapter writes to a file of their own:
+
+      arms train base.gguf m2.jsonl.gz -o router.gguf --text-layers 2 --lora-rank 8 --adapter a.gguf
+
     A long run that is stopped or killed goes on from a checkpoint:
 
       arms train fresh.gguf m2.jsonl.gz -o router.gguf --checkpoint run.ckpt --resume

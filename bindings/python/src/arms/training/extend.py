@@ -56,7 +56,7 @@ def extend(
     ArmsError, OSError
         If the data or a model file cannot be used; the output is then as it was.
     """
-    check_output(options)
+    check_output(options.output)
     parts = read_parts(options, report)
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)

@@ -116,6 +116,24 @@ class RunOptions:
         0, SCOPE, "Last blocks of the image encoder to train; all: with its embeddings."
     )
 
+    lora_rank: int = option(
+        0,
+        SCOPE,
+        "Train low-rank adapters of this rank in place of these blocks' weights; 0: the weights.",
+    )
+    lora_alpha: float = option(
+        0.0,
+        SCOPE,
+        "Scale what adapters add by lora-alpha / lora-rank; 0: as lora-rank, so that it is 1.",
+    )
+    lora_targets: tuple[str, ...] | None = option(
+        None,
+        SCOPE,
+        "A linear layer of each block that has an adapter: query, key, value, output, up or down; "
+        "can be repeated.",
+        "all six",
+    )
+
     epochs: int = option(2, OPTIMIZER, "Passes over the training queries.")
     batch_size: int = option(64, OPTIMIZER, "Queries of a step.")
     micro_batch_size: int = option(
@@ -195,6 +213,9 @@ class RunOptions:
         return TrainingOptions(
             text_layers=self.text_layers,
             image_layers=self.image_layers,
+            lora_rank=self.lora_rank,
+            lora_alpha=self.lora_alpha,
+            lora_targets=self.lora_targets,
             epochs=self.epochs,
             batch_size=self.batch_size,
             micro_batch_size=self.micro_batch_size,
@@ -222,6 +243,12 @@ class TrainOptions(RunOptions):
     type: WeightType = option(
         WeightType.UNCHANGED, RESULT, "The type of the trained matrices in the output."
     )
+    adapter: Path | None = option(
+        None,
+        RESULT,
+        "Write also what was trained alone, as a small file for MODEL's weights; with --lora-rank.",
+        "none",
+    )
     checkpoint: Path | None = option(
         None,
         RESULT,
@@ -229,6 +256,17 @@ class TrainOptions(RunOptions):
         "none",
     )
     checkpoint_interval: int = option(100, RESULT, "Steps from one checkpoint to the next.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.adapter is None:
+            return
+        if not self.lora_rank:
+            raise InvalidArgumentError("adapter needs adapters to write: set lora-rank")
+        if self.calibrate:
+            raise InvalidArgumentError(
+                "calibrate would not be in the adapter: calibrate the router that it was added to"
+            )
 
 
 INCREMENTAL: Final = "Incremental"

@@ -16,8 +16,8 @@ from arms.training.configuration import OptionsType, configuration_path, write_c
 from arms.training.options import RunOptions
 
 
-def check_output(options: RunOptions) -> None:
-    """Refuse an output that could not be written hours later.
+def check_output(path: Path) -> None:
+    """Refuse a file that could not be written hours later.
 
     Raises
     ------
@@ -26,11 +26,11 @@ def check_output(options: RunOptions) -> None:
     InvalidArgumentError
         If it is a folder.
     """
-    folder = options.output.absolute().parent
+    folder = path.absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(2, "no such folder to write to", str(folder))
-    if options.output.is_dir():
-        raise InvalidArgumentError(f"{options.output}: is a folder: name a file to write")
+    if path.is_dir():
+        raise InvalidArgumentError(f"{path}: is a folder: name a file to write")
 
 
 def with_threads(options: OptionsType, router: Router) -> OptionsType:

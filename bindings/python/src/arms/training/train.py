@@ -55,7 +55,9 @@ def train(
     """
     if resume and options.checkpoint is None:
         raise InvalidArgumentError("resume needs a checkpoint to go on from: give its path")
-    check_output(options)
+    for path in (options.output, options.adapter):
+        if path is not None:
+            check_output(path)
     parts = read_parts(options, report)
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)
@@ -107,6 +109,8 @@ def _held_out(trainer: Trainer, parts: Parts, options: TrainOptions) -> Metrics 
 
 def _write(trainer: Trainer, parts: Parts, options: TrainOptions) -> bool:
     """Write the output, and say whether it is calibrated."""
+    if options.adapter is not None:
+        trainer.save_adapter(options.adapter)
     if not options.calibrate:
         trainer.save(options.output, weights=options.type)
         return False
