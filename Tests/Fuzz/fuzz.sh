@@ -5,7 +5,7 @@
 #
 #   --seconds N   for each target; 20 if not given. 0 only replays the corpus
 #   --merge       then add to Tests/Fuzz/corpus what the run has found, least inputs first
-#   TARGET        model, jpeg, png, tokenizer, route, exports, dataset, checkpoint; all if none is given
+#   TARGET        model, jpeg, png, tokenizer, route, exports, dataset, checkpoint, adapter; all if none is given
 #
 # Inputs that a run finds interesting stay in .build/fuzz/corpus, for the next. An input that breaks a target is
 # kept in .build/fuzz/artifacts and said; repeat it with: .build/fuzz/debug/arms-fuzz TARGET FILE
@@ -36,7 +36,7 @@ ARMS_INSTRUMENTED=1 ARMS_GUARDED_SCRATCH=1 swift build --scratch-path "$build" -
 SWIFT_BACKTRACE=enable=no
 export SWIFT_BACKTRACE
 failed=
-for target in ${targets:-model jpeg png tokenizer route exports dataset checkpoint}; do
+for target in ${targets:-model jpeg png tokenizer route exports dataset checkpoint adapter}; do
   seeds=Tests/Fuzz/corpus/$target found=$build/corpus/$target
   log=$build/$target.log
   mkdir -p "$found" "$build/artifacts"

@@ -158,9 +158,10 @@ def _add(*samples: bytes) -> bytes:
     return b"\2" + DATASET + NUMBER(len(samples)) + SOUND + b"".join(samples)
 
 
-def _trainer(flags: int, layers: int, *uses: bytes) -> bytes:
+def _trainer(flags: int, layers: int, *uses: bytes, rank: int = 0) -> bytes:
     """Return a call that makes a trainer of the second fixture and uses it."""
     options = struct.pack("<6I", 0, flags, 0, layers, layers, 1).ljust(120, b"\0")
+    options += struct.pack("<IId", rank, 0, 0)
     return READ + NUMBER(3) + NUMBER(1) + b"\1" + SOUND + options + b"".join(uses)
 
 
@@ -179,6 +180,7 @@ def datasets() -> None:
     write("dataset", "again", plain + _add(_sample(b"one", [], both)))
     write("dataset", "train", plain + _trainer(0, 0, run, evaluate, *lists))
     write("dataset", "train_all", pictures + _trainer(3, 3, run, checkpoints, NUMBER(7) + NUMBER(0)))
+    write("dataset", "adapters", pictures + _trainer(0, 3, run, evaluate, NUMBER(8), rank=2))
     write("dataset", "gradients", pictures + _trainer(0, 1, gradients, step, gradients))
     write("dataset", "unknown", _add(_sample(b"one", [], {b"nobody": 1})) + _trainer(0, 0, run))
     own = NUMBER(1) + b"\1"
@@ -186,7 +188,7 @@ def datasets() -> None:
     write("dataset", "calibrate", plain + READ + NUMBER(0) + own + strength)
     small = b"\1" + NUMBER(1) + b"\0" + NUMBER(0)
     write("dataset", "fit", pictures + READ + NUMBER(1) + own + small + strength)
-    options = struct.pack("<6I", 0, 0, 0, 0, 0, 1).ljust(120, b"\0")
+    options = struct.pack("<6I", 0, 0, 0, 0, 0, 1).ljust(136, b"\0")
     extension = SOUND + bytes(64) + b"\1\0\0\1"
     write(
         "dataset",
@@ -237,6 +239,30 @@ def checkpoints() -> None:
     write("checkpoint", "cut", NUMBER(8) + b"\1" + NUMBER(9))
 
 
+# Of an adapter: what it is an adapter of, its scale, and the first of its tensors behind those of the head.
+ADAPTED, ALPHA, FIRST = 6, 5, 58
+
+
+def adapters() -> None:
+    """Add lists of changes to an adapter."""
+
+    def value(key: int, content: bytes, kind: int) -> bytes:
+        return NUMBER(0) + NUMBER(key) + b"\0" + bytes([kind]) + NUMBER(len(content)) + content
+
+    write("adapter", "same", NUMBER(8) + b"\1" + NUMBER(32_767))
+    write("adapter", "other_base", value(ADAPTED, struct.pack("<Q", 4) + b"none", 8))
+    write("adapter", "no_scale", value(ALPHA, struct.pack("<f", 0), 6))
+    write("adapter", "infinite_scale", value(ALPHA, struct.pack("<f", float("inf")), 6))
+    write("adapter", "large_scale", value(ALPHA, struct.pack("<f", 3e38), 6))
+    for place in range(3):
+        write("adapter", f"other_shape_{place}", NUMBER(3) + NUMBER(FIRST + place) + NUMBER(4) + NUMBER(0) + b"\1")
+        number = NUMBER(7) + NUMBER(100 * place) + NUMBER(place) + struct.pack("<f", float("nan"))
+        write("adapter", f"not_finite_{place}", number)
+    write("adapter", "other_name", NUMBER(4) + NUMBER(ADAPTED) + NUMBER(9) + NUMBER(0) + b"x")
+    write("adapter", "twice", NUMBER(6) + NUMBER(ALPHA))
+    write("adapter", "cut", NUMBER(8) + b"\1" + NUMBER(9))
+
+
 if __name__ == "__main__":
     models()
     images()
@@ -245,3 +271,4 @@ if __name__ == "__main__":
     exports()
     datasets()
     checkpoints()
+    adapters()

@@ -19,7 +19,7 @@ private final class TrainingHost: @unchecked Sendable {
   private let trainer: OpaquePointer
   private let dataset: OpaquePointer
   private let sound = "\(Host.folder)/sound.ckpt"
-  let parts: CheckpointParts
+  let parts: FileParts
 
   private init() {
     let router = Host.routers[1]
@@ -32,7 +32,7 @@ private final class TrainingHost: @unchecked Sendable {
     trainer = made
     // Half of the run: the metrics of one epoch, and some steps.
     require(Self.run(trainer, dataset, steps: 3, to: sound) == Int32(ARMS_ERROR_CANCELLED.rawValue), "no run")
-    parts = CheckpointParts(path: sound)
+    parts = FileParts(path: sound)
   }
 
   /// Questions with an outcome of every candidate.

@@ -164,6 +164,10 @@ private struct DataSetCalls {
       // The models have two layers.
       options.pointee.text_layers = [0, 1, 2, ARMS_ALL_LAYERS][Int(options.pointee.text_layers % 4)]
       options.pointee.image_layers = [0, 1, 2, ARMS_ALL_LAYERS][Int(options.pointee.image_layers % 4)]
+      let isHeadAlone = options.pointee.text_layers == 0 && options.pointee.image_layers == 0
+      options.pointee.lora_rank = isHeadAlone ? 0 : options.pointee.lora_rank % 3
+      options.pointee.lora_targets %= 64
+      options.pointee.lora_alpha = 1
       options.pointee.schedule %= 2
       options.pointee.batch_size %= 5
       options.pointee.micro_batch_size %= 5
@@ -183,7 +187,7 @@ private struct DataSetCalls {
   }
 
   private func use(_ trainer: OpaquePointer?, _ dataset: OpaquePointer?) {
-    switch source.below(8) {
+    switch source.below(9) {
     case 0, 1: run(trainer, dataset)
     case 2:
       let metrics = draw.structs(arms_metrics.self, filled: false)
@@ -200,13 +204,14 @@ private struct DataSetCalls {
       let capacity = source.once(in: 2) ? 128 : source.below(4)
       let ranges = draw.structs(arms_tensor_range.self, count: max(capacity, 1), filled: false)
       Host.call { arms_trainer_layout(trainer, ranges, capacity, draw.counter(), $0) }
-    default:
+    case 7:
       let path = "\(Host.folder)/saved.gguf"
       if Host.call({ arms_trainer_save(trainer, path, UInt32(source.below(6)), $0) }) == 0 {
         let saved = Host.open(path, Host.options())
         require(saved != nil, "what a trainer saved is refused")
         arms_router_free(saved)
       }
+    default: Host.call { arms_trainer_save_adapter(trainer, "\(Host.folder)/saved.gguf", $0) }
     }
   }
 

@@ -19,6 +19,8 @@ enum FuzzTarget: String, CaseIterable, Sendable {
   case dataset
   /// Resumes a trainer from a checkpoint and goes on.
   case checkpoint
+  /// Adds an adapter to a router, routes with it, saves it and opens what was saved.
+  case adapter
 
   /// Gives the target one input. What must never be ends the process.
   func run(_ bytes: UnsafeRawBufferPointer) {
@@ -31,6 +33,7 @@ enum FuzzTarget: String, CaseIterable, Sendable {
     case .exports: fuzzExports(bytes)
     case .dataset: fuzzDataSet(bytes)
     case .checkpoint: fuzzCheckpoint(bytes)
+    case .adapter: fuzzAdapter(bytes)
     }
   }
 }

@@ -29,7 +29,7 @@ enum Host {
     let path = "\(parent)/arms-fuzz.\(getpid())"
     mkdir(path, 0o700)
     atexit {
-      for name in ["saved.gguf", "run.ckpt", "sound.ckpt"] { unlink("\(Host.folder)/\(name)") }
+      for name in ["saved.gguf", "run.ckpt", "sound.ckpt", "sound.gguf"] { unlink("\(Host.folder)/\(name)") }
       rmdir(Host.folder)
     }
     return path

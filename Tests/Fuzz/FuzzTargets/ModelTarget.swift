@@ -18,17 +18,11 @@ func fuzzModel(_ bytes: UnsafeRawBufferPointer) {
     return
   }
   exercise(router)
-  let saved = "\(Host.folder)/saved.gguf"
-  if Host.call({ arms_router_save(router, saved, $0) }) == 0 {
-    let again = Host.open(saved, Host.options())
-    require(again != nil, "what was saved is refused")
-    arms_router_free(again)
-  }
   arms_router_free(router)
 }
 
-/// Asks an open router for everything once.
-private func exercise(_ router: OpaquePointer) {
+/// Asks an open router for everything once, and opens what it saves.
+func exercise(_ router: OpaquePointer) {
   var info = arms_router_info()
   info.struct_size = UInt32(MemoryLayout<arms_router_info>.size)
   require(Host.call { arms_router_describe(router, &info, $0) } == 0, "an open router cannot be described")
@@ -52,6 +46,12 @@ private func exercise(_ router: OpaquePointer) {
         Question(text: "What is the highest value?", images: image, imageCount: UInt32(count)).route(router)
       }
     }
+  }
+  let saved = "\(Host.folder)/saved.gguf"
+  if Host.call({ arms_router_save(router, saved, $0) }) == 0 {
+    let again = Host.open(saved, Host.options())
+    require(again != nil, "what was saved is refused")
+    arms_router_free(again)
   }
 }
 

@@ -1,8 +1,8 @@
 import Glibc
 
-/// A checkpoint taken apart: what an input changes in it stays behind the lengths and counts that belong to it, so that
+/// A GGUF file taken apart: what an input changes in it stays behind the lengths and counts that belong to it, so that
 /// the change reaches the reader's later checks.
-struct CheckpointParts {
+struct FileParts {
   /// Magic, version and the two counts.
   private var head: [UInt8]
   /// Each with its name, its type and its value.
@@ -21,7 +21,7 @@ struct CheckpointParts {
     var shape: [UInt8] { content.dropLast(8) }
   }
 
-  /// Takes apart the sound checkpoint at `path`.
+  /// Takes apart the sound file at `path`.
   init(path: String) {
     guard let file = fopen(path, "rb") else { fatalError("\(path) cannot be opened") }
     defer { fclose(file) }
@@ -62,7 +62,7 @@ struct CheckpointParts {
     soundShapes = tensors.map(\.shape)
   }
 
-  /// Whether a tensor has another shape or type than the trainer wants.
+  /// Whether a tensor has another shape or type than in the sound file.
   var isReshaped: Bool { tensors.map(\.shape) != soundShapes }
 
   /// Makes one change that `source` draws.
