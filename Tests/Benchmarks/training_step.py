@@ -3,7 +3,7 @@
 DistilBERT-base and CLIP ViT-B/32 of random weights, a head of full size, images of 224 x 224 and questions of 32
 tokens, each with the outcomes of 14 candidates whose profiles run through the text encoder in every step. A
 step is forward, backward and AdamW. Each side runs in a process of its own, and one waits while the other
-works::
+works. ``--sides engine adapters`` compares with the engine that trains low-rank adapters of all blocks::
 
     PYTHONPATH=bindings/python/src python Tests/Benchmarks/training_step.py [--batch 8 32]
 
@@ -27,9 +27,10 @@ sys.path.insert(0, str(ROOT / "Tests" / "Parity"))
 
 CANDIDATES = 14
 RATE = 8e-5
+RANK = 8
 
 
-def engine_step(directory: Path, batch: int, threads: int) -> Callable[[], object]:
+def engine_step(directory: Path, batch: int, threads: int, rank: int = 0) -> Callable[[], object]:
     """Return the engine's step, ready to run."""
     from training_inputs import add_candidates, data_set, make_batch, profiles
 
@@ -38,7 +39,7 @@ def engine_step(directory: Path, batch: int, threads: int) -> Callable[[], objec
     router = arms.Router(directory / "model.gguf", threads=threads)
     names = add_candidates(router, profiles(CANDIDATES))
     data = data_set(make_batch(batch, CANDIDATES, [32]), names)
-    trainer = arms.Trainer(router, text_layers="all", image_layers="all", threads=threads)
+    trainer = arms.Trainer(router, text_layers="all", image_layers="all", lora_rank=rank, threads=threads)
 
     def step() -> None:
         trainer.compute_gradients(data, range(batch))
@@ -68,7 +69,12 @@ def torch_step(directory: Path, batch: int, threads: int) -> Callable[[], object
     return step
 
 
-SIDES = {"engine": engine_step, "torch": torch_step}
+def adapter_step(directory: Path, batch: int, threads: int) -> Callable[[], object]:
+    """Return the engine's step on adapters, ready to run."""
+    return engine_step(directory, batch, threads, RANK)
+
+
+SIDES = {"engine": engine_step, "torch": torch_step, "adapters": adapter_step}
 
 
 def resident(field: str) -> float:
@@ -125,9 +131,9 @@ class Side:
         return float(self._line())
 
 
-def compare(directory: Path, batch: int, threads: int, rounds: int, steps: int) -> None:
-    """Print the times of a batch size."""
-    sides = {name: Side(name, directory, batch, threads) for name in SIDES}
+def compare(names: list[str], directory: Path, batch: int, threads: int, rounds: int, steps: int) -> None:
+    """Print the times of a batch size, and the ratios of the first side's to the second's."""
+    sides = {name: Side(name, directory, batch, threads) for name in names}
     for _ in range(rounds):
         for side in sides.values():
             side.run(steps)
@@ -139,11 +145,9 @@ def compare(directory: Path, batch: int, threads: int, rounds: int, steps: int) 
         "memory MB": memory,
     }
     for what, row in rows.items():
-        ratio = row["engine"] / row["torch"]
-        print(
-            f"batch {batch}, {what}: engine {row['engine']:.4g}, PyTorch {row['torch']:.4g}, ratio {ratio:.3f}",
-            flush=True,
-        )
+        first, second = (row[name] for name in names)
+        values = ", ".join(f"{name} {row[name]:.4g}" for name in names)
+        print(f"batch {batch}, {what}: {values}, ratio {first / second:.3f}", flush=True)
 
 
 def main() -> None:
@@ -151,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--sides", choices=SIDES, nargs=2, default=["engine", "torch"])
     parser.add_argument("--batch", type=int, nargs="+", default=[8, 32])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=6)
@@ -163,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         make_files(Path(directory), small=False)
         for batch in options.batch:
-            compare(Path(directory), batch, options.threads, options.rounds, options.steps)
+            compare(options.sides, Path(directory), batch, options.threads, options.rounds, options.steps)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,22 @@ OTHERS = {
 }
 
 
+class LoRALinear(torch.nn.Module):  # type: ignore[misc]
+    """A frozen linear layer with a low-rank adapter beside it (Hu et al., arXiv 2106.09685)."""
+
+    def __init__(self, base: torch.nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.base = base
+        self.scale = alpha / rank
+        self.lora_a = torch.nn.Parameter(torch.zeros(rank, base.in_features))
+        self.lora_b = torch.nn.Parameter(torch.zeros(base.out_features, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``W x + b + s B (A x)``."""
+        output: Tensor = self.base(x) + self.scale * (x @ self.lora_a.T) @ self.lora_b.T
+        return output
+
+
 class BatchedHead(ReferenceHead):
     """The reference head over a batch."""
 
@@ -154,6 +170,20 @@ class TorchRouter(torch.nn.Module):  # type: ignore[misc]
         images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
         return self.tokens(batch.questions), images, torch.from_numpy(batch.labels)
 
+    def adapt(self, rank: int, alpha: float) -> None:
+        """Freeze the encoders, and give an adapter of zeros to every linear layer of their blocks."""
+        for model, table, blocks in (
+            (self.text, TEXT_BLOCK, "transformer.layer."),
+            (self.image, IMAGE_BLOCK, "encoder.layers."),
+        ):
+            model.requires_grad_(False)
+            for name, module in list(model.named_modules()):
+                if blocks not in name or not isinstance(module, torch.nn.Linear):
+                    continue
+                assert any(name.endswith(f".{one}") for one in table.values()), name
+                parent, _, own = name.rpartition(".")
+                setattr(model.get_submodule(parent), own, LoRALinear(module, rank, alpha))
+
     def named(self) -> dict[str, torch.nn.Parameter]:
         """Return what is trained, by the names of the model file."""
         named = {name.replace("/", "."): one for name, one in self.head.named_parameters()}
@@ -164,9 +194,12 @@ class TorchRouter(torch.nn.Module):  # type: ignore[misc]
             f"{tower}.{name.removeprefix('vision_model.')}": one
             for tower, model in (("t", self.text), ("v", self.image))
             for name, one in model.named_parameters()
+            if one.requires_grad
         }
         for ours, theirs in OTHERS.items():
-            named[ours] = parameters.pop(f"{ours[0]}.{theirs}")
+            name = f"{ours[0]}.{theirs}"
+            if name in parameters:
+                named[ours] = parameters.pop(name)
         for tower, theirs, table in (
             ("t", "transformer.layer", TEXT_BLOCK),
             ("v", "encoder.layers", IMAGE_BLOCK),
@@ -175,6 +208,7 @@ class TorchRouter(torch.nn.Module):  # type: ignore[misc]
             for name in [one for one in parameters if one.startswith(f"{tower}.{theirs}.")]:
                 number, rest = name.removeprefix(f"{tower}.{theirs}.").split(".", 1)
                 layer, kind = rest.rsplit(".", 1)
+                kind = f"weight.{kind}" if kind.startswith("lora_") else kind
                 named[f"{tower}.blk.{number}.{inverse[layer]}.{kind}"] = parameters.pop(name)
         assert not parameters, f"without a name in the model file: {sorted(parameters)}"
         return named
