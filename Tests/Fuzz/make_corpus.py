@@ -240,7 +240,7 @@ def checkpoints() -> None:
 
 
 # Of an adapter: what it is an adapter of, its scale, and the first of its tensors behind those of the head.
-ADAPTED, ALPHA, FIRST = 6, 5, 58
+ADAPTED, ALPHA, FIRST = 6, 5, 39
 
 
 def adapters() -> None:
@@ -255,7 +255,11 @@ def adapters() -> None:
     write("adapter", "infinite_scale", value(ALPHA, struct.pack("<f", float("inf")), 6))
     write("adapter", "large_scale", value(ALPHA, struct.pack("<f", 3e38), 6))
     for place in range(3):
-        write("adapter", f"other_shape_{place}", NUMBER(3) + NUMBER(FIRST + place) + NUMBER(4) + NUMBER(0) + b"\1")
+        write(
+            "adapter",
+            f"other_shape_{place}",
+            NUMBER(3) + NUMBER(FIRST + place) + NUMBER(4) + NUMBER(0) + b"\1",
+        )
         number = NUMBER(7) + NUMBER(100 * place) + NUMBER(place) + struct.pack("<f", float("nan"))
         write("adapter", f"not_finite_{place}", number)
     write("adapter", "other_name", NUMBER(4) + NUMBER(ADAPTED) + NUMBER(9) + NUMBER(0) + b"x")

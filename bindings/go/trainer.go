@@ -70,32 +70,29 @@ const (
 
 // TrainerOptions says how a router is trained. Zero means the default, which is the paper's.
 type TrainerOptions struct {
-	Router           int      // 0: the first router of the file, 1: the second of a cascade
-	TextLayers       int      // last blocks of the text encoder that are trained, or AllLayers
-	ImageLayers      int      // the same of the image encoder
-	// LoRARank, above 0, lets low-rank adapters of this rank be trained in place of these layers: the
-	// weight of a linear layer becomes W + LoRAAlpha / LoRARank * B A. The blocks' other weights, what
-	// lies behind them and the embeddings stay.
-	LoRARank         int
-	LoRAAlpha        float64     // 0: LoRARank
-	LoRATargets      LoRATargets // the layers that have an adapter; 0: all six
-	Epochs           int      // passes over the training queries; 0: 2
-	BatchSize        int      // queries of a step; 0: 64
-	MicroBatchSize   int      // queries that run through the layers together; 0: 256 or 16
-	LearningRate     float64  // its peak; 0: 8e-5
-	WarmupSteps      int      // steps over which it rises from 0
-	Schedule         Schedule // how it goes on then
-	WeightDecay      float64  // decoupled, of the matrices; 0: 0.01, below 0: none
-	Clip             float64  // the largest norm of all gradients together; 0: no limit
-	BalanceClasses   bool     // let both labels count as much, whatever their numbers
-	BaseRates        bool     // let offsets that are 0 begin at the log-odds of the candidate's outcomes
-	RoutingWeight    float64  // gamma of -gamma sum_j softmax(tau t)_j y_j, the reward of choosing well; 0: none
-	RoutingSharpness float64  // its tau; 0: 2
-	TeacherWeight    float64  // how much of a label, 0 to 1, is what similar questions say; 0: nothing
-	TeacherRidge     float64  // how much that smooths; 0: 10
-	Seed             uint64   // decides the order of the queries, and where adapters begin
-	Threads          int      // 0: as many as the router's
-	CacheBytes       uint64   // the most that is kept of what frozen layers made; 0: 4 GiB
+	Router           int         // 0: the first router of the file, 1: the second of a cascade
+	TextLayers       int         // last blocks of the text encoder that are trained, or AllLayers
+	ImageLayers      int         // the same of the image encoder
+	LoRARank         int         // of low-rank adapters that are trained in place of these layers; 0: none
+	LoRAAlpha        float64     // scales what adapters add by LoRAAlpha / LoRARank; 0: LoRARank
+	LoRATargets      LoRATargets // the linear layers of a block that have one; 0: all six
+	Epochs           int         // passes over the training queries; 0: 2
+	BatchSize        int         // queries of a step; 0: 64
+	MicroBatchSize   int         // queries that run through the layers together; 0: 256 or 16
+	LearningRate     float64     // its peak; 0: 8e-5
+	WarmupSteps      int         // steps over which it rises from 0
+	Schedule         Schedule    // how it goes on then
+	WeightDecay      float64     // decoupled, of the matrices; 0: 0.01, below 0: none
+	Clip             float64     // the largest norm of all gradients together; 0: no limit
+	BalanceClasses   bool        // let both labels count as much, whatever their numbers
+	BaseRates        bool        // let offsets that are 0 begin at the log-odds of the candidate's outcomes
+	RoutingWeight    float64     // gamma of -gamma sum_j softmax(tau t)_j y_j, the reward of choosing well; 0: none
+	RoutingSharpness float64     // its tau; 0: 2
+	TeacherWeight    float64     // how much of a label, 0 to 1, is what similar questions say; 0: nothing
+	TeacherRidge     float64     // how much that smooths; 0: 10
+	Seed             uint64      // decides the order of the queries, and where adapters begin
+	Threads          int         // 0: as many as the router's
+	CacheBytes       uint64      // the most that is kept of what frozen layers made; 0: 4 GiB
 }
 
 // Trainer trains a router in this process, on copies of its weights: the router goes on with its own

@@ -455,7 +455,7 @@ def test_adapters(model: Path, data: Path, tmp_path: Path, command: Command) -> 
     merged.unlink()
     assert_fails(command("adapter", "apply", output, adapter, "-o", merged), 1, "another router")
     assert_fails(command("adapter", "apply", model, output, "-o", merged), 1, "is no adapter")
-    assert_fails(command("inspect", adapter), 1, "is an adapter")
+    assert "is an adapter" in command("inspect", adapter)[2]
     assert not merged.exists()
     # The configuration makes the run again.
     before = adapter.read_bytes()
