@@ -125,7 +125,9 @@ extension AdapterFile {
     for (weight, adapter) in adapted {
       let values = try AlignedBuffer(Float.self, count: weight.count, purpose: "tensor \(weight.name)")
       let start = values.pointer(to: Float.self)
-      weight.merge(adapter, into: start, on: engine.pool)
+      try engine.execute { (execution) throws(ARMSError) in
+        try weight.merge(adapter, into: start, on: execution)
+      }
       do throws(ARMSError) {
         try tensors.add(weight, start, as: model.file.weightType(of: weight.name), to: &writer)
       } catch {

@@ -42,8 +42,10 @@ final class AdaptedWeights: @unchecked Sendable {
   }
 
   /// Writes every adapter's present change.
-  func merge(on engine: Engine) {
-    for (weight, adapter, values) in adapted { weight.merge(adapter, into: values, on: engine.pool) }
+  func merge(on engine: Engine) throws(ARMSError) {
+    try engine.execute { (execution) throws(ARMSError) in
+      for (weight, adapter, values) in adapted { try weight.merge(adapter, into: values, on: execution) }
+    }
   }
 
   /// The weights as F32 tensors in place.

@@ -27,10 +27,15 @@ extension Parameter {
   ///
   /// The sums have one order, and no instruction set or library of this machine changes it: who merges a file gets the
   /// bits of who trained it.
-  func merge(_ adapter: LowRankAdapter, into out: UnsafeMutablePointer<Float>, on pool: ThreadPool) {
-    let piece = 16
-    pool.run(
-      MergeRows(weight: self, adapter: adapter, out: out, piece: piece), count: (rows + piece - 1) / piece)
+  func merge(
+    _ adapter: LowRankAdapter, into out: UnsafeMutablePointer<Float>, on execution: Execution
+  ) throws(ARMSError) {
+    try execution.arena.scoped { () throws(ARMSError) in
+      let rows = MergeRows(
+        weight: self, adapter: adapter, out: out,
+        scratch: try execution.arena.allocate(Float.self, execution.pool.threads * columns))
+      execution.pool.run(rows, count: rows.count)
+    }
   }
 }
 
@@ -39,23 +44,25 @@ private struct MergeRows: ParallelTask {
   let weight: Parameter
   let adapter: LowRankAdapter
   let out: UnsafeMutablePointer<Float>
-  let piece: Int
+  /// `[threads, columns]`
+  let scratch: UnsafeMutablePointer<Float>
+
+  private static let piece = 16
+  var count: Int { (weight.rows + Self.piece - 1) / Self.piece }
 
   func run(_ index: Int, worker: Int) {
     let columns = weight.columns
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: columns) { sum in
-      guard let sum = sum.baseAddress else { return }
-      for row in index * piece..<min(weight.rows, (index + 1) * piece) {
-        sum.update(repeating: 0, count: columns)
-        for place in 0..<adapter.rank {
-          let factor = adapter.b[row * adapter.rank + place]
-          let a = adapter.a + place * columns
-          for column in 0..<columns { sum[column] += factor * a[column] }
-        }
-        let target = out + row * columns
-        weight.copy(row: row, into: target)
-        for column in 0..<columns { target[column] += adapter.scale * sum[column] }
+    let sum = scratch + worker * columns
+    for row in index * Self.piece..<min(weight.rows, (index + 1) * Self.piece) {
+      sum.update(repeating: 0, count: columns)
+      for place in 0..<adapter.rank {
+        let factor = adapter.b[row * adapter.rank + place]
+        let a = adapter.a + place * columns
+        for column in 0..<columns { sum[column] += factor * a[column] }
       }
+      let target = out + row * columns
+      weight.copy(row: row, into: target)
+      for column in 0..<columns { target[column] += adapter.scale * sum[column] }
     }
   }
 }

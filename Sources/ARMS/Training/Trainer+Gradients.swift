@@ -30,7 +30,7 @@ extension Trainer {
   /// Computes the gradients of the mean loss of the queries at `places`, in passes, and returns that loss.
   func computeGradients(_ set: TrainingSet, at places: ArraySlice<Int>) throws(ARMSError) -> Double {
     let totalWeight = loss.totalWeight(set.queries, at: places)
-    adapted?.merge(on: engine)
+    try adapted?.merge(on: engine)
     let profiles = try embedProfiles(of: places.map { set.queries[$0] })
     var sum = 0.0
     var written = WrittenGradients()

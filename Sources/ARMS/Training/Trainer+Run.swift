@@ -136,7 +136,7 @@ extension Trainer {
     guard !set.queries.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no sample to measure on; one at least is wanted")
     }
-    adapted?.merge(on: engine)
+    try adapted?.merge(on: engine)
     try embedProfiles(of: set.queries)
     var sums = MetricSums()
     for places in set.places.passes(of: options.queriesPerPass) {

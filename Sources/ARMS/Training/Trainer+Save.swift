@@ -52,7 +52,7 @@ struct TrainedModel {
   /// With `copying` it shares no memory with the trainer, which may train on.
   init(_ trainer: Trainer, type: WeightType?, copying: Bool) throws(ARMSError) {
     let file = trainer.base.model.file
-    trainer.adapted?.merge(on: trainer.engine)
+    try trainer.adapted?.merge(on: trainer.engine)
     let trained = trainer.trainedTensors
     var writer = GGUFWriter()
     file.copyAll(into: &writer, replacing: trained.map(\.parameter.name))

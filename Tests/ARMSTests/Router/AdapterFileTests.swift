@@ -176,6 +176,27 @@ private struct Adapted {
     #expect(adapted.base.refusal { try $0.applyAdapter(from: adapted.path) }?.code == .invalidArgument)
   }
 
+  /// A base is its weights: not the file that they lie in, nor the candidates.
+  @Test func knowsItsBaseInAnyFile() throws {
+    let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
+    try trainer.train(data)
+    try trainer.commit()
+    let directory = try TemporaryDirectory()
+    let (path, adapter) = ("\(directory.path)/base.gguf", "\(directory.path)/adapter.gguf")
+    let second = try Trainer(trainer.router, options: adapterOptions())
+    try second.train(data)
+    try second.saveAdapter(to: adapter)
+    try trainer.router.remove([trainer.router.candidates[0].name])
+    try trainer.router.save(to: path)
+    let base = try Router(path: path)
+    try base.applyAdapter(from: adapter)
+    try second.commit()
+    #expect(base.candidates.count == second.pool.count)
+    try base.remove([base.candidates[0].name])
+    let queries = data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
+    #expect(try base.score(queries) == trainer.router.score(queries))
+  }
+
   @Test func refusesFilesOfAnotherKind() throws {
     let adapted = try Adapted()
     let error = failure { try Router(path: adapted.path) }

@@ -64,7 +64,7 @@ func adapterOptions(
   func beginsAsItsBase(_ model: String) throws {
     let (trainer, _) = try TrainingData.trainer(adapterOptions(), model: model)
     let adapted = try #require(trainer.adapted)
-    adapted.merge(on: trainer.engine)
+    try adapted.merge(on: trainer.engine)
     #expect(
       adapted.adapted.count == 6
         * (trainer.text.encoder.blocks.count + (try trainer.imageEncoder()).blocks.count))
