@@ -45,6 +45,11 @@ struct DoubleEncoder {
   /// Changes one weight.
   mutating func add(_ step: Double, to name: String, _ place: Int) { weights[name]?[place] += step }
 
+  /// Changes all weights of a tensor by a step along a direction.
+  mutating func add(_ step: Double, to name: String, along direction: [Double]) {
+    weights[name] = zip(weights[name, default: []], direction).map { $0 + step * $1 }
+  }
+
   /// The pooled vector of a text.
   func encode(_ ids: [Int32], _ encoder: TextEncoder) -> [Double] {
     let width = encoder.width

@@ -33,8 +33,24 @@ struct DoubleHead {
     return (above - below) / (2 * step)
   }
 
+  /// The central difference of the loss along a direction of a tensor.
+  mutating func slope(_ name: String, along direction: [Double], _ samples: [EncodedSample]) -> Double {
+    let step = 1e-5
+    add(step, to: name, along: direction)
+    let above = loss(samples)
+    add(-2 * step, to: name, along: direction)
+    let below = loss(samples)
+    add(step, to: name, along: direction)
+    return (above - below) / (2 * step)
+  }
+
   /// Changes one weight.
   mutating func add(_ step: Double, to name: String, _ place: Int) { weights[name]?[place] += step }
+
+  /// Changes all weights of a tensor by a step along a direction.
+  mutating func add(_ step: Double, to name: String, along direction: [Double]) {
+    weights[name] = zip(weights[name, default: []], direction).map { $0 + step * $1 }
+  }
 
   /// The weighted mean of the binary cross-entropy.
   func loss(_ samples: [EncodedSample]) -> Double {
@@ -189,4 +205,17 @@ struct DoubleHead {
     let norm = x.reduce(0) { $0 + $1 * $1 }.squareRoot()
     return x.map { $0 / max(norm, Double(head.classifier.cosineEpsilon)) }
   }
+}
+
+/// A direction in which every element of a tensor counts: 1 or -1, the same in every run.
+func signs(_ count: Int, _ random: inout SplitMix64) -> [Double] {
+  (0..<count).map { _ in Bool.random(using: &random) ? 1 : -1 }
+}
+
+/// The part of a gradient along a direction, and the gradient's norm.
+func projection(_ gradient: [Float], along direction: [Double]) -> (part: Double, norm: Double) {
+  (
+    zip(gradient, direction).reduce(0) { $0 + Double($1.0) * $1.1 },
+    gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+  )
 }

@@ -40,6 +40,11 @@ import Testing
         let numeric = reference.slope(name, place, samples)
         #expect(abs(Double(gradient[place]) - numeric) <= 1e-3 * max(abs(numeric), 1e-4), "\(name)[\(place)]")
       }
+      // All elements at once: an error of one of them shows with its full size.
+      let direction = signs(gradient.count, &random)
+      let (part, norm) = projection(gradient, along: direction)
+      let numeric = reference.slope(name, along: direction, samples)
+      #expect(abs(part - numeric) <= 1e-3 * norm + 1e-7, "\(name): \(part) for \(numeric), norm \(norm)")
     }
   }
 

@@ -51,6 +51,20 @@ import Testing
     #expect(trainer.router.candidates == saved.candidates)
   }
 
+  /// Floats of half precision are trained as what they decode to, and rounded again.
+  @Test func trainsHalfPrecision() throws {
+    let (first, data) = try TrainingData.trainer(TrainingData.options(.all))
+    try first.save(to: path, type: .f16)
+    let trainer = try Trainer(try Router(path: path), options: TrainingData.options(.all))
+    let largest = try #require(first.values.map(abs).max())
+    #expect(distance(Array(trainer.values), Array(first.values)) <= largest * 0x1p-11)
+    try trainer.train(data)
+    try trainer.save(to: path)
+    let saved = try Router(path: path)
+    #expect(saved.file.tensor("t.blk.0.attn_q.weight")?.type == .f16)
+    #expect(abs(try Trainer(saved).evaluate(data).loss - trainer.evaluate(data).loss) <= 1e-3)
+  }
+
   /// A new encoder has a new name, and every profile is embedded by it.
   @Test(arguments: TrainerTests.scopes) func renamesTrainedEncoders(_ scope: TrainingScope) throws {
     let (trainer, data) = try TrainingData.trainer(TrainingData.options(scope))

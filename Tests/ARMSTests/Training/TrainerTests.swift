@@ -70,6 +70,25 @@ import Testing
     #expect(first.bits == second.bits && first.bits == third.bits)
   }
 
+  /// What an older encoder made of a data set is not what a router with a newer one trains on.
+  @Test(arguments: [TrainingScope.text, .image, TrainingScope(textLayers: 1)])
+  func aTrainedEncoderMakesTheCacheStale(_ scope: TrainingScope) throws {
+    let (trainer, data) = try TrainingData.trainer(TrainingData.options(scope))
+    let before = try Trainer(trainer.router, options: TrainingData.options(.head))
+    try before.train(data)
+    let kept = data.features.byteCount
+    try trainer.train(data)
+    try trainer.commit()
+    let runs = try [data, TrainingData.set(.named("distilbert-patches-scaled.gguf"))].map { set in
+      let next = try Trainer(trainer.router, options: TrainingData.options(.head))
+      try next.train(set)
+      return next.bits
+    }
+    #expect(runs[0] == runs[1] && runs[0] != before.bits)
+    // And the old is forgotten, not kept beside the new.
+    #expect(data.features.byteCount == kept)
+  }
+
   @Test(arguments: scopes) func threadsChangeTheLossLittle(_ scope: TrainingScope) throws {
     let losses = try [1, 2].map { threads in
       var options = TrainingData.options(scope)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
+import resource
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +198,67 @@ def test_a_resumed_run_has_the_same_bits(
         rest.checkpoint(tmp_path / "absent" / "file")
     with pytest.raises(arms.FileError):
         rest.run(data, checkpoint=tmp_path / "absent" / "file")
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file grow beyond 4 KiB; Python ignores the signal that would end it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nobody write to a folder; root, whom no mode stops, is another user meanwhile."""
+    user = os.geteuid()
+    folder.chmod(0o555)
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("trouble", ["full disk", "read-only folder"])
+def test_files_that_cannot_be_written_leave_the_old_ones(
+    trouble: str, router: arms.Router, data: arms.DataSet
+) -> None:
+    whole, part, rest, last = (trainer_of(router) for _ in range(4))
+    whole.run(data)
+
+    def stop(progress: arms.Progress) -> None:
+        if progress.step == 7:
+            raise StopIteration
+
+    # Not below pytest's folder, which other users may not enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        checkpoint, model = folder / "checkpoint", folder / "model.gguf"
+        with pytest.raises(StopIteration):
+            part.run(data, checkpoint=checkpoint, progress=stop)
+        part.save(model)
+        old = {path: path.read_bytes() for path in (checkpoint, model)}
+        rest.resume(checkpoint)
+        before = router.score([arms.Query(None, "question 1")], NAMES)
+        with full_disk() if trouble == "full disk" else read_only(folder):
+            with pytest.raises(arms.FileError, match="checkpoint: cannot write: ") as caught:
+                rest.run(data, checkpoint=checkpoint, checkpoint_interval=1)
+            with pytest.raises(arms.FileError, match="model.gguf: cannot write: "):
+                rest.save(model)
+        wanted = "File too large" if trouble == "full disk" else "Permission denied"
+        assert wanted in str(caught.value)
+        assert {path: path.read_bytes() for path in folder.iterdir()} == old
+        np.testing.assert_array_equal(router.score([arms.Query(None, "question 1")], NAMES), before)
+        # With room again, another process would go on from the old checkpoint to the same bits.
+        last.resume(checkpoint)
+        last.run(data, checkpoint=checkpoint)
+    np.testing.assert_array_equal(whole.parameters, last.parameters)
 
 
 def test_a_saved_router_decides_as_a_committed_one(
