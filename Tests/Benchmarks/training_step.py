@@ -160,15 +160,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=2, help="steps of a side before it is the other's turn")
+    parser.add_argument("--files", type=Path, help="a folder to keep the checkpoints in for the next time")
     options = parser.parse_args()
     from torch_router import make_files
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    with tempfile.TemporaryDirectory() as directory:
-        make_files(Path(directory), small=False)
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = options.files or Path(temporary)
+        if not (directory / "model.gguf").exists():
+            make_files(directory, small=False)
         for batch in options.batch:
-            compare(options.sides, Path(directory), batch, options.threads, options.rounds, options.steps)
+            compare(options.sides, directory, batch, options.threads, options.rounds, options.steps)
 
 
 if __name__ == "__main__":

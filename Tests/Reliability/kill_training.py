@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,10 +22,25 @@ ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf"
 
 
-def last_step(lines: str) -> int:
-    """Return the last step that a process said it made."""
-    steps = [int(line.split()[1]) for line in lines.splitlines() if line.startswith("step ")]
-    return steps[-1] if steps else 0
+def kill_after(command: list[str], steps: int, seconds: float) -> int:
+    """Kill a process amid what follows so many of its steps, and return the step that it had reached.
+
+    After none it dies while it begins.
+    """
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        made, reached = 0, 0
+        while made < steps:
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit(f"the run ended by itself at step {reached}: {process.wait()}")
+            if line.startswith("step "):
+                made, reached = made + 1, int(line.split()[1])
+        time.sleep(seconds)
+        process.kill()
+        rest = process.stdout.read()
+    lines = [line for line in rest.splitlines() if re.fullmatch(r"step \d+", line)]
+    return int(lines[-1].split()[1]) if lines else reached
 
 
 def main() -> int:
@@ -38,6 +54,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     moments = random.Random(options.seed)
+    steps = 6 * options.epochs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole, killed = folder / "whole", folder / "killed"
@@ -50,35 +67,22 @@ def main() -> int:
 
         began = time.monotonic()
         subprocess.run(command(whole), check=True, stdout=subprocess.DEVNULL)
-        duration = time.monotonic() - began
-        kills, runs, furthest = 0, 0, 0
-        while True:
-            runs += 1
-            process = subprocess.Popen(command(killed), stdout=subprocess.PIPE, text=True)
-            limit = None
-            if kills < options.kills:
-                # Some die before they have begun, most amid steps, some amid a write.
-                limit = moments.uniform(0.0, 1.6 * duration / options.kills)
-            try:
-                output, _ = process.communicate(timeout=limit)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                output, _ = process.communicate()
-                kills += 1
-                furthest = max(furthest, last_step(output))
-                continue
-            if process.returncode != 0:
-                print(f"after {kills} kills the run failed: {output.splitlines()[-1:]}")
-                return 1
-            if kills >= options.kills or (killed / "model.gguf").exists():
-                break
+        step_seconds = (time.monotonic() - began) / steps
+        kills, furthest = 0, 0
+        while kills < options.kills:
+            # By steps, so that the run does not end before the last kill, however busy the machine is.
+            wanted = moments.randint(0, steps // options.kills)
+            delay = moments.uniform(0, step_seconds if wanted else 20 * step_seconds)
+            furthest = max(furthest, kill_after(command(killed), wanted, delay))
+            kills += 1
+        subprocess.run(command(killed), check=True, stdout=subprocess.DEVNULL)
         same = (whole / "model.gguf").read_bytes() == (killed / "model.gguf").read_bytes()
         left = sorted(path.name for path in killed.iterdir())
         print(
-            f"{kills} kills in {runs} runs, the furthest at step {furthest} of {6 * options.epochs}; "
+            f"{kills} kills, the furthest at step {furthest} of {steps}; "
             f"the model's bytes are {'the same' if same else 'DIFFERENT'}; files: {', '.join(left)}"
         )
-        return 0 if same and left == ["model.gguf", "run.ckpt"] and kills >= options.kills else 1
+        return 0 if same and left == ["model.gguf", "run.ckpt"] else 1
 
 
 if __name__ == "__main__":
