@@ -124,21 +124,29 @@ class Bench:
         shuffled = np.random.default_rng(seed).permutation(groups)
         return [np.isin(self.outcomes.groups, fold) & queries for fold in np.array_split(shuffled, count)]
 
-    def start(self, head: HeadConfig, seed: int = 0, *, scale: float = EXPERT_SCALE) -> Path:
+    def start(
+        self,
+        head: HeadConfig,
+        seed: int = 0,
+        *,
+        scale: float = EXPERT_SCALE,
+        tower: Path | None = None,
+    ) -> Path:
         """Write a router with a fresh head and no candidate; what was written is used again.
 
-        The encoder is in int8, as routers are shipped; the head in float32, so that what is
-        compared is training and not the rounding of its result.
+        The text encoder is in int8, as routers are shipped; the rest in float32, so that what is
+        compared is training and not the rounding of its result. `tower` is the checkpoint of an
+        image encoder.
         """
-        path = self.work / f"{abs(hash((head, seed, scale))):x}.gguf"
+        path = self.work / f"{abs(hash((head, seed, scale, tower))):x}.gguf"
         if path.exists():
             return path
-        part = assemble(self.checkpoint, None, head, seed=seed)
+        part = assemble(self.checkpoint, tower, head, seed=seed)
         for name, parameter in list(part.parameters.items()):
             if name.startswith("t."):
                 continue
             # Linear layers begin uniform in +-1 / sqrt(inputs).
-            is_last = ".ffn_down." in name
+            is_last = name.startswith("expert.") and ".ffn_down." in name
             part.add(name, parameter.values * np.float32(scale if is_last else 1), Kind.FLOAT)
         save(part, path, "experiment", WeightType.INT8)
         return path
@@ -148,7 +156,7 @@ class Bench:
         router = arms.Router(start, threads=1)
         wanted = [candidate for candidate in self.candidates if candidate.name in names]
         if named_only:
-            wanted = [arms.Candidate(candidate.name) for candidate in wanted]
+            wanted = [arms.Candidate(name=candidate.name) for candidate in wanted]
         if wanted:
             router.candidates.add(wanted)
         return router
@@ -182,10 +190,11 @@ class Bench:
         names: Sequence[str] | None = None,
         scale: float = EXPERT_SCALE,
         named_only: bool = False,
+        tower: Path | None = None,
     ) -> arms.Router:
         """Return a router that was trained on some queries."""
         chosen = self.names if names is None else tuple(names)
-        start = self.start(head, seed, scale=scale)
+        start = self.start(head, seed, scale=scale, tower=tower)
         router = self.router(start, chosen, named_only=named_only)
         trainer = arms.Trainer(router, seed=seed, threads=1, **settings)
         trainer.run(self.data(queries, chosen))
@@ -195,6 +204,17 @@ class Bench:
     def logits(self, router: arms.Router, names: Sequence[str] | None = None) -> Floats:
         """Return t_ij of all queries, ``[queries, models]``."""
         return self._scores(router, names, "logit")
+
+    def seen_logits(self, router: arms.Router, queries: Booleans) -> Floats:
+        """Return t_ij of some queries by a router that looks at their images, the rest 0."""
+        logits = np.zeros(self.labels.shape)
+        asked = zip(
+            self.outcomes.select(queries).images,
+            (self._encoded[row] for row in self._rows[queries]),
+            strict=True,
+        )
+        logits[queries] = router.score(list(asked), self.names, output="logit")
+        return logits
 
     def confidences(self, router: arms.Router, names: Sequence[str] | None = None) -> Floats:
         """Return c_ij of all queries."""

@@ -24,6 +24,7 @@ PARTS = (
     "few_shot",
     "left_out_task",
     "architectures",
+    "image_tower",
     "calibrating",
     "text_encoder",
 )
