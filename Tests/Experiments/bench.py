@@ -77,12 +77,15 @@ class Bench:
         A folder for model files.
     seeds
         How often what depends on chance is repeated.
+    splits
+        How many of the splits are measured.
     """
 
     folder: Path
     checkpoint: Path
     work: Path
     seeds: int = 3
+    splits: int = 5
     _sets: dict[tuple[bytes, tuple[str, ...]], arms.DataSet] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,8 +99,8 @@ class Bench:
         self.names = tuple(candidate.name for candidate in self.candidates)
         table = OutcomeTable.read(self.folder / "m2.jsonl.gz", models=list(self.names))
         self.outcomes = Outcomes.of(table)
-        splits = json.loads((self.folder / "splits.json").read_text())["test_groups"]
-        self.tests: list[Booleans] = [np.isin(self.outcomes.groups, groups) for groups in splits]
+        parts = json.loads((self.folder / "splits.json").read_text())["test_groups"][: self.splits]
+        self.tests: list[Booleans] = [np.isin(self.outcomes.groups, groups) for groups in parts]
         texts, self._rows = np.unique(np.array(self.outcomes.questions), return_inverse=True)
         with self.router(self.start(RECIPE_HEAD), ()) as router:
             self._encoded = [router.encode_question(str(text)) for text in texts]

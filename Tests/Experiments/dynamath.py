@@ -1,8 +1,9 @@
 """Reproduce the tables of RESULTS.md.
 
-usage: python dynamath.py DATA --checkpoint MINILM [-o tables.json] [--parts NAME ...] [--seeds N]
+usage: python dynamath.py DATA --checkpoint MINILM [-o FILE] [--parts NAME ...] [--seeds N] [--splits N]
 
-Each part's figures replace those in the output file, and the others stay. ``report.py`` makes the tables of them.
+Each part's figures replace those in the output file, and the others stay. ``report.py`` makes the tables of
+RESULTS.md of tables.json, and is called in the end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import report
 from bench import Bench
 
 import arms
@@ -49,13 +51,16 @@ if __name__ == "__main__":
     )
     parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the MiniLM-L6 checkpoint")
-    parser.add_argument("-o", "--output", type=Path, default=Path("tables.json"))
+    parser.add_argument("-o", "--output", type=Path, default=report.FOLDER / "tables.json")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--splits", type=int, default=5, help="the first so many")
     arguments = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory() as work:
-            bench = Bench(arguments.data, arguments.checkpoint, Path(work), arguments.seeds)
+            bench = Bench(arguments.data, arguments.checkpoint, Path(work), arguments.seeds, arguments.splits)
             main(bench, list(arguments.parts), arguments.output)
+        if arguments.output == report.FOLDER / "tables.json":
+            report.update(arguments.output, report.FOLDER / "RESULTS.md")
     except (arms.ArmsError, OSError) as error:
         parser.exit(1, f"dynamath.py: {error}\n")

@@ -17,7 +17,6 @@ from paired import paired_table
 from arms.convert import Fusion
 from arms.evaluation.outcomes import Floats
 
-SPLITS = 3
 SIZE = 64
 SHORTER: Settings = {**RECIPE, "epochs": 12, "batch_size": 304}
 """As many steps as the recipe makes, each on a third of the queries: an epoch runs through all images."""
@@ -43,9 +42,8 @@ ROWS: dict[str, dict[str, Any]] = {
 def run(bench: Bench) -> dict[str, Any]:
     """Measure; ``{"routers": ...}`` of `paired_table`."""
     tower = _tower(bench.work / "tower")
-    tests = bench.tests[:SPLITS]
     correct: dict[str, list[list[Floats]]] = {name: [[] for _ in range(bench.seeds)] for name in ROWS}
-    for place, test in enumerate(tests):
+    for place, test in enumerate(bench.tests):
         for name, row in ROWS.items():
             for seed, runs in enumerate(correct[name]):
                 with bench.train(~test, seed=seed, tower=None if name == NONE else tower, **row) as router:
@@ -53,7 +51,7 @@ def run(bench: Bench) -> dict[str, Any]:
                     runs.append(bench.correct(seen))
             print(place, name, [round(100 * r[-1][test].mean(), 1) for r in correct[name]], flush=True)
         bench.forget()
-    return {"splits": SPLITS, "routers": paired_table(correct, tests, bench.outcomes.groups)}
+    return {"routers": paired_table(correct, bench.tests, bench.outcomes.groups)}
 
 
 def _tower(folder: Path) -> Path:

@@ -1,6 +1,6 @@
-"""Make the tables of RESULTS.md of the figures of dynamath.py.
+"""Put the figures of dynamath.py into RESULTS.md, as tables.
 
-usage: python report.py tables.json
+usage: python report.py [tables.json [RESULTS.md]]
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from few_shot import CHOOSING_BUDGETS
 
 Rows = list[list[str]]
 
+FOLDER = Path(__file__).parent
+BEGIN, END = "<!-- tables.json, by report.py -->\n", "<!-- end -->"
+
 
 def table(head: list[str], rows: Rows) -> str:
     """Return a Markdown table."""
@@ -23,7 +26,7 @@ def table(head: list[str], rows: Rows) -> str:
 
 def signed(value: float, error: float | None = None) -> str:
     """Return a difference with its standard error."""
-    return f"{value:+.2f}" + ("" if error is None else f" +- {error:.2f}")
+    return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
 
 
 def interval(values: list[float] | None) -> str:
@@ -40,7 +43,7 @@ def paired(routers: dict[str, Any], reference: str) -> str:
         rows.append(
             [
                 f"**{name}**" if name == reference else name,
-                f"{row['em']:.2f} +- {row['error']:.2f}",
+                f"{row['em']:.2f} ± {row['error']:.2f}",
                 "" if deviation is None else f"{deviation:.2f} ({row['seeds']})",
                 " ".join(f"{value:.1f}" for value in row["splits"]),
                 "" if gain is None else signed(gain["points"], gain["error"]),
@@ -77,7 +80,7 @@ def few_shot(part: dict[str, Any]) -> str:
             f"{row['em']:.2f}",
             signed(*row["gain"]),
             f"{row['log_loss']:.4f}",
-            "{:+.4f} +- {:.4f}".format(*row["log_loss_gain"]),
+            "{:+.4f} ± {:.4f}".format(*row["log_loss_gain"]),
         ]
         for what, row in part["mean over models"].items()
     ]
@@ -136,12 +139,16 @@ def shares(values: dict[str, float]) -> str:
     )
 
 
-def main(tables: dict[str, Any]) -> None:
-    """Print all tables that there are."""
+def made(tables: dict[str, Any]) -> str:
+    """Return all tables that there are."""
     from extension import RETRAINED
 
-    made = {
+    makers = {
         "fixed_splits": lambda part: paired(part["routers"], "ARMS"),
+        "left_out_task": left_out,
+        "architectures": lambda part: paired(part["routers"], "recipe: concat, scaled head"),
+        "image_tower": lambda part: paired(part["routers"], "patches, image tower trained"),
+        "text_encoder": lambda part: paired(part["routers"], "recipe"),
         "extension": lambda part: "\n\n".join(
             [
                 paired(part["strategies"], RETRAINED),
@@ -151,15 +158,20 @@ def main(tables: dict[str, Any]) -> None:
             ]
         ),
         "few_shot": few_shot,
-        "left_out_task": left_out,
-        "architectures": lambda part: paired(part["routers"], "recipe: concat, scaled head"),
         "calibrating": calibrating,
-        "text_encoder": lambda part: paired(part["routers"], "recipe"),
     }
-    for name, make in made.items():
-        if name in tables:
-            print(f"## {name}\n\n{make(tables[name])}\n")
+    parts = [f"\n### {name}\n\n{make(tables[name])}\n" for name, make in makers.items() if name in tables]
+    return "".join(parts)
+
+
+def update(figures: Path, document: Path) -> None:
+    """Replace the tables of a document by those of the figures."""
+    text = document.read_text()
+    before, rest = text.split(BEGIN, 1)
+    _old, after = rest.split(END, 1)
+    document.write_text(before + BEGIN + made(json.loads(figures.read_text())) + END + after)
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()))
+    given = [Path(path) for path in sys.argv[1:]]
+    update(*given, *(FOLDER / name for name in ("tables.json", "RESULTS.md")[len(given) :]))

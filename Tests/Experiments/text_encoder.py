@@ -1,4 +1,4 @@
-"""A frozen text encoder against one whose last two layers are trained with the head, on the first split.
+"""A frozen text encoder against one whose last two layers are trained with the head.
 
 From what the recipe has learned, the layers and the head go on together: a head that knows nothing yet would spoil them.
 The head goes on alone for as long, so that what differs is the layers.
@@ -13,15 +13,13 @@ from paired import paired_table
 
 import arms
 
-SPLITS = 1
 FURTHER: Settings = {**RECIPE, "epochs": 2, "batch_size": 64, "learning_rate": 3e-5, "weight_decay": 1e-2}
 
 
 def run(bench: Bench) -> dict[str, Any]:
     """Measure; ``{"routers": ...}`` of `paired_table`."""
-    tests = bench.tests[:SPLITS]
     correct: dict[str, list[list[Any]]] = {}
-    for test in tests:
+    for test in bench.tests:
         with bench.train(~test) as router:
             correct.setdefault("recipe", [[]])[0].append(bench.correct(bench.logits(router)))
             path = bench.work / "frozen.gguf"
@@ -34,7 +32,7 @@ def run(bench: Bench) -> dict[str, Any]:
                 correct.setdefault(name, [[]])[0].append(bench.correct(_logits(bench, router, test)))
         print({n: [round(100 * float(v[0][-1][test].mean()), 1)] for n, v in correct.items()}, flush=True)
         bench.forget()
-    return {"splits": SPLITS, "routers": paired_table(correct, tests, bench.outcomes.groups)}
+    return {"routers": paired_table(correct, bench.tests, bench.outcomes.groups)}
 
 
 def _logits(bench: Bench, router: arms.Router, test: Any) -> Any:
