@@ -624,7 +624,7 @@ void arms_dataset_free(arms_dataset *dataset);
  * which are those with the same bytes of the question and the same images given in the same way, are
  * joined: a log may be added row by row. Texts and the data of images are copied, an image that many
  * samples share once; of an image given as a path the path is copied, and the file read when the
- * image is encoded.
+ * image is encoded: once, and again when it was written anew.
  * Errors: ALREADY_EXISTS (a second outcome of a candidate for one query), NOT_FINITE, INVALID_TEXT,
  * INVALID_IMAGE, LIMIT_EXCEEDED, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_dataset_add(arms_dataset *dataset, const arms_sample *samples, size_t count,

@@ -61,7 +61,7 @@ func (d *DataSet) Close() error {
 // Add adds samples, all or none. Samples of one query, which are those with the same question and the
 // same images given in the same way, are joined: a log may be added row by row. An image that many
 // samples share is kept once; of an image given as a path the path is kept, and the file read when
-// the image is encoded.
+// the image is encoded: once, and again when it was written anew.
 //
 // Errors: [ErrAlreadyExists] (a second outcome of a candidate for one query), [ErrNotFinite],
 // [ErrInvalidText], [ErrInvalidImage], [ErrLimitExceeded], [ErrInvalidArgument], [ErrInvalidHandle].

@@ -1,8 +1,8 @@
 /// What frozen layers made of questions and images, and prepared images, kept for the next epoch and the next
 /// trainer.
 ///
-/// An entry belongs to the layers that made it: those of another encoder never see it. Safe to use from any
-/// number of threads at once.
+/// An entry belongs to the layers that made it: those of another encoder never see it. That of an image file belongs
+/// to its version: one that was written anew is read anew. Safe to use from any number of threads at once.
 final class FeatureCache: @unchecked Sendable {
   struct Key: Hashable {
     /// Names the layers, see ``TextEncoder/featureName(below:type:)``.
@@ -22,21 +22,36 @@ final class FeatureCache: @unchecked Sendable {
   private var contents = Contents()
 
   private final class Contents {
-    var buffers: [Key: AlignedBuffer] = [:]
+    var entries: [Key: Entry] = [:]
     var bytes = 0
+  }
+
+  private struct Entry {
+    let buffer: AlignedBuffer
+    let version: FileVersion?
   }
 
   /// Bytes held.
   var byteCount: Int { withContents { $0.bytes } }
 
-  /// What was kept for a key.
-  subscript(key: Key) -> AlignedBuffer? { withContents { $0.buffers[key] } }
-
-  /// Keeps a buffer unless more than `limit` bytes would then be held.
-  func keep(_ buffer: AlignedBuffer, for key: Key, limit: Int) {
+  /// What was kept for a key, unless it is of another version. Nil, of what is no file or is gone, fits any.
+  subscript(key: Key, version version: FileVersion? = nil) -> AlignedBuffer? {
     withContents { contents in
-      guard contents.buffers[key] == nil, buffer.byteCount <= limit - contents.bytes else { return }
-      contents.buffers[key] = buffer
+      guard let entry = contents.entries[key], version == nil || entry.version == version else { return nil }
+      return entry.buffer
+    }
+  }
+
+  /// Keeps a buffer, in place of one of another version, unless more than `limit` bytes would then be held.
+  func keep(_ buffer: AlignedBuffer, for key: Key, version: FileVersion? = nil, limit: Int) {
+    withContents { contents in
+      if let old = contents.entries[key] {
+        guard old.version != version else { return }
+        contents.entries[key] = nil
+        contents.bytes -= old.buffer.byteCount
+      }
+      guard buffer.byteCount <= limit - contents.bytes else { return }
+      contents.entries[key] = Entry(buffer: buffer, version: version)
       contents.bytes += buffer.byteCount
     }
   }
@@ -44,9 +59,9 @@ final class FeatureCache: @unchecked Sendable {
   /// Forgets what other layers than those named made: it would only stand in the way.
   func forget(except layers: [String]) {
     withContents { contents in
-      for (key, buffer) in contents.buffers where !layers.contains(key.layers) {
-        contents.buffers[key] = nil
-        contents.bytes -= buffer.byteCount
+      for (key, entry) in contents.entries where !layers.contains(key.layers) {
+        contents.entries[key] = nil
+        contents.bytes -= entry.buffer.byteCount
       }
     }
   }

@@ -102,6 +102,14 @@ extension Sample {
   }
 }
 
+extension Sample.Image {
+  /// The version of its file as it is now; nil of an image that is no path, and of a file that is gone.
+  var fileVersion: FileVersion? {
+    guard case .path(let path) = source else { return nil }
+    return FileVersion(path: path)
+  }
+}
+
 extension Sample.Image: Hashable {
   /// Whether both were given in the same way with the same content.
   public static func == (left: Sample.Image, right: Sample.Image) -> Bool {

@@ -138,13 +138,15 @@ extension Trainer {
         case .source(let source):
           let item = ObjectIdentifier(source)
           let key = FeatureCache.Key(layers: image.featureName ?? "image", item: .image(item))
-          let known = cache[key]
+          let version = source.fileVersion
+          let known = cache[key, version: version]
           if known == nil {
             if places[item] == nil {
               places[item] = missing.count
               missing.append(
                 MissingImage(
-                  source: source, key: key, label: "samples[\(query.number)].images[\(number)]",
+                  source: source, key: key, version: version,
+                  label: "samples[\(query.number)].images[\(number)]",
                   pixels: try AlignedBuffer(
                     Float.self, count: image.encoder.pixelCount, purpose: "a prepared image")))
             }
@@ -165,7 +167,7 @@ extension Trainer {
         if let failure = one.failure { throw failure }
         return try image.features(one.pixels, on: engine)
       }
-      cache.keep(buffer, for: one.key, limit: options.cacheBytes)
+      cache.keep(buffer, for: one.key, version: one.version, limit: options.cacheBytes)
       made.append(buffer)
     }
     return found.indices.compactMap { place in found[place] ?? numbers[place].map { made[$0] } }
@@ -186,13 +188,17 @@ private final class MissingImage: @unchecked Sendable {
   // `failure` and the pixels are written by the one worker that has the image. That is why @unchecked holds.
   let source: Sample.Image
   let key: FeatureCache.Key
+  let version: FileVersion?
   let label: String
   let pixels: AlignedBuffer
   var failure: ARMSError?
 
-  init(source: Sample.Image, key: FeatureCache.Key, label: String, pixels: AlignedBuffer) {
+  init(
+    source: Sample.Image, key: FeatureCache.Key, version: FileVersion?, label: String, pixels: AlignedBuffer
+  ) {
     self.source = source
     self.key = key
+    self.version = version
     self.label = label
     self.pixels = pixels
   }

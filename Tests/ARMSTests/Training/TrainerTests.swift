@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import ARMS
@@ -87,6 +88,36 @@ import Testing
     #expect(runs[0] == runs[1] && runs[0] != before.bits)
     // And the old is forgotten, not kept beside the new.
     #expect(data.features.byteCount == kept)
+  }
+
+  /// A file that was written anew is read anew, and one that is gone is remembered.
+  @Test(arguments: [TrainingScope.head, TrainingScope(imageLayers: 1), .image])
+  func aChangedFileMakesTheCacheStale(_ scope: TrainingScope) throws {
+    let directory = try TemporaryDirectory()
+    let path = "\(directory.path)/image"
+    func write(_ name: String) throws {
+      let file = try FileReplacement(path)
+      try ImageFixtures.bytes(name).withUnsafeBytes { try file.write($0) }
+      try file.commit()
+    }
+    let (trainer, _) = try TrainingData.trainer(TrainingData.options(scope))
+    let outcome = Outcome(candidate: trainer.pool.candidates[0].name, label: 1)
+    func set() throws -> DataSet {
+      let data = DataSet()
+      try data.append([try Sample(question: "a", copying: [ImageInput(.path(path))], outcomes: [outcome])])
+      return data
+    }
+    try write("jpeg_420.jpg")
+    let data = try set()
+    let first = try trainer.evaluate(data)
+    try write("png_gray_8.png")
+    let second = try trainer.evaluate(data)
+    #expect(second != first)
+    #expect(try trainer.evaluate(set()) == second)
+    #expect(try trainer.evaluate(data) == second)
+    unlink(path)
+    #expect(try trainer.evaluate(data) == second)
+    #expect(failure { try trainer.evaluate(set()) }?.code == .io)
   }
 
   @Test(arguments: scopes) func threadsChangeTheLossLittle(_ scope: TrainingScope) throws {
