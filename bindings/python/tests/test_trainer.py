@@ -249,7 +249,7 @@ def test_files_that_cannot_be_written_leave_the_old_ones(
         with full_disk() if trouble == "full disk" else read_only(folder):
             with pytest.raises(arms.FileError, match="checkpoint: cannot write: ") as caught:
                 rest.run(data, checkpoint=checkpoint, checkpoint_interval=1)
-            with pytest.raises(arms.FileError, match="model.gguf: cannot write: "):
+            with pytest.raises(arms.FileError, match=r"model\.gguf: cannot write: "):
                 rest.save(model)
         wanted = "File too large" if trouble == "full disk" else "Permission denied"
         assert wanted in str(caught.value)

@@ -87,8 +87,8 @@ class DataSet(Handle):
     It only grows, holds copies of what it is given, and belongs to no router. Samples of one query,
     which are those with the same question and the same images given in the same way, are joined: a
     log may be added row by row. An image that many samples share is kept once; of an image given as
-    a path the path is kept, and the file read when the image is encoded: once, and again when it was
-    written anew.
+    a path the path is kept, and the file read when the image is encoded: once, and again when it
+    was written anew.
 
     Every method may be called from any number of threads at once.
 
