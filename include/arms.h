@@ -580,6 +580,16 @@ arms_status arms_score(const arms_router *router, const arms_query *queries, siz
                        const arms_score_options *options, float *scores, size_t capacity,
                        size_t *columns, uint64_t *generation, arms_error **error);
 
+/* Writes z, the fused vector of a query: question and images behind the gate, the experts and the
+ * classifier's projection (Eq. 5), [shared_width], of length 1. Candidates are compared with it by
+ * cosine, so that queries whose vectors are near one another are answered by the same candidates.
+ * `number` says by which router of the file: 0, or 1 for the second. `required` receives the width.
+ * Errors: BUFFER_TOO_SMALL, NOT_FOUND (no second router), those of the encodings, INVALID_ARGUMENT,
+ * INVALID_HANDLE. */
+arms_status arms_query_embedding(const arms_router *router, const arms_query *query, uint32_t number,
+                                 float *embedding, size_t capacity, size_t *required,
+                                 arms_error **error);
+
 /* ------------------------------------------------------------------------------------------------
  * Training: data sets
  * --------------------------------------------------------------------------------------------- */

@@ -76,6 +76,33 @@ public func arms_score(
   }
 }
 
+/// Writes the fused vector of a query. Documented in `arms.h`.
+@_cdecl("arms_query_embedding") @implementation
+public func arms_query_embedding(
+  _ router: OpaquePointer?, _ query: UnsafePointer<arms_query>?, _ number: UInt32,
+  _ embedding: UnsafeMutablePointer<Float>?, _ capacity: Int, _ count: UnsafeMutablePointer<Int>?,
+  _ error: UnsafeMutablePointer<OpaquePointer?>?
+) -> arms_status {
+  reporting(error) { () throws(ARMSError) in
+    let router = try ARMSABI.router(router)
+    try router.counters.countingErrors { () throws(ARMSError) in
+      guard let query else { throw ARMSError(.invalidArgument, "query is NULL; a query is wanted") }
+      let count = try required(count, "required")
+      try router.execute { (execution) throws(ARMSError) in
+        let query = try read(query, empty: arms_query(), "query")
+        try HostQueries.check(query, "query")
+        var asked = try HostQueries(capacity: 1, in: execution.arena)
+        try asked.append(query, "query")
+        try router.embed(asked.views, number: Int(clamping: number), on: execution) {
+          (width) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
+          try hasRoom(embedding, capacity, for: width, count, "embedding") ? embedding : nil
+        }
+        extendLifetime(asked)
+      }
+    }
+  }
+}
+
 private func scoreOptions(
   _ pointer: UnsafePointer<arms_score_options>?, in arena: ScratchArena
 ) throws(ARMSError) -> (UnsafeBufferPointer<NameBytes>?, ScoreOutput) {

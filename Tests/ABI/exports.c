@@ -454,6 +454,30 @@ static void test_score(const arms_router *router) {
          arms_score(router, queries, 2, &options, floats, FLOATS, &columns, NULL, &error));
 }
 
+static void test_query_embedding(const arms_router *router) {
+  arms_query query = text_query(QUESTION);
+  const size_t width = described(router).shared_width;
+  size_t required = 0;
+  EXPECT(OK, arms_query_embedding(router, &query, 0, NULL, 0, &required, &error));
+  CHECK(required == width);
+  EXPECT(ERROR_BUFFER_TOO_SMALL,
+         arms_query_embedding(router, &query, 0, floats, width - 1, &required, &error));
+  EXPECT(OK, arms_query_embedding(router, &query, 0, floats, FLOATS, &required, &error));
+  double length = 0;
+  for (size_t i = 0; i < width; i++) length += (double)floats[i] * floats[i];
+  CHECK(length > 0.999 && length < 1.001);
+  EXPECT(ERROR_NOT_FOUND,
+         arms_query_embedding(router, &query, 1, floats, FLOATS, &required, &error));
+  EXPECT(ERROR_NOT_FOUND,
+         arms_query_embedding(router, &query, UINT32_MAX, floats, FLOATS, &required, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_query_embedding(router, NULL, 0, floats, FLOATS, &required, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_query_embedding(router, &query, 0, floats, FLOATS, NULL, &error));
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_query_embedding(router, &query, 0, NULL, FLOATS, &required, &error));
+}
+
 /* What is freed, was never made or is no router is told from a router. */
 static void test_handles(const char *fixtures) {
   arms_router *freed = opened(fixtures);
@@ -511,6 +535,7 @@ int main(int argc, char **argv) {
   test_questions(router);
   test_route(router);
   test_score(router);
+  test_query_embedding(router);
   arms_router_free(router);
   test_handles(argv[1]);
   printf("%d passed, %d failed\n", passed, failed);

@@ -166,6 +166,9 @@ SIGNATURES: Final[dict[str, list[Any]]] = {
         c_void_p, POINTER(Query), c_size_t, POINTER(ScoreOptions), POINTER(c_float), c_size_t, SIZE,
         POINTER(c_uint64),
     ],
+    "arms_query_embedding": [
+        c_void_p, POINTER(Query), c_uint32, POINTER(c_float), c_size_t, SIZE,
+    ],
 }  # fmt: skip
 
 

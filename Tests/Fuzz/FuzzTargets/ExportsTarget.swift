@@ -229,5 +229,10 @@ private struct ExportCalls {
     let capacity = source.below(5)
     let ranked = capacity > 0 ? draw.structs(arms_ranked.self, count: capacity, filled: false) : nil
     Host.call { arms_route(draw.router(), query, options, decision, ranked, capacity, $0) }
+    let (buffer, floats) = draw.buffer(Float.self)
+    let number = source.next(UInt32.self) % 3
+    Host.call {
+      arms_query_embedding(draw.router(), query, number, buffer, floats, draw.counter(), $0)
+    }
   }
 }

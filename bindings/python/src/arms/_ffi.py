@@ -544,6 +544,10 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
             _Error,
         ],
     ),
+    "arms_query_embedding": (
+        _Status,
+        [_Handle, POINTER(Query), ctypes.c_uint32, _Floats, _Count, _Counted, _Error],
+    ),
     "arms_dataset_create": (_Status, [POINTER(_Handle), _Error]),
     "arms_dataset_free": (None, [_Handle]),
     "arms_dataset_add": (_Status, [_Handle, POINTER(Sample), _Count, _Error]),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from arms import _ffi
 from arms._default_model import default_model
 from arms._library import call, library
-from arms._marshal import c_path, c_strings, floats, unsigned, utf8
+from arms._marshal import c_path, c_strings, filled, floats, unsigned, utf8
 from arms.adaptation import AdaptableRouter
 from arms.candidates import Candidates
 from arms.decision import Decision, decision_of
@@ -478,6 +478,43 @@ class Router(AdaptableRouter):
             except BufferTooSmallError:
                 continue  # Another thread added candidates in between.
             return _rows(scores, columns.value)
+
+    def embed_query(
+        self, image: Images, question: Question, *, router: int = 0, exact: bool = False
+    ) -> NDArray[np.float32]:
+        """Return the fused vector of a query: what the candidates are compared with (Eq. 5).
+
+        Parameters
+        ----------
+        image, question
+            As `route` takes them.
+        router
+            By which router of the file: 0, or 1 for the second one of a cascade.
+        exact
+            Decode JPEGs at full size.
+
+        Returns
+        -------
+        ndarray
+            z, float32 ``[shared_width]``, of length 1.
+
+        Raises
+        ------
+        CandidateNotFoundError
+            If the file has no second router.
+        ImageError, TextError, LimitExceededError, FileError
+            If an image or the question cannot be used.
+        """
+        query = _ffi.new(_ffi.Query)
+        _owners = fill(
+            query, (image, question), partial(self.encode_image, exact=exact), exact=exact
+        )
+        return filled(
+            library().arms_query_embedding,
+            self._pointer(),
+            ctypes.byref(query),
+            unsigned(router, "router"),
+        )
 
     def encode_question(self, question: str) -> EncodedQuestion:
         """Encode a question once, to route it with many images.
