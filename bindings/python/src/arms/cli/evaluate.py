@@ -12,9 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arms import InvalidArgumentError, Router
+from arms.cli.adapting import Data, Exact, Lenient, Model, Threads
+from arms.cli.data.options import tell_reading
+from arms.cli.runs import need_packages
 from arms.cli.tables import console
 
 if TYPE_CHECKING:
+    from arms.data import OutcomeTable
     from arms.evaluation.outcomes import Floats, Outcomes
     from arms.evaluation.scoring import Scored
 
@@ -28,17 +32,8 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="The model file.", show_default=False)
-    ],
-    data: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DATA",
-            help="Records, as [bold]arms data[/bold] makes them: files, folders or patterns.",
-            show_default=False,
-        ),
-    ],
+    model: Model,
+    data: Data,
     split: Annotated[
         str | None,
         typer.Option(
@@ -81,12 +76,9 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, help="Of the bootstrap.", rich_help_panel=_STATISTICS)
     ] = 0,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Decode large JPEGs at full size.")
-    ] = False,
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads to use; 0: all cores of this process.")
-    ] = 0,
+    exact: Exact = False,
+    lenient: Lenient = False,
+    threads: Threads = 0,
     html: Annotated[
         Path | None,
         typer.Option(help="Write a report with the plots in it.", show_default=False),
@@ -117,7 +109,7 @@ def evaluate(
 
     if embeddings not in ("text", "image", "both"):
         raise typer.BadParameter(f"--embeddings must be text, image or both, not {embeddings!r}")
-    tested, trained = _read(data, training, split, held_out)
+    tested, trained = _read(data, training, split, held_out, lenient)
     with Router(model, threads=threads) as router:
         names = common_models(router, tested)
         if trained is not None:
@@ -153,34 +145,37 @@ def evaluate(
 
 
 def _read(
-    data: list[str], training: list[str] | None, split: str | None, held_out: Path | None
+    data: list[str],
+    training: list[str] | None,
+    split: str | None,
+    held_out: Path | None,
+    lenient: bool,
 ) -> tuple[Outcomes, Outcomes | None]:
     """Return the queries to evaluate on, and those to train the baselines on."""
+    need_packages()
     from arms.data import OutcomeTable
+    from arms.data.reading import ReadReport
     from arms.evaluation import Outcomes
+    from arms.training.parts import in_listed_groups, of_split
 
-    table = OutcomeTable.read(data)
-    other = None if training is None else OutcomeTable.read(training)
+    def read(source: list[str]) -> OutcomeTable:
+        report = ReadReport()
+        table = OutcomeTable.read(source, strict=not lenient, report=report)
+        tell_reading(report)
+        return table
+
+    table, other = read(data), None if training is None else read(training)
     if held_out is not None:
         if other is not None or split is not None:
             raise typer.BadParameter("--held-out goes without --training and --split")
-        listed = set(held_out.read_text(encoding="utf-8").split("\n"))
-        tested = np.array([group in listed for group in table.groups], np.bool_)
-        if not tested.any() or tested.all():
-            raise InvalidArgumentError(
-                f"{held_out}: names {'all' if tested.any() else 'none'} of the groups of the data"
-            )
+        tested = in_listed_groups(table, held_out)
         return Outcomes.of(table.take(tested)), Outcomes.of(table.take(~tested))
-    splits = {name for name in table.splits if name is not None}
+    splits = set(table.splits)
     wanted = split or ("test" if "test" in splits else None)
     if wanted is not None:
-        if wanted not in splits:
-            raise InvalidArgumentError(
-                f"the data has no split {wanted!r}: it has {', '.join(sorted(splits)) or 'none'}"
-            )
         if other is None and "train" in splits and wanted != "train":
-            other = table.select(split="train", models=table.models)
-        table = table.select(split=wanted)
+            other = table.take(of_split(table, "train"))
+        table = table.take(of_split(table, wanted))
     return Outcomes.of(table), None if other is None else Outcomes.of(other)
 
 
@@ -221,6 +216,11 @@ def _baselines(
 ) -> dict[str, Floats]:
     from arms.evaluation.baselines import default_baselines, fit_predict
 
+    if embeddings != "text" and not scored.images.size:
+        raise InvalidArgumentError(
+            f"--embeddings {embeddings}: this router has no image encoder; text is what it sees"
+        )
+
     def seen(one: Scored) -> Floats:
         parts = {"text": [one.questions], "image": [one.images]}.get(embeddings)
         return np.concatenate(
@@ -237,12 +237,14 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def _save_vectors(path: Path, outcomes: Outcomes, scored: Scored) -> None:
+    """Write what `arms plot projection` reads: the vectors, and what to colour them by."""
     chosen = np.array(outcomes.models)[scored.confidences.argmax(axis=1)]
     with path.open("wb") as file:
         np.savez_compressed(
             file,
             question=scored.questions.astype(np.float32),
             image=scored.images.astype(np.float32),
+            fused=scored.fused.astype(np.float32),
             gate=scored.gate.astype(np.float32),
             id=outcomes.ids,
             vlm=chosen,

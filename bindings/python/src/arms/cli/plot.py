@@ -144,8 +144,8 @@ def projection(
     ],
     output: _Output,
     of: Annotated[
-        str, typer.Option(help="Which vectors: question, image, gate, or fused where present.")
-    ] = "question",
+        str, typer.Option(help="Which vectors: fused, question, image or gate.")
+    ] = "fused",
     by: Annotated[
         str, typer.Option(help="Colour by vlm (the chosen one), benchmark, task or language.")
     ] = "vlm",

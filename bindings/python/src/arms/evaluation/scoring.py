@@ -1,4 +1,4 @@
-"""What a router makes of a set of queries: confidences, gate and embeddings."""
+"""What a router makes of a set of queries: confidences, gate and vectors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ class Scored:
     questions
         q_i, ``[queries, d_t]``.
     images
-        The mean g_i of the query's images, ``[queries, d_v]``; zeros without an image.
+        The mean g_i of the query's images, ``[queries, d_v]``; zeros without an image, and
+        ``[queries, 0]`` of a router that has no image encoder.
+    fused
+        z of the first router: question and images behind its experts, ``[queries, r]``.
     second_pool
         Which models are of the second router, ``[models]``.
     """
@@ -40,6 +43,7 @@ class Scored:
     gate: Floats
     questions: Floats
     images: Floats
+    fused: Floats
     second_pool: Booleans
 
 
@@ -109,18 +113,21 @@ def score_queries(
         np.empty(outcomes.scores_shape),
         np.empty((len(outcomes), info.expert_count)),
         np.empty((len(outcomes), info.text_width)),
-        np.zeros((len(outcomes), info.image_width)),
+        np.zeros((len(outcomes), info.image_width if info.image_size else 0)),
+        np.empty((len(outcomes), info.shared_width)),
         np.array([router.candidates[name].router == 1 for name in names]),
     )
     known: dict[str, EncodedQuestion] = {}
+    sees = info.image_size > 0
     for row, text in enumerate(outcomes.questions):
         # Variants of a question often share its text: encode that once.
         question = known.get(text)
         if question is None:
             question = known[text] = router.encode_question(text)
-        images = _encoded(router, outcomes, row, exact)
+        images = _encoded(router, outcomes, row, exact) if sees else []
         scored.confidences[row] = router.score([(images, question)], names)[0]
         scored.gate[row] = router.route(images, question, top=1).gate
+        scored.fused[row] = router.embed_query(images, question)
         scored.questions[row] = question.embedding
         if images:
             scored.images[row] = np.mean([image.embedding for image in images], axis=0)

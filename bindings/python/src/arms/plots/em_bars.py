@@ -17,6 +17,8 @@ __all__ = ["em_bars"]
 def em_bars(results: Mapping[str, Mapping[str, Estimate]], own: str | None = None) -> Figure:
     """Draw exact match with standard errors; the best value of each set is bold, the second plain.
 
+    The oracle, which nothing can beat, is not counted among them.
+
     Parameters
     ----------
     results
@@ -31,7 +33,8 @@ def em_bars(results: Mapping[str, Mapping[str, Estimate]], own: str | None = Non
     for place, (label, values) in enumerate(results.items()):
         held = [(row, *_percent(values.get(name))) for row, name in enumerate(names)]
         shown = [bar for bar in held if np.isfinite(bar[1])]
-        ranked = sorted((bar[1] for bar in shown), reverse=True)[:2]
+        beatable = (bar[1] for bar in shown if names[bar[0]] != "oracle")
+        ranked = sorted(beatable, reverse=True)[:2]
         for number, (row, value, error) in enumerate(shown):
             y = row + (place - (len(results) - 1) / 2) * height
             axes.barh(
@@ -52,7 +55,7 @@ def em_bars(results: Mapping[str, Mapping[str, Estimate]], own: str | None = Non
                 textcoords="offset points",
                 va="center",
                 fontsize=7.5,
-                fontweight="bold" if value == ranked[0] else None,
+                fontweight="bold" if value in ranked[:1] else None,
                 color="black" if value in ranked else "#777777",
             )
     axes.set_yticks(range(len(names)), [short(name, 34) for name in names])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -32,7 +35,9 @@ def reliability_diagram(calibration: Calibration) -> Figure:
     upper.plot([0, 1], [0, 1], "--", color="#777777", linewidth=1, label="perfect")
     if filled:
         x, y, errors = zip(*filled, strict=True)
-        upper.errorbar(x, y, errors, fmt="-o", color=OWN, capsize=2, markersize=4.5, label="router")
+        # Points at the very edge are drawn whole.
+        look: dict[str, Any] = {"color": OWN, "capsize": 2, "markersize": 4.5, "clip_on": False}
+        upper.errorbar(x, y, _inside(y, errors), fmt="-o", label="router", zorder=3, **look)
     upper.set_xlim(0, 1)
     upper.set_ylim(0, 1)
     upper.set_aspect("equal")
@@ -54,3 +59,10 @@ def reliability_diagram(calibration: Calibration) -> Figure:
     lower.set_xlabel("confidence")
     lower.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     return drawn
+
+
+def _inside(values: Sequence[float], errors: Sequence[float]) -> list[list[float]]:
+    """Return the errors below and above, cut where a share would leave 0 to 1."""
+    below = [min(error, value) for value, error in zip(values, errors, strict=True)]
+    above = [min(error, 1 - value) for value, error in zip(values, errors, strict=True)]
+    return [below, above]

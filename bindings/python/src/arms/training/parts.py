@@ -55,9 +55,9 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
         table, held_out = table.take(~mask), table.take(mask)
     splits = {name for name in table.splits if name is not None}
     wanted = options.split or ("train" if "train" in splits else None)
-    training = table if wanted is None else table.take(_of_split(table, wanted))
+    training = table if wanted is None else table.take(of_split(table, wanted))
     if options.validation_split is not None:
-        validation = table.take(_of_split(table, options.validation_split))
+        validation = table.take(of_split(table, options.validation_split))
     elif options.validation > 0:
         training, validation = training.split_by_group(options.validation, options.seed)
         if not len(validation):
@@ -87,7 +87,7 @@ def select(table: OutcomeTable, split: str | None, groups: Path | None) -> Outco
     if groups is not None:
         table = table.take(in_listed_groups(table, groups))
     if split is not None:
-        return table.take(_of_split(table, split))
+        return table.take(of_split(table, split))
     known = sorted({name for name in table.splits if name is not None})
     if known and groups is None:
         raise InvalidArgumentError(
@@ -114,7 +114,14 @@ def in_listed_groups(table: OutcomeTable, path: Path) -> NDArray[np.bool_]:
     return mask
 
 
-def _of_split(table: OutcomeTable, split: str) -> NDArray[np.bool_]:
+def of_split(table: OutcomeTable, split: str) -> NDArray[np.bool_]:
+    """Tell which queries are of a split ``[Q]``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If none is.
+    """
     mask = np.equal(table.splits, split).astype(np.bool_)
     if not mask.any():
         splits = sorted({name for name in table.splits if name is not None})

@@ -41,6 +41,7 @@ def sections(evaluation: Evaluation) -> list[Section]:
         _labels(view, filtered),
         _curves(view),
         _models(view, filtered),
+        _paradox(view),
         *_breakdowns(view, evaluation.router),
         _thetas(evaluation),
         _experts(evaluation),
@@ -111,6 +112,19 @@ def _models(view: View, filtered: View | None) -> Section:
     title = "Single models (%; US dollars a thousand queries; milliseconds)"
     columns = ["model", "EM", "EM, answerable", "cost", "latency", "ECE of the router"]
     return Section(title, columns, rows)
+
+
+def _paradox(view: View) -> Section:
+    """Name each model in its row, and only number it in its column: names are long."""
+    rows = [
+        [
+            f"{number} {model.name}",
+            *("" if share is None else f"{100 * share:.0f}" for share in shares),
+        ]
+        for number, (model, shares) in enumerate(zip(view.models, view.paradox, strict=True), 1)
+    ]
+    columns = ["wrong: this model", *(str(number) for number in range(1, len(rows) + 1))]
+    return Section("The paradox: errors of one model that another answers (%)", columns, rows)
 
 
 def _breakdowns(view: View, router: str) -> list[Section]:

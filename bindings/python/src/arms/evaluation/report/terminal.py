@@ -30,7 +30,8 @@ def terminal_report(evaluation: Evaluation) -> Group:
         )
     ]
     for section in sections(evaluation):
-        parts += [Text(), _table(section)]
+        # The title stands apart: a table breaks one that is wider than itself.
+        parts += [Text(), Text(section.title, style="bold"), _table(section)]
     parts += [Text(), Text(verdict.sentence, style=_STYLES[verdict.judgement])]
     parts += [Text(f"  {comparison.sentence}") for comparison in verdict.comparisons]
     parts += [Text(), *(Text(f"Note: {note}", style="dim") for note in evaluation.notes)]
@@ -38,13 +39,7 @@ def terminal_report(evaluation: Evaluation) -> Group:
 
 
 def _table(section: Section) -> Table:
-    table = Table(
-        title=Text(section.title),
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table(box=None, pad_edge=False)
     for place, column in enumerate(section.columns):
         table.add_column(Text(column), justify="right" if place else "left")
     for place, row in enumerate(section.rows):
