@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 import arms
+from arms.cli import main
 
 REPOSITORY = Path(__file__).parents[3]
 MODELS = REPOSITORY / "Tests" / "Fixtures" / "models"
+
+Command = Callable[..., tuple[int, str, str]]
 
 # Processes that the tests start import the same package.
 os.environ["PYTHONPATH"] = str(Path(arms.__file__).parents[1])
@@ -67,3 +70,16 @@ def png(pixels: NDArray[np.uint8], tmp_path: Path) -> Path:
     path = tmp_path / "image.png"
     Image.fromarray(pixels).save(path)
     return path
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run ``arms`` in this process; return its status, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return int(str(caught.value.code or 0)), said.out, said.err
+
+    return run

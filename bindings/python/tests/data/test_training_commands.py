@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,27 +11,13 @@ import numpy as np
 import pytest
 
 import arms
-from arms.cli import main
 from arms.data import DataError, OutcomeTable, Record, write_records
 from arms.training import ExtendOptions, Strategy, TrainOptions, read_configuration, train
 from conftest import MODELS as FIXTURES
+from conftest import Command
 from samples import record, records, with_images
 
 BRISK = ["--epochs", "2", "--batch-size", "4", "--learning-rate", "3e-3", "--threads", "1"]
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run ``arms`` in this process; return its status, output and errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(one) for one in arguments])
-        said = capsys.readouterr()
-        return int(str(caught.value.code or 0)), said.out, said.err
-
-    return run
 
 
 @pytest.fixture

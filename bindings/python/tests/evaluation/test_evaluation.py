@@ -1,0 +1,260 @@
+"""`evaluate` as a whole: what is gathered, its JSON form and its reports."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import arms.evaluation
+from arms.errors import InvalidArgumentError, UnsupportedError
+from arms.evaluation import Evaluation, Outcomes, evaluate, from_json, read_evaluation, to_json
+from arms.evaluation.report import html_report, terminal_report
+from worked import COSTS, MODELS, drawn
+
+TRAINING, _ = drawn(200, seed=5, first=1000)
+
+
+def measured(**options: Any) -> Evaluation:
+    outcomes, confidences = drawn()
+    generator = np.random.default_rng(2)
+    given: dict[str, Any] = {
+        "training": TRAINING,
+        "baselines": {"kNN <b>": generator.uniform(size=confidences.shape)},
+        "gate": generator.dirichlet([1, 2, 3], len(outcomes)),
+        "second_pool": [False, False, True],
+        "replicates": 50,
+    }
+    return evaluate(outcomes, confidences, **(given | options))
+
+
+def test_what_is_reported_is_what_was_chosen() -> None:
+    outcomes, confidences = drawn()
+    evaluation = measured()
+    results = {result.name: result for result in evaluation.all.routers}
+    rows = range(len(outcomes))
+    chosen = confidences.argmax(axis=1)
+    strongest = int(TRAINING.labels.mean(axis=0).argmax())
+    assert results["ARMS"].em.value == pytest.approx(outcomes.labels[rows, chosen].mean())
+    assert results["ARMS"].cost == pytest.approx(np.array(COSTS)[chosen].mean())
+    assert results["ARMS"].shares == {
+        name: (chosen == column).mean() for column, name in enumerate(MODELS)
+    }
+    assert results["oracle"].em.value == pytest.approx(outcomes.labels.max(axis=1).mean())
+    # The strongest model is that of the training queries, not of these.
+    assert results[f"strongest ({MODELS[strongest]})"].em.value == pytest.approx(
+        outcomes.labels[:, strongest].mean()
+    )
+    assert results["cheapest (cheap)"].em.value == pytest.approx(outcomes.labels[:, 0].mean())
+    assert results["random"].em.value == pytest.approx(outcomes.labels.mean())
+    kinds = [result.kind for result in evaluation.all.routers]
+    assert kinds == ["router", "baseline", "baseline", *["reference"] * 4]
+    assert [model.em.value for model in evaluation.all.models] == pytest.approx(
+        outcomes.labels.mean(axis=0).tolist()
+    )
+    assert evaluation.data.training_queries == 200
+    assert evaluation.thetas is not None
+    assert [point.theta for point in evaluation.thetas] == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+
+
+def test_the_filtered_view_is_of_the_queries_that_somebody_answers() -> None:
+    outcomes, confidences = drawn()
+    evaluation = measured()
+    view, kept = evaluation.answerable, outcomes.labels.any(axis=1)
+    assert view is not None
+    assert 0 < view.queries == kept.sum() < len(outcomes)
+    right = outcomes.labels[range(len(outcomes)), confidences.argmax(axis=1)]
+    assert view.routers[0].em.value == pytest.approx(right[kept].mean())
+    assert next(r for r in view.routers if r.name == "oracle").em.value == 1
+    nobody = Outcomes(models=("a", "b"), labels=np.zeros((4, 2)))
+    assert evaluate(nobody, np.full((4, 2), 0.5), replicates=5).answerable is None
+
+
+@pytest.mark.parametrize(
+    ("quality", "judgement", "words"),
+    [
+        (0.9, "better", "beats everything that it was compared with"),
+        (0.0, "undecided", "is not shown to beat"),
+        (-0.9, "worse", "does not earn its place here"),
+    ],
+)
+def test_the_verdict_is_plain(quality: float, judgement: str, words: str) -> None:
+    # Two models that are right in turn; a router that knows it, that guesses, or that errs.
+    labels = np.tile(np.eye(2), (50, 1))
+    outcomes = Outcomes(models=("a", "b"), labels=labels)
+    noise = np.random.default_rng(0).uniform(-0.4, 0.4, labels.shape)
+    scores = np.clip(0.5 + quality * (labels - 0.5) + noise * (quality == 0), 0, 1)
+    verdict = evaluate(outcomes, scores, replicates=200).verdict
+    assert (verdict.judgement, words in verdict.sentence) == (judgement, True)
+    assert [comparison.other for comparison in verdict.comparisons] == ["a alone"]
+
+
+def test_readers_are_told_what_they_must_know() -> None:
+    outcomes, confidences = drawn(unknown=0.2)
+    alone = evaluate(
+        Outcomes(models=MODELS, labels=outcomes.labels, tasks=outcomes.tasks),
+        confidences,
+        replicates=10,
+    )
+    told = " ".join(alone.notes)
+    for words in ("known in hindsight", "Some outcomes are unknown", "cheap, middle, dear"):
+        assert words in told
+    assert alone.all.curves == []
+    assert alone.all.routers[0].cost is None
+    elsewhere = drawn(20, first=5000)[0].select(np.arange(2))
+    assert "out of distribution" in " ".join(measured(training=elsewhere).notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"training": drawn()[0]}, "60 groups are in the training queries and in the held-out"),
+        ({"training": TRAINING.with_models(["cheap"])}, "other models"),
+        ({"baselines": {"ARMS": np.zeros((120, 3))}}, "two routers are called 'ARMS'"),
+        ({"baselines": {"x": np.zeros((120, 2))}}, r"x has shape \[120, 2\]: expected \[120, 3\]"),
+        ({"second_pool": [True, True, True]}, "some of the models, but not all"),
+        ({"gate": np.ones((3, 2))}, "gate has shape"),
+    ],
+)
+def test_contradictions_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=words):
+        measured(**options)
+
+
+def test_scores_must_be_confidences() -> None:
+    outcomes, confidences = drawn()
+    with pytest.raises(InvalidArgumentError, match="not logits"):
+        evaluate(outcomes, confidences * 4)
+    with pytest.raises(InvalidArgumentError, match="finite"):
+        evaluate(outcomes, confidences * np.nan)
+    with pytest.raises(InvalidArgumentError, match="nothing to evaluate on"):
+        evaluate(outcomes.select(np.arange(0)), confidences[:0])
+
+
+@pytest.mark.parametrize(
+    ("fields_", "words"),
+    [
+        ({"labels": np.ones((2, 3))}, r"expected \[queries, 2\]"),
+        ({"labels": np.full((2, 2), 0.5)}, "must be 0, 1, or NaN"),
+        ({"models": ("a", "a")}, "a name twice"),
+        ({"groups": np.array(["x"])}, "groups has shape"),
+        ({"costs": np.ones(3)}, "costs has shape"),
+        ({"costs": np.array([1.0, -1.0])}, "not negative"),
+        ({"questions": ["why?"]}, "questions has 1 entries for 2 queries"),
+    ],
+)
+def test_outcomes_are_checked(fields_: dict[str, Any], words: str) -> None:
+    given: dict[str, Any] = {"models": ("a", "b"), "labels": np.ones((2, 2))}
+    with pytest.raises(InvalidArgumentError, match=words):
+        Outcomes(**(given | fields_))
+
+
+def test_an_unknown_cost_is_the_models_mean() -> None:
+    costs = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
+    outcomes = Outcomes(models=("a", "b"), labels=np.ones((3, 2)), costs=costs)
+    assert outcomes.costs[:, 0].tolist() == [1, 3, 2]
+    assert not outcomes.priced
+    assert outcomes.with_models(["a"]).priced
+    assert outcomes.ids.tolist() == outcomes.groups.tolist() == ["0", "1", "2"]
+    with pytest.raises(InvalidArgumentError, match="no model 'c'"):
+        outcomes.with_models(["c"])
+
+
+def test_an_evaluation_survives_its_json_form(tmp_path: Path) -> None:
+    evaluation = measured()
+    text = to_json(evaluation)
+    assert from_json(text) == evaluation
+    path = tmp_path / "evaluation.json"
+    path.write_text(text)
+    assert read_evaluation(path) == evaluation
+    later = json.loads(text) | {"new": 1}
+    assert from_json(json.dumps(later)) == evaluation
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda _: "{", "not JSON"),
+        (lambda _: "[]", "not an evaluation"),
+        (lambda one: one | {"format": "other"}, "not an evaluation"),
+        (lambda one: one | {"version": 99}, "evaluate again"),
+        (lambda one: {k: v for k, v in one.items() if k != "all"}, "'all' is missing"),
+        (lambda one: one | {"seed": "x"}, r"seed: 'x' is not of type"),
+        (lambda one: one | {"seed": True}, "seed: True"),
+        (lambda one: one | {"data": 3}, "expected an object"),
+        (lambda one: one | {"notes": [1]}, r"notes\[0\]"),
+    ],
+)
+def test_other_json_is_refused(change: Any, words: str) -> None:
+    made = change(json.loads(to_json(measured())))
+    with pytest.raises(InvalidArgumentError, match=words):
+        from_json(made if isinstance(made, str) else json.dumps(made), "the file")
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evaluation.json"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidArgumentError, match="not UTF-8"):
+        read_evaluation(path)
+
+
+def classes_of(kind: Any) -> set[type]:
+    """The dataclasses in the fields of a dataclass."""
+    if not is_dataclass(kind):
+        return set().union(*(classes_of(one) for one in get_args(kind)), set())
+    assert isinstance(kind, type)
+    return {kind}.union(*(classes_of(hint) for hint in get_type_hints(kind).values()))
+
+
+def test_the_schema_describes_every_field() -> None:
+    text = Path(arms.evaluation.__file__).with_name("SCHEMA.md").read_text()
+    named = {one.name for kind in classes_of(Evaluation) for one in fields(kind)}
+    assert len(named) > 50
+    assert [
+        name for name in sorted(named) if f"`{name}`" not in text and f'"{name}"' not in text
+    ] == []
+
+
+def test_the_terminal_shows_every_table() -> None:
+    console = Console(width=140, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    with console.file:
+        console.print(terminal_report(measured()))
+    text = console.export_text()
+    for words in (
+        "Exact match (%, with standard error)",
+        "Labels and calibration",
+        "Cost and quality over lambda",
+        "Single models",
+        "The paradox",
+        "Exact match by task",
+        "Exact match by language",
+        "The threshold cascade",
+        "Expert load",
+        "95 % interval",
+        "Note: ",
+        "kNN <b>",
+    ):
+        assert words in text, words
+
+
+def test_the_html_report_holds_tables_and_plots_and_nothing_that_runs() -> None:
+    page = html_report(measured(name="<script>alert(1)</script>"))
+    assert "<script" not in page
+    assert "kNN &lt;b&gt;" in page
+    assert page.count('src="data:image/svg+xml;base64,') == 6
+    for figure in ("em", "paradox", "reliability", "frontier", "experts", "theta"):
+        assert f"<figcaption>{figure}</figcaption>" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_html_report_without_matplotlib_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "arms.plots.evaluation_plots", None)
+    with pytest.raises(UnsupportedError, match="pip install"):
+        html_report(measured())
