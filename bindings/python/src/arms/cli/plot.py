@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -157,9 +159,9 @@ def projection(
     from arms import plots
 
     try:
-        with np.load(vectors, allow_pickle=False) as arrays:
+        with vectors.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             held = {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError) as error:
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidArgumentError(f"{vectors}: not an .npz file of vectors: {error}") from error
     for name in (of, by):
         if name not in held:

@@ -24,7 +24,7 @@ def reliability_diagram(calibration: Calibration) -> Figure:
     calibration
         Of `arms.evaluation.calibration`.
     """
-    drawn = Figure(figsize=(4.2, 4.8))
+    drawn = Figure(figsize=(4.4, 5.3))
     FigureCanvasAgg(drawn)
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     filled = [
@@ -40,7 +40,6 @@ def reliability_diagram(calibration: Calibration) -> Figure:
         upper.errorbar(x, y, _inside(y, errors), fmt="-o", label="router", zorder=3, **look)
     upper.set_xlim(0, 1)
     upper.set_ylim(0, 1)
-    upper.set_aspect("equal")
     upper.set_ylabel("share that is right")
     upper.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     upper.legend(loc="upper left")
