@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -185,6 +186,27 @@ def test_blocks_are_cut_between_lines(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("arms.data.jsonl.LINE_BYTES", 120)
     with pytest.raises(DataError, match=r"d\.jsonl: a line has more than 120 bytes"):
         list(read_batches(tmp_path / "d.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["d.jsonl", "d.jsonl.gz", "d.parquet"])
+def test_memory_does_not_grow_with_the_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arms.data.jsonl.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("arms.data.parquet.BATCH_ROWS", 1 << 7)
+
+    def peak(rows: int) -> int:
+        path = tmp_path / f"{rows}-{name}"
+        write_records(path, (record(number, question="?" * 200) for number in range(rows)))
+        tracemalloc.start()
+        try:
+            assert sum(len(batch.rows) for batch in read_batches(path)) == rows
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(10)  # What is imported and kept at the first reading.
+    assert peak(8_000) < 1.2 * peak(1_000)
 
 
 @pytest.mark.parametrize("name", NAMES[2:])

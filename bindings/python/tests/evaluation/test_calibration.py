@@ -20,8 +20,8 @@ def test_brier_score_and_bins_are_those_of_scikit_learn(unknown: float) -> None:
     assert measured.brier.value == pytest.approx(brier_score_loss(labels, given), abs=1e-12)
     accuracies, means = calibration_curve(labels, given, n_bins=10, strategy="uniform")
     filled = [entry for entry in measured.bins if entry.count]
-    np.testing.assert_allclose([entry.confidence for entry in filled], means)
-    np.testing.assert_allclose([entry.accuracy.value for entry in filled], accuracies)
+    found = np.array([(entry.confidence, entry.accuracy.value) for entry in filled], np.float64)
+    np.testing.assert_allclose(found, np.column_stack([means, accuracies]))
     assert sum(entry.count for entry in measured.bins) == known.sum()
 
 

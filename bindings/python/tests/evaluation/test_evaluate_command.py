@@ -28,9 +28,10 @@ def saved(router: arms.Router, tmp_path: Path) -> Path:
 
 def records(queries: int = 40, **fields: Any) -> list[Record]:
     """Queries in groups of two, of which three in four train."""
-    return [
-        Record(
-            **{
+    made = []
+    for query in range(queries):
+        for place, name in enumerate(("small", "large", "unknown")):
+            values: dict[str, Any] = {
                 "id": f"q{query}",
                 "group": f"g{query // 2}",
                 "question": f"What is in box {query} of the {KINDS[query // 2 % 3]}?",
@@ -41,11 +42,8 @@ def records(queries: int = 40, **fields: Any) -> list[Record]:
                 "task": KINDS[query // 2 % 3],
                 "split": "test" if query // 2 % 4 == 0 else "train",
             }
-            | fields
-        )
-        for query in range(queries)
-        for place, name in enumerate(("small", "large", "unknown"))
-    ]
+            made.append(Record(**(values | fields)))
+    return made
 
 
 @pytest.fixture
@@ -124,8 +122,8 @@ def test_training_records_may_lie_elsewhere(
     saved: Path, data: Path, tmp_path: Path, command: Command
 ) -> None:
     rows = records(split=None)
-    write_records(tmp_path / "test.jsonl", [row for row in rows if row.group < "g2"])
-    write_records(tmp_path / "train.jsonl", [row for row in rows if row.group >= "g2"])
+    write_records(tmp_path / "test.jsonl", [row for row in rows if str(row.group) < "g2"])
+    write_records(tmp_path / "train.jsonl", [row for row in rows if str(row.group) >= "g2"])
     options = ["--replicates", "20", "--json"]
     tested, trained = tmp_path / "test.jsonl", tmp_path / "train.jsonl"
     _, output, _ = command("evaluate", saved, tested, "--training", trained, *options)

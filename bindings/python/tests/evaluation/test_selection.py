@@ -71,8 +71,11 @@ def test_choices_are_those_of_the_library(router: arms.Router) -> None:
     costs = np.array([router.candidates[name].cost for name in names], np.float64)
     for lambda_ in (0.0, 5.0, 50.0):
         chosen = [names[column] for column in choose(scores, costs, lambda_=lambda_)]
-        policy = {"policy": "utility", "lambda_": lambda_, "allowed": names}
-        assert chosen == [router.route(None, question, **policy).name for question in QUESTIONS]
+        for question, name in zip(QUESTIONS, chosen, strict=True):
+            decision = router.route(
+                None, question, policy="utility", lambda_=lambda_, allowed=names
+            )
+            assert decision.name == name
 
 
 def test_the_cascade_is_that_of_the_library(router: arms.Router) -> None:

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from arms import plots
@@ -93,6 +94,10 @@ def texts_of(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(mpl.text.Text)]
 
 
+def rectangles(axes: Axes) -> list[Rectangle]:
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+
+
 def bars_of(axes: Axes) -> list[list[float]]:
     held = [c for c in axes.containers if isinstance(c, BarContainer)]
     return [[patch.get_height() for patch in container] for container in held]
@@ -155,7 +160,7 @@ def test_bars_are_exact_match_in_percent_and_the_best_is_bold() -> None:
     }
     figure = plots.em_bars(results, "b")
     axes = figure.axes[0]
-    widths = sorted(patch.get_width() for patch in axes.patches)
+    widths = sorted(patch.get_width() for patch in rectangles(axes))
     assert widths == pytest.approx([30, 40, 50, 60, 80, 90])
     bold = [text.get_text() for text in axes.texts if text.get_fontweight() == "bold"]
     # The oracle cannot be beaten, and takes no one's place.
@@ -172,11 +177,9 @@ def test_reliability_has_a_point_a_filled_bin() -> None:
     axes = axes_of("reliability")
     x, y = axes.lines[1].get_data()
     filled = [entry for entry in RELIABILITY.bins if entry.count]
-    np.testing.assert_allclose(np.asarray(x, np.float64), [entry.confidence for entry in filled])
-    np.testing.assert_allclose(
-        np.asarray(y, np.float64), [entry.accuracy.value for entry in filled]
-    )
-    counts = [patch.get_height() for patch in drawn("reliability").axes[1].patches]
+    means = np.array([(entry.confidence, entry.accuracy.value) for entry in filled], np.float64)
+    np.testing.assert_allclose(np.column_stack([x, y]).astype(np.float64), means)
+    counts = [patch.get_height() for patch in rectangles(drawn("reliability").axes[1])]
     assert counts == [entry.count for entry in RELIABILITY.bins]
 
 
@@ -191,7 +194,8 @@ def test_the_frontier_is_of_pareto_points_and_names_models_that_none_beats() -> 
 
 def test_the_load_of_each_row_is_the_whole() -> None:
     axes = axes_of("experts")
-    rows = np.array([[patch.get_width() for patch in c] for c in axes.containers]).T  # type: ignore[attr-defined]
+    # Expert by expert, each with a bar a row.
+    rows = np.array([bar.get_width() for bar in rectangles(axes)]).reshape(3, 3).T
     np.testing.assert_allclose(rows.sum(axis=1), 100)
     np.testing.assert_allclose(rows[0], [70, 27, 3])
     assert [label.get_text() for label in axes.get_yticklabels()] == ["all queries", "x", "(none)"]
