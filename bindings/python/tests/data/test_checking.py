@@ -89,6 +89,8 @@ def test_images(tmp_path: Path) -> None:
         "unreadable image": 2,
         "nobody right": 0,
     }
+    with pytest.raises(BadRowError, match=r"d\.jsonl:4: image 'images/3\.png' does not exist"):
+        check(tmp_path / "d.jsonl", strict=True)
 
 
 def test_oddities(tmp_path: Path) -> None:
@@ -121,6 +123,7 @@ def test_bad_rows_and_unknown_fields(tmp_path: Path) -> None:
     path.write_text(good + '{"id": 1}\n' * 30 + '{"cost": -1}\n')
     report = check(path, models=["m"])
     assert found(report)["bad row"] == 31
+    assert report.findings[0].message.startswith("30 type, 1 missing field: rows that cannot")
     assert found(report)["unknown field"] == 1
     assert "lable" in report.findings[-1].examples[0]
     assert not report.is_sound

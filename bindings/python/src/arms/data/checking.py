@@ -146,7 +146,7 @@ def check(
     source
         The data files.
     strict
-        Whether to stop at the first row that cannot be used.
+        Whether to stop at the first row that cannot be used, for lack of its image too.
     models
         The models that rows may name; by default any.
     images
@@ -166,7 +166,10 @@ def check(
     """
     reading = ReadReport()
     checker = _Checker()
-    for batch in read_batches(source, strict=strict, models=models, report=reading):
+    # Unless it is strict, a missing image is a finding of its own, and its row is still checked.
+    for batch in read_batches(
+        source, strict=strict, models=models, images=images and strict, report=reading
+    ):
         checker.add(batch)
     return checker.report(reading, images)
 
@@ -305,6 +308,9 @@ class _Checker:
             for example in reading.bad.examples[kind]:
                 self._found("bad row", _shown(example))
             self._findings["bad row"].count += count - len(reading.bad.examples[kind])
+        if reading.bad:
+            finding = self._findings["bad row"]
+            finding.message = f"{reading.bad.kinds}: {finding.message}"
         for name, place in reading.unknown_fields.items():
             self._found("unknown field", f"{name} ({place})")
 

@@ -100,6 +100,11 @@ class BadRows:
         if len(kept) < EXAMPLES_KEPT:
             kept.append(row)
 
+    @property
+    def kinds(self) -> str:
+        """The number of each kind, the commonest first: ``2 label, 1 type``."""
+        return ", ".join(f"{count:,} {kind}" for kind, count in self.counts.most_common())
+
     def __len__(self) -> int:
         return sum(self.counts.values())
 
@@ -107,6 +112,5 @@ class BadRows:
         """One line: the number of each kind and the first row of the commonest."""
         if not self.counts:
             return "no bad rows"
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.counts.most_common())
         first = self.examples[self.counts.most_common(1)[0][0]][0]
-        return f"{len(self):,} bad rows ({kinds}), such as {first}"
+        return f"{len(self):,} bad rows ({self.kinds}), such as {first}"
