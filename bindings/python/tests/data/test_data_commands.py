@@ -203,6 +203,5 @@ def test_help_teaches_every_command() -> None:
             capture_output=True,
             check=True,
             text=True,
-            timeout=60,
         )
         assert "arms data " in done.stdout
