@@ -99,6 +99,36 @@ func TestRouteRanksEveryCandidate(t *testing.T) {
 	}
 }
 
+func TestEmbedQueryIsOfLengthOneAndOfTheQuery(t *testing.T) {
+	router := open(t)
+	info, err := router.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := arms.Query{Question: question, Images: []arms.Image{arms.FromImage(picture())}}
+	vector, err := router.EmbedQuery(background, seen, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := 0.0
+	for _, value := range vector {
+		length += float64(value) * float64(value)
+	}
+	if len(vector) != info.SharedWidth || math.Abs(length-1) > 1e-5 {
+		t.Errorf("%d numbers of squared length %v, want %d of 1", len(vector), length, info.SharedWidth)
+	}
+	other, err := router.EmbedQuery(background, arms.Query{Question: "What does the sign say?"}, 0)
+	if err != nil || reflect.DeepEqual(vector, other) {
+		t.Errorf("another query has the same vector, %v", err)
+	}
+	_, err = router.EmbedQuery(background, seen, 1)
+	wants(t, err, arms.ErrNotFound)
+	_, err = router.EmbedQuery(background, seen, -1)
+	wants(t, err, arms.ErrInvalidArgument)
+	_, err = router.EmbedQuery(background, arms.Query{Question: "\xff"}, 0)
+	wants(t, err, arms.ErrInvalidText)
+}
+
 func TestScoreAgreesWithRoute(t *testing.T) {
 	router := open(t)
 	queries := []arms.Query{

@@ -211,3 +211,29 @@ func (a *arguments) encodedImages(images []*EncodedImage) **C.arms_image {
 		}
 	})
 }
+
+// EmbedQuery returns z, the fused vector that candidates are compared with (Eq. 5), [SharedWidth], of
+// length 1. number says by which router of the file: 0, or 1 for the second of a cascade.
+//
+// Errors: [ErrNotFound] (no second router), [ErrInvalidArgument], [ErrInvalidText], those of
+// [Router.EncodeImage], and those of ctx.
+func (r *Router) EmbedQuery(ctx context.Context, query Query, number int) ([]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer runtime.KeepAlive(r)
+	defer runtime.KeepAlive(&query)
+	var a arguments
+	defer a.release()
+	asked := structs(&a, []Query{query}, a.query)
+	by := a.uint32("the router's number", number)
+	if a.err != nil {
+		return nil, a.err
+	}
+	return filled(func(
+		buffer *float32, capacity C.size_t, count *C.size_t, cause **C.arms_error,
+	) C.arms_status {
+		return C.arms_query_embedding(
+			r.handle, asked, by, (*C.float)(buffer), capacity, count, cause)
+	})
+}
