@@ -55,6 +55,8 @@ private struct NormalizeRows: ParallelTask {
   let quantized: QuantizedRows?
   let piece: Int
 
+  var multiplyAdds: Double { Double(rows) * Double(norm.width) * 16 }
+
   func run(_ index: Int, worker: Int) {
     let row = index * piece
     let count = min(piece, rows - row)

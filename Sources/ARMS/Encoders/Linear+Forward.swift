@@ -85,6 +85,7 @@ private struct FloatTiles: ParallelTask {
 
   private var pieces: ProductPieces { ProductPieces(rows: input.rows, columns: linear.outputs) }
   var count: Int { pieces.count }
+  var multiplyAdds: Double { Double(input.rows) * Double(linear.inputs) * Double(linear.outputs) }
 
   func run(_ index: Int, worker: Int) {
     let (rows, channels) = pieces[index]
@@ -114,6 +115,8 @@ private struct Int8Pieces: ParallelTask {
   static let blocks = 4
   private static let piecesPerThread = 3
   private let panelsPerPiece: Int
+
+  var multiplyAdds: Double { Double(arguments.rows) * Double(arguments.depth) * Double(arguments.columns) }
 
   init(kernels: ck_kernels, arguments: ck_linear_u8s8, rows: Range<Int>, threads: Int, next: Linear?) {
     self.kernels = kernels
@@ -164,6 +167,8 @@ private struct QuantizeRows: ParallelTask {
   let smooth: UnsafePointer<Float>?
   let out: QuantizedRows
   let piece: Int
+
+  var multiplyAdds: Double { Double(rows) * Double(columns) * 8 }
 
   func run(_ index: Int, worker: Int) {
     let row = index * piece

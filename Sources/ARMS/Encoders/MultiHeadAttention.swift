@@ -41,6 +41,9 @@ struct MultiHeadAttention: ParallelTask {
   let scratchStride: Int
 
   var count: Int { sequences.count * heads }
+  var multiplyAdds: Double {
+    2 * Double(kept == .all ? sequences.rows : sequences.count) * Double(sequences.longest) * Double(width)
+  }
 
   /// Floats of scratch for each thread.
   static func scratchStride(longest: Int, kept: KeptRows, headWidth: Int) -> Int {

@@ -109,6 +109,11 @@ private struct AttendTokens: ParallelTask {
   let input: HeadInput
   let workspace: HeadWorkspace
 
+  var multiplyAdds: Double {
+    let each = 2 * Double(attention.patchWidth) * Double(attention.headWidth + input.mostTokens)
+    return Double(input.count * attention.heads) * each
+  }
+
   func run(_ index: Int, worker: Int) {
     let query = index / attention.heads
     let head = index % attention.heads

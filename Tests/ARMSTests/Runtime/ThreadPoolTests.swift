@@ -24,6 +24,22 @@ import Testing
     #expect(meeting.workers.value == 0b1111)
   }
 
+  /// A task that is done sooner than a sleeper is awake leaves it asleep, and a larger one wakes it.
+  @Test func wakesNobodyForLittleWork() {
+    let pool = ThreadPool(threads: 2)
+    #expect(Self.works(pool) == 0)
+    for _ in 0..<20 {
+      // Long enough for the worker to fall asleep.
+      usleep(50_000)
+      let brief = Workers(multiplyAdds: 1_000)
+      for _ in 0..<100 { pool.run(brief, count: 20) }
+      #expect(brief.seen.value == 0b01)
+      let meeting = Meeting(2)
+      pool.run(meeting, count: 2)
+      #expect(meeting.workers.value == 0b11)
+    }
+  }
+
   @Test func servesManyCallersAtOnce() {
     let pool = ThreadPool(threads: 3)
     let wrong = Counter()
@@ -169,6 +185,16 @@ private final class Meeting: ParallelTask, Sendable {
     }
     if turns == 100_000 { arrived.add(-1_000) }
   }
+}
+
+/// Notes who works.
+private final class Workers: ParallelTask, Sendable {
+  let multiplyAdds: Double
+  let seen = Counter()
+
+  init(multiplyAdds: Double) { self.multiplyAdds = multiplyAdds }
+
+  func run(_ index: Int, worker: Int) { if seen.value & 1 << worker == 0 { seen.add(1 << worker) } }
 }
 
 private final class Sum: ParallelTask, Sendable {
