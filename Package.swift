@@ -22,9 +22,10 @@ let dynamicLibraryFlags: [String] =
     "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Sources/ARMSABI/reproducible.ld",
   ]
 
-// For the fuzzers: scratch memory in which a checker sees a step from one allocation into the next.
-let scratchSettings: [SwiftSetting] =
-  Context.environment["ARMS_GUARDED_SCRATCH"] != nil ? [.define("ARMS_GUARDED_SCRATCH")] : []
+// For checkers of memory: all of it from malloc, whose blocks they know; and for the fuzzers also scratch memory in
+// which they see a step from one allocation into the next.
+let memorySettings: [SwiftSetting] = ["ARMS_INSTRUMENTED", "ARMS_GUARDED_SCRATCH"]
+  .filter { Context.environment[$0] != nil }.map { .define($0) }
 
 let package = Package(
   name: "arms",
@@ -45,7 +46,7 @@ let package = Package(
       name: "ARMS",
       dependencies: ["CKernels", "CImageCodec", "CBLAS", "CThreading", "CUnicode"],
       exclude: ["ModelFile/FORMAT.md"],
-      swiftSettings: scratchSettings),
+      swiftSettings: memorySettings),
     .target(
       name: "ARMSABI",
       dependencies: ["ARMS", "CARMS"],

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define QUESTION "How many red cars are on the left of the unbelievably tall building?"
 #define WARM_UPS 20
@@ -57,6 +60,12 @@ void *aligned_alloc(size_t alignment, size_t size) { return memalign(alignment, 
 int posix_memalign(void **memory, size_t alignment, size_t size) {
   *memory = memalign(alignment, size);
   return *memory == NULL ? ENOMEM : 0;
+}
+
+/* Large buffers come from the system. */
+void *mmap(void *address, size_t size, int protection, int flags, int descriptor, off_t offset) {
+  note();
+  return (void *)syscall(SYS_mmap, address, size, protection, flags, descriptor, offset);
 }
 
 static int passed, failed;
