@@ -288,6 +288,9 @@ typedef struct arms_router_counters {
                                           * that failed */
   arms_histogram stages[ARMS_STAGE_CAPACITY]; /* by arms_stage; those of scoring, of encoding and of the
                                                * profiles of new candidates are among them */
+  uint64_t reused_questions;    /* questions that came encoded, of queries that were routed or scored: hits of
+                                 * the caller's own cache */
+  uint64_t reused_images;       /* images that came encoded, of the same */
 } arms_router_counters;
 
 /* Says what a router has done. Nobody who routes waits for it; each number is one that was true

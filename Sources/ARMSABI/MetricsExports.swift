@@ -19,6 +19,8 @@ public func arms_router_metrics(
     result.truncated_questions = counters.count(.truncatedQuestions)
     result.ignored_images = counters.count(.ignoredImages)
     result.reloads = counters.count(.reloads)
+    result.reused_questions = counters.count(.reusedQuestions)
+    result.reused_images = counters.count(.reusedImages)
     withUnsafeMutableBytes(of: &result.errors) { bytes in
       let errors = bytes.bindMemory(to: UInt64.self)
       for number in errors.indices { errors[number] = counters.errorCount(number) }

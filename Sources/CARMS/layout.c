@@ -70,7 +70,7 @@ OFFSET(arms_histogram, count, 0);
 OFFSET(arms_histogram, nanoseconds, 8);
 OFFSET(arms_histogram, buckets, 16);
 
-SIZE(arms_router_counters, 3528);
+SIZE(arms_router_counters, 3544);
 OFFSET(arms_router_counters, struct_size, 0);
 OFFSET(arms_router_counters, stage_count, 4);
 OFFSET(arms_router_counters, routes, 8);
@@ -83,6 +83,8 @@ OFFSET(arms_router_counters, ignored_images, 56);
 OFFSET(arms_router_counters, reloads, 64);
 OFFSET(arms_router_counters, errors, 72);
 OFFSET(arms_router_counters, stages, 328);
+OFFSET(arms_router_counters, reused_questions, 3528);
+OFFSET(arms_router_counters, reused_images, 3536);
 
 SIZE(arms_candidate, 104);
 OFFSET(arms_candidate, struct_size, 0);

@@ -78,6 +78,8 @@ type RouterMetrics struct {
 	TruncatedQuestions uint64 // decisions about a question that was truncated
 	IgnoredImages      uint64 // decisions about images that a router had no encoder for
 	Reloads            uint64 // times that the weights were replaced
+	ReusedQuestions    uint64 // questions that came encoded, routed or scored: hits of the caller's own cache
+	ReusedImages       uint64 // images that came encoded, of the same
 
 	// Errors counts routes, scores, encodings and reloads that failed.
 	Errors map[Status]uint64
@@ -105,6 +107,8 @@ func (r *Router) Metrics() (RouterMetrics, error) {
 		TruncatedQuestions: uint64(given.truncated_questions),
 		IgnoredImages:      uint64(given.ignored_images),
 		Reloads:            uint64(given.reloads),
+		ReusedQuestions:    uint64(given.reused_questions),
+		ReusedImages:       uint64(given.reused_images),
 		Errors:             map[Status]uint64{},
 		Stages:             map[Stage]Histogram{},
 	}

@@ -74,6 +74,32 @@ func TestMetricsCountWhatHappens(t *testing.T) {
 	wants(t, err, arms.ErrInvalidHandle)
 }
 
+func TestMetricsCountWhatCameEncoded(t *testing.T) {
+	router := open(t)
+	encoded, err := router.EncodeQuestion(background, question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := router.EncodeImage(background, arms.FromImage(picture()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := arms.Query{EncodedQuestion: encoded, EncodedImages: []*arms.EncodedImage{image, image}}
+	if _, err := router.Route(background, query); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.Score(background, []arms.Query{query, {Question: question}}); err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := router.Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if metrics.ReusedQuestions != 2 || metrics.ReusedImages != 4 {
+		t.Errorf("%+v", metrics)
+	}
+}
+
 func TestBoundsRise(t *testing.T) {
 	for bucket := 1; bucket < 48; bucket++ {
 		if arms.Bound(bucket) <= arms.Bound(bucket-1) {

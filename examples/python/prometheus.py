@@ -31,6 +31,8 @@ class RouterCollector(Collector):
             ("arms_abstentions", "Decisions for nobody.", metrics.abstentions),
             ("arms_second_router", "Decisions with the second router.", metrics.second_router),
             ("arms_truncated_questions", "Questions truncated.", metrics.truncated_questions),
+            ("arms_reused_questions", "Questions that came encoded.", metrics.reused_questions),
+            ("arms_reused_images", "Images that came encoded.", metrics.reused_images),
             ("arms_reloads", "Times that the weights were replaced.", metrics.reloads),
         ):
             yield CounterMetricFamily(name, text, value)

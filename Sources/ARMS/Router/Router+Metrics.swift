@@ -17,6 +17,10 @@ extension Router {
     public let ignoredImages: UInt64
     /// Times that weights were replaced.
     public let reloads: UInt64
+    /// Questions that came encoded, of queries that were routed or scored: hits of the host's own cache.
+    public let reusedQuestions: UInt64
+    /// Images that came encoded, of the same.
+    public let reusedImages: UInt64
     /// Failures of routing, scoring, encoding and reloading, by kind.
     public let errors: [ARMSError.Code: UInt64]
     /// Times of each stage; those of scoring, encoding and of new candidates' profiles are among them.
@@ -31,6 +35,7 @@ extension Router {
       scoredQueries: counters.count(.scoredQueries), abstentions: counters.count(.abstentions),
       secondRouter: counters.count(.secondRouter), truncatedQuestions: counters.count(.truncatedQuestions),
       ignoredImages: counters.count(.ignoredImages), reloads: counters.count(.reloads),
+      reusedQuestions: counters.count(.reusedQuestions), reusedImages: counters.count(.reusedImages),
       errors: Dictionary(
         uniqueKeysWithValues: ARMSError.Code.allCases.map { ($0, counters.errorCount(Int($0.rawValue))) }
       ).filter { $0.value > 0 },
@@ -39,6 +44,17 @@ extension Router {
 
   /// What the counters are added to.
   package var counters: Counters { engine.counters }
+
+  /// Counts what came encoded with queries that were answered.
+  func countReused(_ queries: UnsafeBufferPointer<QueryView>) {
+    var (questions, images) = (0, 0)
+    for query in queries {
+      if case .encoded = query.question { questions += 1 }
+      for image in query.images { if case .encoded = image { images += 1 } }
+    }
+    if questions > 0 { counters.add(.reusedQuestions, questions) }
+    if images > 0 { counters.add(.reusedImages, images) }
+  }
 
   /// The candidates, how often each was chosen since it was added, and the generation they are of.
   public var choices: (candidates: [Candidate], chosen: [UInt64], generation: UInt64) {

@@ -29,6 +29,7 @@ extension Router {
   ) throws(ARMSError) -> DecisionView {
     let decision = try decide(queries, options, allowed: allowed, on: execution)
     count(decision)
+    countReused(queries)
     return decision
   }
 

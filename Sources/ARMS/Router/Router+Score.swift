@@ -62,6 +62,7 @@ extension Router {
     extendLifetime(buffer)
     counters.add(.scores)
     counters.add(.scoredQueries, queries.count)
+    countReused(queries)
     return snapshot.generation
   }
 

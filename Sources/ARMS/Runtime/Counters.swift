@@ -4,6 +4,7 @@ import Synchronization
 /// What a router counts beside times.
 package enum MetricCounter: Int, CaseIterable, Sendable {
   case routes, scores, scoredQueries, abstentions, secondRouter, truncatedQuestions, ignoredImages, reloads
+  case reusedQuestions, reusedImages
 }
 
 /// What a router takes the time of.

@@ -21,6 +21,21 @@ import Testing
     #expect(router.choices.candidates.map(\.name) == ["good", "bad"] && router.choices.chosen == [4, 0])
   }
 
+  /// What came encoded is a hit of the host's cache, in routes and scores that are answered.
+  @Test func countsWhatCameEncoded() throws {
+    let router = try paper.emptyRouter()
+    try router.add([router.fixed("good", 3)])
+    let question = try router.encode(question: .text("What?"))
+    let encoded = Query.Image.encoded(try router.encode(image: image(0)))
+    _ = try router.route(Query(.encoded(question), images: [encoded, encoded]))
+    let half = Query(.text("How?"), images: [encoded])
+    _ = try router.scores([Query(.encoded(question)), Query(question: "Who?"), half])
+    var options = RouteOptions()
+    options.allowed = ["none"]
+    #expect(failure { try router.route(Query(.encoded(question)), options) }?.code == .notFound)
+    #expect(router.metrics.reusedQuestions == 2 && router.metrics.reusedImages == 3)
+  }
+
   /// A candidate keeps its count as long as the router has one of its name.
   @Test func choicesOutliveChangesAndWeights() throws {
     let router = try paper.emptyRouter()

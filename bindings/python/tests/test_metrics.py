@@ -32,6 +32,13 @@ def test_what_a_router_does_is_counted(router: arms.Router, png: Path) -> None:
     assert counts[arms.Stage.TOKENIZE] == counts[arms.Stage.TEXT] >= 5
 
 
+def test_what_came_encoded_is_counted(router: arms.Router, png: Path) -> None:
+    question, image = router.encode_question("What?"), router.encode_image(png)
+    router.route([image, image], question)
+    router.score([(image, question), (None, "Who?")])
+    assert (router.metrics.reused_questions, router.metrics.reused_images) == (2, 3)
+
+
 def test_histograms_add_up(router: arms.Router) -> None:
     for _ in range(20):
         router.route(None, "What is shown?")

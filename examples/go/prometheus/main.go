@@ -29,6 +29,8 @@ var (
 	abstained = counter("abstentions_total", "Decisions for nobody.")
 	second    = counter("second_router_total", "Decisions with the second router.")
 	truncated = counter("truncated_questions_total", "Questions truncated.")
+	questions = counter("reused_questions_total", "Questions that came encoded.")
+	images    = counter("reused_images_total", "Images that came encoded.")
 	reloads   = counter("reloads_total", "Times that the weights were replaced.")
 	failures  = counter("errors_total", "Calls that failed.", "kind")
 	chosen    = counter("chosen_total", "Times chosen.", "candidate")
@@ -55,6 +57,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	count(abstained, metrics.Abstentions)
 	count(second, metrics.SecondRouter)
 	count(truncated, metrics.TruncatedQuestions)
+	count(questions, metrics.ReusedQuestions)
+	count(images, metrics.ReusedImages)
 	count(reloads, metrics.Reloads)
 	for status, number := range metrics.Errors {
 		count(failures, number, strings.ToLower(strings.TrimPrefix(status.String(), "ARMS_ERROR_")))

@@ -157,6 +157,8 @@ class RouterCounters(Structure):
     reloads: U64
     errors: Annotated[Array[ctypes.c_uint64], ctypes.c_uint64 * STATUS_CAPACITY]
     stages: Annotated[Array[Histogram], Histogram * STAGE_CAPACITY]
+    reused_questions: U64
+    reused_images: U64
 
 
 @_laid_out

@@ -74,6 +74,9 @@ class RouterMetrics:
         Decisions of that kind.
     reloads
         Times that the weights were replaced.
+    reused_questions, reused_images
+        Questions and images that came encoded, of queries that were routed or scored: hits of the caller's own
+        cache.
     errors
         Routes, scores, encodings and reloads that failed, by kind; kinds without any are left out.
     stages
@@ -87,6 +90,8 @@ class RouterMetrics:
     second_router: int
     truncated_questions: int
     ignored_images: int
+    reused_questions: int
+    reused_images: int
     reloads: int
     errors: dict[Status, int]
     stages: dict[Stage, Histogram]
@@ -108,6 +113,8 @@ def metrics_of(metrics: _ffi.RouterCounters) -> RouterMetrics:
         second_router=metrics.second_router,
         truncated_questions=metrics.truncated_questions,
         ignored_images=metrics.ignored_images,
+        reused_questions=metrics.reused_questions,
+        reused_images=metrics.reused_images,
         reloads=metrics.reloads,
         errors={status: n for status in Status if (n := metrics.errors[status])},
         stages={
