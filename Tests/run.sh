@@ -37,7 +37,7 @@ step "Debian packages"
 as_root apt-get update -qq
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends \
   gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv \
-  abigail-tools valgrind git > /dev/null
+  abigail-tools valgrind git golang-github-prometheus-client-golang-dev > /dev/null
 
 step "Python packages, into .venv"
 [ -x .venv/bin/pip ] || python3 -m venv .venv
@@ -84,11 +84,13 @@ bindings/c/install.sh --prefix "$work/prefix" > /dev/null
   [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2; exit 1; }
   go vet ./...
   go test -race ./...
+  "$root/Tests/Supply/go_module.sh"
 )
 
 step "examples"
 examples/run.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf examples/images/chart.png \
   "What is the highest value in the chart?"
+examples/prometheus.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf
 
 step "parity of tokens, pixels and training"
 swift build -c release --product tokenize

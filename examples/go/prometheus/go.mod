@@ -1,4 +1,5 @@
-// Run `go mod tidy` once: it fetches the client library and writes go.sum.
+// Run `go mod tidy` once: it fetches the client library and writes go.sum. examples/prometheus.sh builds it either
+// way, with the Go libraries of Debian if they are there.
 module arms.dev/examples/prometheus
 
 go 1.21
