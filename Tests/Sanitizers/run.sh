@@ -7,6 +7,8 @@
 #               again with each instruction set that this CPU has
 #   thread      the tests of what threads share, without those of forks, under ThreadSanitizer
 #   thread-all  the whole native test suite, without forks; not among the parts that run by default
+#   soak        the mixture of the long run for half a minute, training in the background included, under
+#               ThreadSanitizer
 #   undefined   the tests of the C targets under UndefinedBehaviorSanitizer, with each instruction set
 #   valgrind    the C example under memcheck, with the release library
 set -eu
@@ -37,21 +39,38 @@ checked() {
     "($(($(date +%s) - began)) s)"
 }
 
-# The instruction sets that the kernels know and this CPU has.
-sets() {
-  echo scalar
-  for set in avx2 avx512vnni; do
-    flag=$(echo "$set" | sed 's/avx512vnni/avx512_vnni/')
-    grep -q -w "$flag" /proc/cpuinfo && echo "$set"
+# Whether this CPU has an instruction set of the kernels.
+has() {
+  case $1 in
+    scalar) return 0 ;;
+    avxvnni) flag=avx_vnni ;;
+    avx512vnni) flag=avx512_vnni ;;
+    *) flag=$1 ;;
+  esac
+  grep -q -w "$flag" /proc/cpuinfo
+}
+
+# each_set NAME COMMAND...: runs a command with each instruction set that the kernels know, and says which of them this
+# CPU lacks: the kernels would silently take a lesser one.
+each_set() {
+  name=$1
+  shift
+  for set in scalar avx2 avxvnni avx512vnni; do
+    if has "$set"; then
+      ARMS_ISA=$set "$@"
+    else
+      echo "$name, $set: NOT RUN, this CPU does not have it"
+    fi
   done
 }
 
 address() {
   checked address "address, whole suite" --sanitize=address
-  for set in $(sets); do
-    ARMS_ISA=$set checked address "address, $set" --sanitize=address --skip-build \
-      --filter CKernelsTests --filter FixtureTests
-  done
+  each_set address address_with_set
+}
+
+address_with_set() {
+  checked address "address, $ARMS_ISA" --sanitize=address --skip-build --filter CKernelsTests --filter FixtureTests
 }
 
 # ThreadSanitizer does not follow into a child that is forked off many threads, and may hang there: the tests of
@@ -63,15 +82,35 @@ thread() {
 
 thread_all() { checked thread "threads, whole suite" --sanitize=thread --filter '^(?!.*(Fork|aPoolThatGoes))'; }
 
+# Its memory is a sanitizer's, and is not judged in so short a run.
+soak() {
+  began=$(date +%s)
+  ARMS_INSTRUMENTED=1 swift build --scratch-path .build/thread --sanitize=thread --product arms > "$work/log" 2>&1 ||
+    { cat "$work/log"; exit 1; }
+  models=Tests/Fixtures/models
+  # The sanitizer's runtime, as Swift has it, watches over its queues as well.
+  runtime=$(dirname -- "$(dirname -- "$(clang)")")/lib/swift/linux
+  "$(clang)" -fsanitize=thread -std=gnu11 -O1 -g -Iinclude Tests/Reliability/soak.c .build/thread/debug/libarms.so \
+    -Wl,-rpath,"$root/.build/thread/debug" -L"$runtime" -ldispatch -lBlocksRuntime -Wl,-rpath,"$runtime" \
+    -lpthread -o "$work/soak"
+  "$work/soak" mixed "$models/bert-patches-paper-int8.gguf" "$models/bert-pooled-scaled.gguf" 16 30 20000 \
+    > "$work/log" 2>&1 || { cat "$work/log"; echo "threads, soak: FAILED" >&2; exit 1; }
+  echo "threads, soak: $(sed -n 's/;.*//; $p' "$work/log") ($(($(date +%s) - began)) s)"
+}
+
+# Swift's own.
+clang() { echo "$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang"; }
+
 # Swift's compiler has no such sanitizer on Linux, so the C code alone is checked, and its runtime named.
 undefined() {
-  clang=$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang
-  runtime=$("$clang" -print-resource-dir)/lib/linux/libclang_rt.ubsan_standalone-$(uname -m).a
-  for set in $(sets); do
-    ARMS_ISA=$set checked undefined "undefined behaviour, $set" -Xcc -fsanitize=undefined \
-      -Xcc -fno-sanitize-recover=all -Xlinker "$runtime" \
-      --filter CKernelsTests --filter ResamplingTests --filter ImageFileTests --filter FixtureTests
-  done
+  runtime=$("$(clang)" -print-resource-dir)/lib/linux/libclang_rt.ubsan_standalone-$(uname -m).a
+  each_set "undefined behaviour" undefined_with_set
+}
+
+undefined_with_set() {
+  checked undefined "undefined behaviour, $ARMS_ISA" -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all \
+    -Xlinker "$runtime" \
+    --filter CKernelsTests --filter ResamplingTests --filter ImageFileTests --filter FixtureTests
 }
 
 # Valgrind knows no AVX-512: the kernels see an AVX2 machine.
@@ -90,10 +129,10 @@ valgrind_example() {
 
 for part in "${@:-default}"; do
   case $part in
-    address | thread | undefined) "$part" ;;
+    address | thread | soak | undefined) "$part" ;;
     thread-all) thread_all ;;
     valgrind) valgrind_example ;;
-    default) address; thread; undefined; valgrind_example ;;
-    *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 11 >&2; exit 2 ;;
+    default) address; thread; soak; undefined; valgrind_example ;;
+    *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 13 >&2; exit 2 ;;
   esac
 done
