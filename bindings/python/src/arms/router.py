@@ -634,9 +634,11 @@ class Router(AdaptableRouter):
             If the text has no UTF-8 encoding.
         """
         encoded = utf8(text, "the text")
+        # A token beside [CLS] and [SEP] has a byte of the text at least; if not, the library says so.
+        capacity = len(encoded) + 2
+        count = ctypes.c_size_t()
         while True:
-            tokens = np.empty(self.info.max_question_tokens, np.int32)
-            count = ctypes.c_size_t()
+            tokens = np.empty(capacity, np.int32)
             try:
                 call(
                     library().arms_text_tokenize,
@@ -644,12 +646,13 @@ class Router(AdaptableRouter):
                     encoded,
                     len(encoded),
                     tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32)),
-                    tokens.size,
+                    capacity,
                     ctypes.byref(count),
                     None,
                 )
             except BufferTooSmallError:
-                continue  # Another thread reloaded in between.
+                capacity = count.value
+                continue
             return tokens[: count.value].copy()
 
     def __repr__(self) -> str:
