@@ -1,7 +1,9 @@
 /// What training with adapters changed in a router, in a file of its own (FORMAT.md, "Adapters").
 ///
 /// The file is untrusted: it may change the weights that adapters can be of, the head and the candidates of one router,
-/// and everything of it has the type and the shape that the router's weights ask for, or it is refused.
+/// and everything of it has the type and the shape that the router's weights ask for, or it is refused. The names of
+/// adapted encoders are taken from it unproven, as from any model file: a false one lets encodings of other weights be
+/// used with these.
 struct AdapterFile {
   private let file: ModelFile
   private let model: RouterModel
@@ -53,8 +55,9 @@ struct AdapterFile {
   }
 
   /// The keys that are about the file, and those that a router with this adapter has in place of its own.
-  private static let ownKeys = [
-    "general.", "adapter.type", "adapter.lora.alpha", "arms.adapter.", "arms.format_version",
+  private static let ownKeys: Set = [
+    "general.architecture", "general.type", "general.alignment", "adapter.type", "adapter.lora.alpha",
+    "arms.adapter.base", "arms.adapter.router", "arms.format_version",
   ]
   private var routerKeys: [String] {
     var keys = ["arms.training.record"]
@@ -63,10 +66,8 @@ struct AdapterFile {
     return keys
   }
 
-  /// The tensors that take the place of the router's.
-  private var replacedTensors: [String] {
-    model.networks[number].head.parameters.map(\.name).filter { file.tensor($0) != nil }
-  }
+  /// The tensors that take the place of the router's: the whole head.
+  private var replacedTensors: [String] { model.networks[number].head.parameters.map(\.name) }
 
   private func isCandidates(_ name: String) -> Bool {
     name.hasPrefix("\(names.key)candidate.") || name.hasPrefix("\(names.tensor)candidate.")
@@ -80,7 +81,7 @@ struct AdapterFile {
     }
     let routerKeys = routerKeys
     for key in file.keys where !routerKeys.contains(key) && !isCandidates(key) {
-      guard Self.ownKeys.contains(where: { key.hasPrefix($0) }) else {
+      guard Self.ownKeys.contains(key) else {
         throw file.invalid("has a key \(quoted(key)), which no adapter of this router has")
       }
     }
@@ -89,7 +90,12 @@ struct AdapterFile {
       let names = LowRankAdapter.names(of: weight.name)
       known.formUnion([names.a, names.b])
     }
-    for name in replacedTensors { known.formUnion([name, "\(name).scale", "\(name).colsum"]) }
+    for name in replacedTensors {
+      guard file.tensor(name) != nil else {
+        throw file.invalid("has no tensor \(quoted(name)); the whole head of the router is wanted")
+      }
+      known.formUnion([name, "\(name).scale", "\(name).colsum"])
+    }
     for name in file.tensorNames where !known.contains(name) && !isCandidates(name) {
       throw file.invalid("has a tensor \(quoted(name)), which no adapter of this router has")
     }
@@ -131,14 +137,15 @@ extension AdapterFile {
       do throws(ARMSError) {
         try tensors.add(weight, start, as: model.file.weightType(of: weight.name), to: &writer)
       } catch {
-        throw error.code == .notFinite ? file.invalid(error.message) : error
+        // NaN, or more than a half float holds.
+        throw [.notFinite, .unsupported].contains(error.code) ? file.invalid(error.message) : error
       }
       extendLifetime(values)
     }
     let (routerKeys, ownKeys) = (routerKeys, Self.ownKeys)
     file.copyAll(into: &writer) { name in
       let isAdapter = name.hasSuffix(".lora_a") || name.hasSuffix(".lora_b")
-      return routerKeys.contains(name) || !isAdapter && !ownKeys.contains { name.hasPrefix($0) }
+      return routerKeys.contains(name) || !isAdapter && !ownKeys.contains(name)
     }
     return try writer.modelFile(model.file.path, owners: tensors.buffers)
   }

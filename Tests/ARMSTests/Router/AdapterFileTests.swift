@@ -253,6 +253,12 @@ private struct Adapted {
         "gate.bias", [try #require(adapted.base.file.tensor("gate.bias")).shape[0]], filling: .nan)
     }
     try refused("candidate.delta") { try $0.replace("candidate.delta", [1], filling: 0) }
+    try refused("gate.bias") { $0.dropped.insert("gate.bias") }
+    for key in [
+      "general.name", "adapter.type2", "adapter.lora.alphas", "arms.adapter.note", "arms.format_versions",
+    ] {
+      try refused(key) { $0.keys.append((key, .string("1"))) }
+    }
     try refused("candidate.names") { $0.dropped.insert("arms.candidate.names") }
     try refused("arms.fusion") { $0.keys.append(("arms.fusion", .string("concat"))) }
     try refused("arms.text.block_count") { $0.keys.append(("arms.text.block_count", .uint32(1))) }
