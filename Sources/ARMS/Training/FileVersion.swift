@@ -1,6 +1,7 @@
 import Glibc
 
-/// Tells one content of a file from another without reading it.
+/// Tells one content of a file from another without reading it, by the time of its last change: that of its last
+/// writing can be set to what it was.
 struct FileVersion: Equatable {
   private let device: dev_t
   private let inode: ino_t
@@ -13,6 +14,6 @@ struct FileVersion: Equatable {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     (device, inode, size) = (status.st_dev, status.st_ino, status.st_size)
-    (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+    (seconds, nanoseconds) = (status.st_ctim.tv_sec, status.st_ctim.tv_nsec)
   }
 }
