@@ -21,12 +21,12 @@ final class AlignedBuffer: @unchecked Sendable {
 
   /// Allocates `byteCount` bytes; throws `.outOfMemory` naming `purpose` when they cannot be had.
   init(byteCount: Int, purpose: @autoclosure () -> String) throws(ARMSError) {
-    isMapped = byteCount >= Self.mappedByteCount
-    guard byteCount >= 0,
-      let memory = isMapped ? Self.map(byteCount) : Self.allocate(max(byteCount, 64))
-    else {
+    let mapped = byteCount >= Self.mappedByteCount ? Self.map(byteCount) : nil
+    // A process may have only so many mappings: without one malloc is asked, which has room in those that it has.
+    guard byteCount >= 0, let memory = mapped ?? Self.allocate(max(byteCount, 64)) else {
       throw ARMSError(.outOfMemory, "\(byteCount) bytes for \(purpose()) cannot be allocated")
     }
+    isMapped = mapped != nil
     start = memory
     self.byteCount = byteCount
   }
