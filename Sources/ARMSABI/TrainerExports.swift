@@ -159,6 +159,11 @@ func trainerOptions(
   }
   result.scope = TrainingScope(
     textLayers: layers(options.text_layers), imageLayers: layers(options.image_layers))
+  guard options.lora_rank > 0 || options.lora_targets == 0 && options.lora_alpha == 0 else {
+    throw ARMSError(
+      .invalidArgument,
+      "\(label).lora_rank is 0, but lora_targets or lora_alpha is not; set a rank, or leave all three at 0")
+  }
   if options.lora_rank > 0 {
     result.adapters = AdapterOptions(
       rank: Int(options.lora_rank), alpha: options.lora_alpha,

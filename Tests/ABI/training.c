@@ -455,11 +455,13 @@ static void test_adapters(const char *fixtures, arms_dataset *dataset, const cha
   arms_router_free(base);
   EXPECT(ERROR_INVALID_HANDLE, arms_router_apply_adapter(base, file, NULL, &error));
 
-  /* Nothing to adapt, too large a rank, layers that there are not, a scale that is none. */
-  arms_trainer_options bad[4] = {options, options, options, options};
+  /* Nothing to adapt, too large a rank, layers that there are not, a scale that is none, and settings of adapters
+   * without a rank. */
+  arms_trainer_options bad[6] = {options, options, options, options, options, options};
   bad[0].text_layers = bad[0].image_layers = 0;
   bad[1].lora_rank = UINT32_MAX, bad[2].lora_targets = 64, bad[3].lora_alpha = NAN;
-  for (size_t i = 0; i < 4; i++) {
+  bad[4].lora_rank = 0, bad[4].lora_targets = 0, bad[5].lora_rank = 0, bad[5].lora_alpha = 0;
+  for (size_t i = 0; i < 6; i++) {
     EXPECT(ERROR_INVALID_ARGUMENT, arms_trainer_create(router, &bad[i], &plain, &error));
   }
   arms_trainer_free(trainer), arms_trainer_free(plain);

@@ -263,6 +263,10 @@ class TrainOptions(RunOptions):
             return
         if not self.lora_rank:
             raise InvalidArgumentError("adapter needs adapters to write: set lora-rank")
+        if self.type is not WeightType.UNCHANGED:
+            raise InvalidArgumentError(
+                f"the adapter is added to the base's types, not to {self.type}: leave type out"
+            )
         if self.calibrate:
             raise InvalidArgumentError(
                 "calibrate would not be in the adapter: calibrate the router that it was added to"
