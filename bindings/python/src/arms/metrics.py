@@ -75,8 +75,8 @@ class RouterMetrics:
     reloads
         Times that the weights were replaced.
     reused_questions, reused_images
-        Questions and images that came encoded, of queries that were routed or scored: hits of the caller's own
-        cache.
+        Questions and images that came encoded, of queries that were routed or scored: hits of the
+        caller's own cache.
     errors
         Routes, scores, encodings and reloads that failed, by kind; kinds without any are left out.
     stages

@@ -634,7 +634,7 @@ class Router(AdaptableRouter):
             If the text has no UTF-8 encoding.
         """
         encoded = utf8(text, "the text")
-        # A token beside [CLS] and [SEP] has a byte of the text at least; if not, the library says so.
+        # A token beside [CLS] and [SEP] has a byte of the text at least; else the library says so.
         capacity = len(encoded) + 2
         count = ctypes.c_size_t()
         while True:
