@@ -22,8 +22,8 @@ let dynamicLibraryFlags: [String] =
     "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/Sources/ARMSABI/reproducible.ld",
   ]
 
-// For checkers of memory: all of it from malloc, whose blocks they know; and for the fuzzers also scratch memory in
-// which they see a step from one allocation into the next.
+// For sanitizers: all memory from malloc, whose blocks they know (memcheck runs the release library, which has large
+// buffers mapped); and for the fuzzers also scratch memory in which they see a step from one allocation into the next.
 let memorySettings: [SwiftSetting] = ["ARMS_INSTRUMENTED", "ARMS_GUARDED_SCRATCH"]
   .filter { Context.environment[$0] != nil }.map { .define($0) }
 

@@ -10,7 +10,8 @@ final class AlignedBuffer: @unchecked Sendable {
   /// From so many bytes on memory comes from the system, and goes back to it at once. The pieces of malloc's heaps
   /// that trainers leave behind are no use to one another: of a small router they were 15 MB beside 2 MB in use.
   ///
-  /// For sanitizers and fuzzers all is malloc's, whose blocks they see the ends of.
+  /// In builds for sanitizers and fuzzers all is malloc's, whose blocks they see the ends of. Memcheck runs the release
+  /// library, and sees of a mapping only whether its pages are there.
   private static let mappedByteCount: Int = {
     #if ARMS_INSTRUMENTED
       .max
