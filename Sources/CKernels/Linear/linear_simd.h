@@ -8,7 +8,6 @@
  *       inlined, so that the sums stay in registers up to the epilogue. Meanwhile `ahead`, the address of
  *       a block, is fetched into the second-level cache.
  *
- *
  * A network's weights do not fit the caches: the panel that comes next is fetched while this one is
  * multiplied, else the first rows of every panel wait for memory.
  */
