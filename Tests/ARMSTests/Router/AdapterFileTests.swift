@@ -275,8 +275,9 @@ private struct Adapted {
     try adapted.base.applyAdapter(from: path)
   }
 
-  /// Every cut and every flipped byte is refused or harmless; none changes the router or ends the process.
-  @Test func refusesDamagedFiles() throws {
+  /// Some cuts, which are refused, and some changed bytes: a file that is refused leaves the router as it was, and one
+  /// that is taken, as other numbers, makes a router that answers.
+  @Test func refusesSomeDamagedFilesAndSurvivesTheOthers() throws {
     let adapted = try Adapted()
     let bytes = try contents(adapted.path)
     var random = SplitMix64(seed: 4)
@@ -287,18 +288,21 @@ private struct Adapted {
     }
     var taken = 0
     for _ in 0..<200 {
+      let place = Int.random(in: 0..<bytes.count, using: &random)
       var changed = bytes
-      changed[Int.random(in: 0..<12_000, using: &random)] ^= UInt8.random(in: 1...255, using: &random)
+      changed[place] ^= UInt8.random(in: 1...255, using: &random)
       let path = try adapted.directory.file("damaged", changed)
       let router = try ModelFixture.named("distilbert-patches-scaled.gguf").router()
-      let generation = router.listing.generation
+      let (generation, before) = (router.listing.generation, router.candidates)
       if failure({ try router.applyAdapter(from: path) }) == nil {
         taken += 1
+        #expect(router.listing.generation == generation + 1, "byte \(place)")
+        #expect(try router.score(adapted.queries).allSatisfy(\.isFinite), "byte \(place)")
       } else {
-        #expect(router.listing.generation == generation)
+        #expect(router.listing.generation == generation && router.candidates == before, "byte \(place)")
       }
     }
-    #expect(taken < 200)
+    #expect(taken > 0 && taken < 200)
   }
 
   /// Routing goes on, and a trainer of the weights of before cannot commit over the adapter's.
