@@ -72,6 +72,9 @@ extension AdapterOptions.Targets {
 
   /// Whether these are adapters of the encoder weight `name`, which may have a second router's prefix.
   func contain(_ name: String) -> Bool {
-    name.contains(".blk.") && Self.layers.contains { contains($0.target) && name.hasSuffix($0.name) }
+    let prefix = "second."
+    let own = name.hasPrefix(prefix) ? name.dropFirst(prefix.count) : name[...]
+    guard own.hasPrefix("t.blk.") || own.hasPrefix("v.blk.") else { return false }
+    return Self.layers.contains { contains($0.target) && name.hasSuffix($0.name) }
   }
 }
