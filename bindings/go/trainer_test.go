@@ -391,9 +391,12 @@ func TestAnAdapterMakesItsBaseTheTrainedRouter(t *testing.T) {
 	if _, err := arms.Open(path); !errors.Is(err, arms.ErrUnsupported) {
 		t.Errorf("opened as a router: %v", err)
 	}
-	options.LoRARank = 0
-	if err := trainer(t, router, options).SaveAdapter(path); !errors.Is(err, arms.ErrInvalidArgument) {
+	if err := trainer(t, router, brisk).SaveAdapter(path); !errors.Is(err, arms.ErrInvalidArgument) {
 		t.Errorf("saved without adapters: %v", err)
+	}
+	options.LoRARank = 0
+	if _, err := router.NewTrainer(options); !errors.Is(err, arms.ErrInvalidArgument) {
+		t.Errorf("settings of adapters without a rank: %v", err)
 	}
 	options.LoRARank, options.LoRATargets = 2, 64
 	if _, err := router.NewTrainer(options); !errors.Is(err, arms.ErrInvalidArgument) {
