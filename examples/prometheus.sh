@@ -23,7 +23,9 @@ trap 'exit 1' HUP INT TERM
 "$root/bindings/c/install.sh" --prefix "$work/prefix" > /dev/null || exit 1
 PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 LD_LIBRARY_PATH=$work/prefix/lib
-export PKG_CONFIG_PATH LD_LIBRARY_PATH
+# Go remembers what pkg-config said of another prefix, which may be gone: each prefix has a cache of its own.
+GOCACHE=$work/go
+export PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE
 
 # Debian's Go libraries lie where Go looked for them before there were modules.
 build_go() {
