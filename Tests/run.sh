@@ -79,7 +79,7 @@ bindings/c/install.sh --prefix "$work/prefix" > /dev/null
 (
   cd bindings/go
   # Go remembers what pkg-config said of another prefix, which may be gone: each prefix has a cache of its own.
-  PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib GOCACHE=$work/go
+  PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib GOCACHE=$work/go-cache
   export PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE
   unformatted=$("$(go env GOROOT)/bin/gofmt" -l .)
   [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2; exit 1; }

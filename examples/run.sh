@@ -19,7 +19,7 @@ trap 'rm -rf -- "$work"' EXIT
 PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
 LD_LIBRARY_PATH=$work/prefix/lib
 # Go remembers what pkg-config said of another prefix, which may be gone: each prefix has a cache of its own.
-GOCACHE=$work/go
+GOCACHE=$work/go-cache
 export PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE
 
 in_c() {
