@@ -15,6 +15,7 @@ from ctypes import (
     c_float,
     c_int32,
     c_size_t,
+    c_uint32,
     c_uint64,
     c_void_p,
 )
@@ -633,7 +634,7 @@ class ArgumentPool:
             target = str(self.scratch / "argument.gguf").encode()
             paths = [target, target, str(self.scratch).encode(), b"", None, b"/nowhere/x", b"\xff"]
             return generator.choice(paths) if "router" in name else self.text()
-        if kind in (c_size_t, c_int32):
+        if kind in (c_size_t, c_int32, c_uint32):
             return generator.choice([0, 1, 2, 3])
         if generator.random() < 0.1:
             return None
