@@ -67,6 +67,8 @@ private struct PenalizedLoss {
     var value = self.value(point)
     for _ in 0..<100 {
       var step = newtonStep(point, slopeIsFree: slopeIsFree)
+      // Where numbers overflow, the point stays: half of an infinite step is one, too.
+      guard step.slope.isFinite && step.bias.isFinite else { return point }
       var next = point
       var reached = value
       repeat {
@@ -106,6 +108,8 @@ private struct PenalizedLoss {
       biases += information
     }
     guard slopeIsFree else { return Calibration(slope: 0, bias: bias / biases) }
+    // One outcome, or like logits, and next to no penalty: the rest is singular to rounding (Marquardt 1963).
+    (slopes, biases) = (slopes * (1 + 1e-9), biases * (1 + 1e-9))
     let determinant = slopes * biases - both * both
     return Calibration(
       slope: (biases * slope - both * bias) / determinant, bias: (slopes * bias - both * slope) / determinant)

@@ -41,6 +41,29 @@ import Testing
     #expect(fitted.bias.isFinite)
   }
 
+  /// Steps that overflow end the search; half of an infinite step is one, too.
+  @Test(arguments: [Double.leastNonzeroMagnitude, 1e-300, 1e-150, 1e150, 1e300, .greatestFiniteMagnitude])
+  func endsAtExtremeStrengthsAndWeights(extreme: Double) {
+    let cases = [(extreme, 1.0, 1.0), (1, extreme, 1), (extreme, extreme, 1), (1, 1, extreme)]
+    for (strength, weight, scale) in cases {
+      let sharp = logits.map {
+        Calibration.Observation(logit: $0 * scale, label: $0 > 0 ? 1 : 0, weight: weight)
+      }
+      let fitted = Calibration(sharp, strength: strength)
+      #expect(Calibration.slopes.contains(fitted.slope) && fitted.bias.isFinite)
+    }
+  }
+
+  /// A Hessian of rank one: what is left of the penalty is less than rounding.
+  @Test func oneOutcomeDecidesWhereNothingElseCounts() {
+    for label in [0.0, 1.0] {
+      let one = Calibration.Observation(logit: -2.8137428760528564, label: label, weight: 1)
+      let fitted = Calibration([one], strength: 1e-37)
+      let logit = fitted.slope * one.logit + fitted.bias
+      #expect(label == 1 ? logit > 4 : logit < -4)
+    }
+  }
+
   @Test func allowsNoNegativeSlope() {
     let reversed = logits.map {
       Calibration.Observation(logit: $0, label: 1 / (1 + exp($0 - 0.5)), weight: 1)
