@@ -40,8 +40,18 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
       let next = try change(load())
       let old = reference.exchange(Self.retainedBits(of: next), ordering: .sequentiallyConsistent)
       while present(readers.load(ordering: .sequentiallyConsistent)) { sched_yield() }
-      Self.object(of: old)?.release()
+      if let old = Self.object(of: old) { Self.awaitReaders(of: old.takeRetainedValue()) }
       return next
+    }
+  }
+
+  /// Gives readers some two milliseconds to finish, so that mostly the writer takes apart what was replaced: a
+  /// reader is answering somebody, and what its thread frees stays in malloc's cache of that thread. Who keeps the
+  /// value for longer, such as a trainer, frees it.
+  private static func awaitReaders(of old: consuming Value) {
+    for _ in 0..<20 {
+      if isKnownUniquelyReferenced(&old) { return }
+      usleep(50)
     }
   }
 
