@@ -200,10 +200,10 @@ CK_INLINE void winograd_rows(const input_words *inputs, const weight_words *weig
 
 /* Adds the part of all sums that begins at input k. The part of the weights at `ahead`, blocks as far apart, is fetched
  * meanwhile, a share with every tile. */
-static void add_part(const ck_linear_u8s8 *p, const row_group *group, size_t block, size_t blocks, size_t k,
-                     const int8_t *ahead, panel_sums *sums) {
+CK_INLINE void add_inputs(const ck_linear_u8s8 *p, const row_group *group, size_t block, size_t blocks, size_t k,
+                          size_t count, const int8_t *ahead, panel_sums *sums) {
   weight_words weights[panel_blocks][part_depth / 4];
-  const size_t count = least(part_depth, p->depth - k), fours = count / 4;
+  const size_t fours = count / 4;
   const size_t share = fours / ((group->count + LINEAR_ROWS - 1) / LINEAR_ROWS) + 1;
   for (size_t b = 0; b < blocks; b++)
     widen_block(p->w + 16 * ((block + b) * p->depth + k), fours, weights[b], sums->channels[b]);
@@ -233,6 +233,16 @@ CK_INLINE void finish_tile(const ck_linear_u8s8 *p, const row_group *group, size
   case 3: linear_finish(p, group->first + row, block, 3, 1, tile); break;
   default: linear_finish(p, group->first + row, block, 4, 1, tile); break;
   }
+}
+
+/* Nearly all parts are whole: with a constant depth their loops need no tests. */
+static void add_part(const ck_linear_u8s8 *p, const row_group *group, size_t block, size_t blocks, size_t k,
+                     const int8_t *ahead, panel_sums *sums) {
+  const size_t left = p->depth - k;
+  if (left >= part_depth)
+    add_inputs(p, group, block, blocks, k, part_depth, ahead, sums);
+  else
+    add_inputs(p, group, block, blocks, k, left, ahead, sums);
 }
 
 /* A group of rows by a panel of blocks; next: the panel that follows. */
