@@ -15,7 +15,7 @@ struct TrainedLayers: Sendable, Equatable {
       (firstBlock, includesEmbeddings) = (0, !adapted)
       return
     }
-    guard (1...blocks).contains(count) else {
+    guard count >= 1, count <= blocks else {
       throw ARMSError(
         .invalidArgument,
         "\(name)Layers is \(count); 0 to \(blocks) blocks can be trained, or all with the embeddings")

@@ -22,12 +22,12 @@ struct TrainingPlan {
     network = base.model.networks[number]
     textLayers = try TrainedLayers(
       last: scope.textLayers, of: network.text.blocks.count, "text", adapted: adapters != nil)
-    imageLayers = try TrainedLayers(
-      last: scope.imageLayers, of: network.image?.blocks.count ?? 0, "image", adapted: adapters != nil)
-    guard imageLayers == nil || network.image != nil else {
+    guard scope.imageLayers == 0 || network.image != nil else {
       throw ARMSError(
         .invalidArgument, "this router has no image encoder to train; train the head or the text encoder")
     }
+    imageLayers = try TrainedLayers(
+      last: scope.imageLayers, of: network.image?.blocks.count ?? 0, "image", adapted: adapters != nil)
     let isShared = base.model.sharesEncoders(of: number)
     for (name, isTrained, isShared) in [
       ("text", textLayers != nil, isShared.text), ("image", imageLayers != nil, isShared.image),

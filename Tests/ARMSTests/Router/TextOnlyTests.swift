@@ -130,8 +130,11 @@ import Testing
     _ = try trainer.train(samples)
     #expect(try trainer.evaluate(samples).loss < before)
     var options = TrainingOptions()
-    options.scope = .image
-    #expect(failure { try Trainer(router, options: options) }?.code == .invalidArgument)
+    for layers in [1, 2, .max - 1, .max] {
+      options.scope = TrainingScope(imageLayers: layers)
+      let error = failure { try Trainer(router, options: options) }
+      #expect(error?.code == .invalidArgument && error?.message.contains("no image encoder") == true)
+    }
   }
 
   @Test func refusesFilesThatContradictThemselves() throws {
