@@ -79,11 +79,11 @@ final class FeatureCache: @unchecked Sendable {
 }
 
 extension TextEncoder {
-  /// Names the layers below `layers`, all if nil, by the encoder and the type of its weights; nil if the model file
-  /// gives the encoder no name.
+  /// Names the layers below `layers`, all if nil, by the encoder, the type of its weights and the size of what they
+  /// make: a file may say that its encoder is another one's. Nil if the file gives the encoder no name.
   func featureName(below layers: TrainedLayers?, type: TensorType?) -> String? {
     guard !hash.isEmpty, let type else { return nil }
-    return "text \(hash) \(type) below \(layers?.firstBlock ?? blocks.count)"
+    return "text \(hash) \(type) \(width) below \(layers?.firstBlock ?? blocks.count)"
   }
 }
 
@@ -91,8 +91,9 @@ extension ImageEncoder {
   /// As ``TextEncoder/featureName(below:type:)``; with the embeddings trained it names the prepared pixels.
   func featureName(below layers: TrainedLayers?, type: TensorType?, tokens: Bool) -> String? {
     guard !hash.isEmpty, let type else { return nil }
-    if layers?.includesEmbeddings == true { return "pixels \(hash)" }
-    return "image \(hash) \(type) below \(layers?.firstBlock ?? blocks.count)\(tokens ? ", tokens" : "")"
+    if layers?.includesEmbeddings == true { return "pixels \(hash) \(pixelCount)" }
+    let (size, block) = ("\(width), \(tokenCount) of \(patchWidth)", layers?.firstBlock ?? blocks.count)
+    return "image \(hash) \(type) \(size) below \(block)\(tokens ? ", tokens" : "")"
   }
 
   /// Where the tokens of a frozen encoder begin behind its pooled vector, aligned.
