@@ -917,7 +917,8 @@ typedef struct arms_extension_options {
                                            * tell what is forgotten; NULL: nothing is checked */
   const arms_dataset *validation;         /* measured after every epoch; NULL: nothing is */
   double replay_share;                    /* of replayed queries among those of the run, below 1; they are
-                                           * drawn by the seed. 0: none, or a half when `replayed` is given */
+                                           * drawn by the seed, and an outcome that the run's own data has too
+                                           * counts once. 0: none, or a half when `replayed` is given */
   double distillation;                    /* what an old candidate's former confidence counts, of an
                                            * outcome, where none is known; 0: nothing */
   double tolerance;                       /* by how much exact match and accuracy of the old candidates may

@@ -21,7 +21,25 @@ public final class DataSet: @unchecked Sendable {
   /// query; the message names the sample and the field.
   public func append(_ samples: [Sample]) throws(ARMSError) {
     for (index, sample) in samples.enumerated() { try sample.validate("samples[\(index)]") }
-    // Hashed before the lock is taken.
+    try change(by: samples) { (contents, queries) throws(ARMSError) in
+      try contents.checkCandidates(of: samples, queries)
+      contents.join(samples, queries)
+    }
+  }
+
+  /// Appends samples of another data set without the outcomes of candidates that have one for the same query here.
+  ///
+  /// Throws `unsupported` as ``append(_:)``.
+  func appendUnknown(_ samples: [Sample]) throws(ARMSError) {
+    try change(by: samples) { (contents, queries) in
+      contents.join(zip(samples, queries).map { contents.unknown(of: $0, $1) }, queries)
+    }
+  }
+
+  /// Runs `body` with the contents and the queries of `samples`, which are hashed before the lock is taken.
+  private func change(
+    by samples: [Sample], _ body: (Contents, [SampleQuery]) throws(ARMSError) -> Void
+  ) throws(ARMSError) {
     let queries = samples.map { SampleQuery($0) }
     try withContents { (contents) throws(ARMSError) in
       guard let contents else {
@@ -29,8 +47,7 @@ public final class DataSet: @unchecked Sendable {
           .unsupported,
           "another thread was changing the data set when this process was forked; make a new one")
       }
-      try contents.checkCandidates(of: samples, queries)
-      contents.join(samples, queries)
+      try body(contents, queries)
     }
   }
 
@@ -96,6 +113,15 @@ private final class Contents {
         }
       }
     }
+  }
+
+  /// The sample with the outcomes of candidates that have none for the query yet.
+  func unknown(of sample: Sample, _ query: SampleQuery) -> Sample {
+    guard let place = places[query] else { return sample }
+    let known = Set(samples[place].outcomes.map(\.candidate))
+    var sample = sample
+    sample.outcomes.removeAll { known.contains($0.candidate) }
+    return sample
   }
 
   /// Appends samples that were checked.

@@ -64,8 +64,8 @@ extension DataSet {
     return data
   }
 
-  /// These samples and so many of `old` that they are this share of all. A query of both is one, as long as each
-  /// candidate has one outcome.
+  /// These samples and so many of `old` that they are this share of all. A query of both is one, and an outcome of
+  /// both the one that is here.
   fileprivate func replaying(_ old: DataSet?, share: Double, seed: UInt64) throws(ARMSError) -> DataSet {
     guard share > 0 else { return self }
     guard let old else {
@@ -76,7 +76,7 @@ extension DataSet {
     var random = SplitMix64(seed: seed)
     let data = DataSet()
     try data.append(own)
-    try data.append(Array(others.shuffled(using: &random).prefix(Int(wanted))))
+    try data.appendUnknown(Array(others.shuffled(using: &random).prefix(Int(wanted))))
     return data
   }
 }
@@ -89,7 +89,9 @@ extension Trainer {
   ) throws(ARMSError) -> TrainingSet {
     let taught = pool.candidates.indices.filter { names.contains(pool.candidates[$0].name) }
     var queries: [TrainingQuery] = []
-    try router.forEachFused(data.samples, of: base.model, number: number) { (_, vector) throws(ARMSError) in
+    // Others may be appended to `data` meanwhile; none moves.
+    let samples = Array(data.samples.prefix(set.queries.count))
+    try router.forEachFused(samples, of: base.model, number: number) { (_, vector) throws(ARMSError) in
       let query = set.queries[queries.count]
       let known = Set(query.outcomes.map(\.candidate))
       let soft = try engine.execute { (execution) throws(ARMSError) in

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import ARMS
@@ -106,6 +107,37 @@ import Testing
       }
       #expect(report.isAccepted && steps == (queries + 7) / 8)
     }
+  }
+
+  /// A whole log replayed holds the new data, too.
+  @Test func replaysNoOutcomeTwice() throws {
+    let log = try data(0..<10, ["a", "b", "new"])
+    let report = try router.extend(
+      to: ["new"], on: data(0..<10, ["new"]), replaying: log, options: options)
+    #expect(report.isAccepted)
+    let (joined, repeated) = (try data(0..<3, ["new"]), try data(2..<4, ["a", "new"]))
+    try joined.appendUnknown(repeated.samples)
+    #expect(joined.count == 4 && joined.outcomeCount == 6)
+  }
+
+  /// A run reads what was there when it began.
+  @Test func dataMayGrowDuringARun() throws {
+    let (data, done, wrong) = (try data(0..<40, ["new"]), Counter(), Counter())
+    var options = options
+    options.distillation = 1
+    options.training.epochs = 1
+    let growing = Threads(1) { _ in
+      for index in 100..<400 where done.value == 0 {
+        let sample = Sample(question: question(index), outcomes: [Outcome(candidate: "new", label: 1)])
+        do { try data.append([sample]) } catch { wrong.add() }
+        usleep(200)
+      }
+    }
+    while data.count == 40 { sched_yield() }
+    for _ in 0..<3 { _ = try router.extend(to: ["new"], on: data, options: options) }
+    done.add()
+    growing.join()
+    #expect(wrong.value == 0 && data.count > 40)
   }
 
   @Test func aCancelledRunLeavesTheRouter() throws {
