@@ -833,8 +833,9 @@ arms_status arms_trainer_save(arms_trainer *trainer, const char *path, uint32_t 
  * INVALID_HANDLE. */
 arms_status arms_trainer_save_adapter(arms_trainer *trainer, const char *path, arms_error **error);
 
-/* Writes all that is needed to go on with a run: weights, moments and place. The file at `path` is
- * replaced in one step, or left as it is. Errors: BUSY, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+/* Writes all that is needed to go on with a run: weights, moments and place. Other data than the run's is
+ * refused by the run that goes on, unless this one had no `checkpoint_path`. The file at `path` is replaced
+ * in one step, or left as it is. Errors: BUSY, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_trainer_checkpoint(arms_trainer *trainer, const char *path, arms_error **error);
 
 /* Reads a checkpoint of a trainer with the same options, made for the same router. On an error the

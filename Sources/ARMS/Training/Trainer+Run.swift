@@ -1,6 +1,6 @@
 /// How far a run is, with what is needed to go on.
 struct TrainingRun: Equatable {
-  /// Names the data; empty if the run has no checkpoints.
+  /// Names the data; empty if the run has no checkpoints, whose resumption then takes what data it is given.
   var dataHash: String
   /// Steps made, and of the whole run.
   var step = 0
@@ -94,17 +94,19 @@ extension Trainer {
   private func begin(_ set: TrainingSet, batches: Int) throws(ARMSError) -> TrainingRun {
     let (steps, overflow) = batches.multipliedReportingOverflow(by: options.epochs)
     guard !overflow else { throw ARMSError(.invalidArgument, "\(options.epochs) epochs are too many") }
-    guard isResumed, let run else { return TrainingRun(dataHash: set.hash, steps: steps) }
-    guard run.dataHash == set.hash else {
+    guard isResumed, var run else { return TrainingRun(dataHash: set.hash, steps: steps) }
+    guard run.dataHash.isEmpty || run.dataHash == set.hash else {
       throw ARMSError(
         .invalidArgument,
-        "the checkpoint is of a run on other data; give the same samples in the same order, or begin anew")
+        "the checkpoint is of a run on other data; give the same samples in the same order, or begin anew with a "
+          + "new trainer")
     }
     guard run.steps == steps, run.step <= steps else {
       throw ARMSError(
         .invalidModel, "the checkpoint is at step \(run.step) of \(run.steps); this run has \(steps)")
     }
     isResumed = false
+    run.dataHash = set.hash
     return run
   }
 

@@ -37,6 +37,25 @@ import Testing
     #expect(directory.names == ["run.ckpt"])
   }
 
+  /// A checkpoint may be wanted of a run that began without any, and has not hashed its data.
+  @Test func goesOnFromACheckpointThatTheRunDidNotPlan() throws {
+    let options = TrainingData.options(.head)
+    let (whole, data) = try TrainingData.trainer(options)
+    try whole.train(data)
+    let (first, _) = try TrainingData.trainer(options)
+    #expect(failure { try first.train(data) { $0.step < 3 } }?.code == .cancelled)
+    try first.saveCheckpoint(to: path)
+    let (second, _) = try TrainingData.trainer(options)
+    try second.resume(from: path)
+    try second.train(data, checkpoint: Checkpointing(path: path))
+    #expect(second.bits == whole.bits)
+    // From here on the data is known.
+    let (third, _) = try TrainingData.trainer(options)
+    try third.resume(from: path)
+    let other = try TrainingData.set(.named("distilbert-patches-scaled.gguf"), count: 5)
+    #expect(failure { try third.train(other) }?.message.contains("other data") == true)
+  }
+
   @Test func writesAtItsInterval() throws {
     let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
     var steps: [UInt64] = []
