@@ -9,7 +9,7 @@ struct GGUFWriter {
   private var keys: [(name: String, value: GGUFValue)] = []
   private var positions: [String: Int] = [:]
   private var tensors: [TensorInfo] = []
-  /// The files whose bytes are to be written again, kept alive until then.
+  /// The files whose keys are to be written again, kept alive until then.
   private var sources: [ModelFile] = []
 
   init(_ architecture: GGUF.Architecture = .model) {
@@ -28,10 +28,12 @@ struct GGUFWriter {
     }
   }
 
-  /// Adds a tensor of row-major `shape`. The elements are little-endian; the caller keeps them alive and
-  /// unchanged until the last `write`.
-  mutating func add(tensor name: String, type: TensorType, shape: [Int], data: UnsafeRawBufferPointer) {
-    tensors.append(TensorInfo(name: name, type: type, shape: shape, data: data))
+  /// Adds a tensor of row-major `shape`. The elements are little-endian, and stay unchanged until the last `write`.
+  mutating func add(
+    tensor name: String, type: TensorType, shape: [Int], data: UnsafeRawBufferPointer,
+    owner: TensorInfo.Owner = .caller
+  ) {
+    tensors.append(TensorInfo(name: name, type: type, shape: shape, data: data, owner: owner))
   }
 
   /// Writes the file: aside, in the same directory, then in place of what is at `path`.
@@ -52,17 +54,15 @@ struct GGUFWriter {
 }
 
 extension GGUFWriter {
-  /// The model without writing it: its tensors stay where they are, which is memory that `owners` keep, or a file
-  /// that was copied from. `name` stands in messages where the path would.
-  func modelFile(
-    _ name: String, owners: [AnyObject & Sendable]
-  ) throws(ARMSError) -> ModelFile {
+  /// The model without writing it: its tensors stay where they are, and keep alive no more than that. `name` stands in
+  /// messages where the path would.
+  func modelFile(_ name: String) throws(ARMSError) -> ModelFile {
     try check(name)
     let header = try encodeHeader(name, [])
     let bytes = try header.bytes.span.bytes.withUnsafeBytes { (bytes) throws(ARMSError) in
       try FileBytes(copying: bytes)
     }
-    return try ModelFile(header: bytes, tensors: tensors, owners: owners + sources, name: name)
+    return try ModelFile(header: bytes, tensors: tensors, name: name)
   }
 
   /// Everything before the data of `tensors`.
@@ -143,7 +143,8 @@ extension GGUFWriter {
     }
     for name in file.tensorNames {
       guard let newName = newName(name), let tensor = file.tensor(name) else { continue }
-      add(tensor: newName, type: tensor.type, shape: tensor.shape, data: tensor.data)
+      add(
+        tensor: newName, type: tensor.type, shape: tensor.shape, data: tensor.data, owner: tensor.owner)
     }
   }
 }

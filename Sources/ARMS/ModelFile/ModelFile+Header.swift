@@ -85,7 +85,7 @@ extension ModelFile {
 
   /// Takes the tensor table and finds every tensor's data.
   static func readTensors(
-    _ cursor: inout ByteCursor, _ count: Int
+    _ cursor: inout ByteCursor, _ count: Int, in file: FileBytes
   ) throws(ARMSError) -> ([String], [String: TensorInfo]) {
     var headers: [TensorHeader] = []
     headers.reserveCapacity(count)
@@ -101,7 +101,7 @@ extension ModelFile {
     for (header, range) in zip(headers, ranges) {
       let tensor = TensorInfo(
         name: header.name, type: header.type, shape: header.shape,
-        data: UnsafeRawBufferPointer(rebasing: section[range]))
+        data: UnsafeRawBufferPointer(rebasing: section[range]), owner: .file(file))
       guard tensors.updateValue(tensor, forKey: header.name) == nil else {
         throw cursor.invalid("has tensor \(quoted(header.name)) twice")
       }

@@ -8,12 +8,12 @@
 /// Errors name the file, the key or tensor, what was found and what was wanted; `invalidModel` for a file
 /// that is damaged or no model, `unsupported` for a sound one of another kind or version.
 ///
-/// Immutable, so safe to share between threads. Tensors and strings point into the file: whoever keeps
-/// one keeps the `ModelFile` as well.
+/// Immutable, so safe to share between threads. Values point into the file: whoever keeps one keeps the `ModelFile` as
+/// well. Tensors keep what they point into.
 final class ModelFile: Sendable {
   /// Where the file is, for messages.
   let path: String
-  /// The content that every tensor and string points into.
+  /// The content that every value points into, and the tensors that were read with it.
   let file: FileBytes
   /// The names of the keys, in the order of the file.
   let keys: [String]
@@ -22,8 +22,6 @@ final class ModelFile: Sendable {
 
   private let values: [String: MetadataValue]
   private let tensors: [String: TensorInfo]
-  /// What tensors point into that is not in `file`.
-  private let owners: [AnyObject & Sendable]
 
   /// The format of the keys and tensors that this code reads, `arms.format_version`.
   static let formatVersion = 1
@@ -45,21 +43,19 @@ final class ModelFile: Sendable {
   ) throws(ARMSError) {
     path = name
     file = bytes
-    owners = []
     var cursor = ByteCursor(bytes.bytes, file: name)
     let counts = try Self.readCounts(&cursor)
     (keys, values) = try Self.readKeys(&cursor, counts.keys)
     try Self.checkIdentity(values, architecture, cursor)
-    (tensorNames, tensors) = try Self.readTensors(&cursor, counts.tensors)
+    (tensorNames, tensors) = try Self.readTensors(&cursor, counts.tensors, in: bytes)
     // Not earlier: a file that is refused need not be read.
     bytes.readAhead()
   }
 
-  /// The model of `other` with these tensors in place of its own of the same names. The caller keeps them alive.
+  /// The model of `other` with these tensors in place of its own of the same names.
   init(_ other: ModelFile, replacing tensors: [TensorInfo]) {
     path = other.path
     file = other.file
-    owners = [other]
     keys = other.keys
     values = other.values
     let added = tensors.lazy.map(\.name).filter { other.tensors[$0] == nil }
@@ -67,14 +63,10 @@ final class ModelFile: Sendable {
     self.tensors = other.tensors.merging(tensors.map { ($0.name, $0) }) { _, new in new }
   }
 
-  /// A model whose keys are in `header`, the bytes of a file without tensors, and whose tensors lie in memory that
-  /// `owners` keep.
-  init(
-    header: FileBytes, tensors: [TensorInfo], owners: [AnyObject & Sendable], name: String
-  ) throws(ARMSError) {
+  /// A model whose keys are in `header`, the bytes of a file without tensors, and whose tensors lie elsewhere.
+  init(header: FileBytes, tensors: [TensorInfo], name: String) throws(ARMSError) {
     path = name
     file = header
-    self.owners = owners
     var cursor = ByteCursor(header.bytes, file: name)
     let counts = try Self.readCounts(&cursor)
     (keys, values) = try Self.readKeys(&cursor, counts.keys)
@@ -88,6 +80,22 @@ final class ModelFile: Sendable {
 
   /// The value of `key` as it lies in the file.
   func value(_ key: String) -> MetadataValue? { values[key] }
+
+  /// Bytes of what the values and tensors live in: of mapped files, and of memory of this process.
+  var byteCounts: (mapped: Int, held: Int) {
+    var seen: Set<ObjectIdentifier> = []
+    var counts = (mapped: 0, held: 0)
+    for owner in [.file(file)] + tensors.values.map(\.owner) {
+      guard let object = owner.object, seen.insert(ObjectIdentifier(object)).inserted else { continue }
+      switch owner {
+      case .file(let file) where file.isMapped: counts.mapped += file.bytes.count
+      case .file(let file): counts.held += file.bytes.count
+      case .memory(let buffer): counts.held += buffer.byteCount
+      case .caller: break
+      }
+    }
+    return counts
+  }
 
   /// The tensor of that name, of whatever type and shape, or nil.
   func tensor(_ name: String) -> TensorInfo? { tensors[name] }

@@ -6,8 +6,26 @@ struct TensorInfo: @unchecked Sendable {
   /// Every dimension is at least 1, and the bytes that they make fit an `Int` if the type is known here.
   let shape: [Int]
   /// The elements, little-endian, aligned to the file's `general.alignment`; empty if the type is not known
-  /// here. Inside the file, so it lives as long as the `ModelFile`.
+  /// here.
   let data: UnsafeRawBufferPointer
+  /// What the elements live in.
+  let owner: Owner
+
+  /// What keeps the elements of a tensor alive.
+  enum Owner: Sendable {
+    case file(FileBytes)
+    case memory(AlignedBuffer)
+    /// Whoever made the tensor, for as long as it is used.
+    case caller
+
+    var object: AnyObject? {
+      switch self {
+      case .file(let bytes): bytes
+      case .memory(let buffer): buffer
+      case .caller: nil
+      }
+    }
+  }
 }
 
 /// A tensor as the header describes it, before its data has been found.

@@ -127,7 +127,7 @@ extension AdapterFile {
   private func mergedFile(on engine: Engine) throws(ARMSError) -> ModelFile {
     var writer = GGUFWriter()
     model.file.copyAll(into: &writer, replacing: adapted.map(\.weight.name) + replacedTensors)
-    var tensors = ParameterWriter(copying: true)
+    let tensors = ParameterWriter(copying: true)
     for (weight, adapter) in adapted {
       let values = try AlignedBuffer(Float.self, count: weight.count, purpose: "tensor \(weight.name)")
       let start = values.pointer(to: Float.self)
@@ -147,7 +147,7 @@ extension AdapterFile {
       let isAdapter = name.hasSuffix(".lora_a") || name.hasSuffix(".lora_b")
       return routerKeys.contains(name) || !isAdapter && !ownKeys.contains(name)
     }
-    return try writer.modelFile(model.file.path, owners: tensors.buffers)
+    return try writer.modelFile(model.file.path)
   }
 }
 

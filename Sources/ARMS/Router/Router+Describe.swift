@@ -51,7 +51,7 @@ extension Router {
   public struct Memory: Sendable, Equatable {
     /// The model file, shared with every process that maps it.
     public let mapped: Int
-    /// Weights held privately: copied or converted at load.
+    /// Weights held privately: copied or converted at load, trained, or merged with an adapter.
     public let weights: Int
     /// Embeddings and keys of the candidates.
     public let candidates: Int
@@ -63,8 +63,8 @@ extension Router {
   public var memory: Memory {
     var seen: Set<ObjectIdentifier> = []
     let snapshot = snapshots.load()
-    let file = snapshot.model.file
-    var weights = file.file.isMapped ? 0 : file.file.bytes.count
+    let file = snapshot.model.file.byteCounts
+    var weights = file.held
     for network in snapshot.model.networks {
       weights += network.head.privateBytes
       if seen.insert(ObjectIdentifier(network.text)).inserted { weights += network.text.privateBytes }
@@ -73,7 +73,7 @@ extension Router {
       }
     }
     return Memory(
-      mapped: file.file.isMapped ? file.file.bytes.count : 0, weights: weights,
+      mapped: file.mapped, weights: weights,
       candidates: snapshot.pools.reduce(0) { $0 + $1.byteCount }, scratch: engine.scratch.byteCount)
   }
 }

@@ -60,11 +60,11 @@ struct Parameter {
     }
   }
 
-  /// The parameter as an F32 tensor whose values are at `values`.
+  /// The parameter as an F32 tensor whose values are at `values`, which the caller keeps.
   func tensor(at values: UnsafePointer<Float>) -> TensorInfo {
     TensorInfo(
       name: name, type: .f32, shape: shape,
-      data: UnsafeRawBufferPointer(start: values, count: count * MemoryLayout<Float>.stride))
+      data: UnsafeRawBufferPointer(start: values, count: count * MemoryLayout<Float>.stride), owner: .caller)
   }
 }
 

@@ -1,16 +1,12 @@
-/// Adds trained parameters to a file that is being written, in the type that it has there. Keeps what the
-/// writer points to.
+/// Adds trained parameters to a file that is being written, in the type that it has there.
 struct ParameterWriter {
   /// Whether also float32 values are copied, so that what was given may change.
   let copying: Bool
-  private(set) var buffers: [AlignedBuffer] = []
-
-  init(copying: Bool) { self.copying = copying }
 
   /// Adds `parameter` with the given values, `[count]`, which must stay until the file is written.
   ///
   /// Throws `notFinite` for a value that is no number, `unsupported` for one beyond the type's range.
-  mutating func add(
+  func add(
     _ parameter: Parameter, _ values: UnsafePointer<Float>, as type: WeightType, to writer: inout GGUFWriter
   ) throws(ARMSError) {
     for index in 0..<parameter.count where !values[index].isFinite {
@@ -27,7 +23,7 @@ struct ParameterWriter {
     }
   }
 
-  private mutating func addFloats(
+  private func addFloats(
     _ parameter: Parameter, _ values: UnsafePointer<Float>, to writer: inout GGUFWriter
   ) throws(ARMSError) {
     guard copying else {
@@ -39,7 +35,7 @@ struct ParameterWriter {
     add(parameter.name, .f32, parameter.shape, buffer, to: &writer)
   }
 
-  private mutating func addSmall(
+  private func addSmall(
     _ parameter: Parameter, _ values: UnsafePointer<Float>, _ type: TensorType, _ bits: (Float) -> UInt16?,
     to writer: inout GGUFWriter
   ) throws(ARMSError) {
@@ -57,26 +53,28 @@ struct ParameterWriter {
     add(parameter.name, type, parameter.shape, buffer, to: &writer)
   }
 
-  private mutating func addInt8(
+  private func addInt8(
     _ parameter: Parameter, _ values: UnsafePointer<Float>, to writer: inout GGUFWriter
   ) throws(ARMSError) {
     var (rows, columns) = (parameter.rows, parameter.columns)
     var source = values
+    var transposed: AlignedBuffer?
     switch parameter.source {
     case .key(_, let heads), .int8Key(_, let heads):
       let width = rows / heads
-      let transposed = try AlignedBuffer(Float.self, count: parameter.count, purpose: "a key matrix")
-      let target = transposed.pointer(to: Float.self)
+      let buffer = try AlignedBuffer(Float.self, count: parameter.count, purpose: "a key matrix")
+      let target = buffer.pointer(to: Float.self)
       for row in 0..<rows {
         for column in 0..<columns {
           target[(row / width * columns + column) * width + row % width] = values[row * columns + column]
         }
       }
-      buffers.append(transposed)
+      transposed = buffer
       (source, rows, columns) = (UnsafePointer(target), heads * columns, width)
     default: break
     }
     let matrix = try QuantizedMatrix(source, rows: rows, columns: columns)
+    extendLifetime(transposed)
     switch parameter.source {
     case .table, .int8Rows:
       add(parameter.name, .i8, parameter.shape, matrix.values, to: &writer)
@@ -89,12 +87,12 @@ struct ParameterWriter {
     }
   }
 
-  private mutating func add(
+  private func add(
     _ name: String, _ type: TensorType, _ shape: [Int], _ buffer: AlignedBuffer, to writer: inout GGUFWriter
   ) {
-    buffers.append(buffer)
     let bytes = type.size(of: shape) ?? 0
     writer.add(
-      tensor: name, type: type, shape: shape, data: UnsafeRawBufferPointer(start: buffer.start, count: bytes))
+      tensor: name, type: type, shape: shape, data: UnsafeRawBufferPointer(start: buffer.start, count: bytes),
+      owner: .memory(buffer))
   }
 }

@@ -49,14 +49,14 @@ struct TrainedModel {
   /// The keys of the trained encoders' new names.
   let encoderKeys: [String]
 
-  /// With `copying` it shares no memory with the trainer, which may train on.
+  /// With `copying` it shares no memory with the trainer, which may train on; without, the trainer has to outlive it.
   init(_ trainer: Trainer, type: WeightType?, copying: Bool) throws(ARMSError) {
     let file = trainer.base.model.file
     try trainer.adapted?.merge(on: trainer.engine)
     let trained = trainer.trainedTensors
     var writer = GGUFWriter()
     file.copyAll(into: &writer, replacing: trained.map(\.parameter.name))
-    var tensors = ParameterWriter(copying: copying)
+    let tensors = ParameterWriter(copying: copying)
     for (parameter, values) in trained {
       try tensors.add(parameter, values, as: type ?? file.weightType(of: parameter.name), to: &writer)
     }
@@ -65,7 +65,7 @@ struct TrainedModel {
     encoderKeys = hashes.map(\.key)
     writer.set("arms.training.record", .string(try trainer.record().text))
     let model = try RouterModel(
-      try writer.modelFile(file.path, owners: (copying ? [] : trainer.trainedMemory) + tensors.buffers))
+      try writer.modelFile(file.path))
     let pools = try trainer.trainedPools(model.networks[trainer.number])
     snapshot = RouterSnapshot(generation: 1, model: model, pools: pools)
     self.writer = writer
