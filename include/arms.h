@@ -822,7 +822,8 @@ enum arms_weight_type {
 /* Writes the router with the trainer's weights, and the candidates that the trainer was made with, as a
  * model file; the router itself is not changed. `type`, of arms_weight_type, is that of the trained
  * matrices. The file at `path` is replaced in one step, or left as it is.
- * Errors: BUSY, NOT_FINITE, UNSUPPORTED, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * Errors: BUSY, NOT_FINITE, UNSUPPORTED, IO, INVALID_ARGUMENT (adapters of some of query, key and value
+ * alone cannot go from int8 to float or back), INVALID_HANDLE. */
 arms_status arms_trainer_save(arms_trainer *trainer, const char *path, uint32_t type,
                               arms_error **error);
 

@@ -64,6 +64,13 @@ public struct AdapterOptions: Sendable, Equatable {
 }
 
 extension AdapterOptions.Targets {
+  /// Whether it has some and not all of those that read one input, so that their weights in int8 share its smoothing
+  /// and are all of one kind.
+  var dividesAttention: Bool {
+    let reading: Self = [.query, .key, .value]
+    return !isDisjoint(with: reading) && !isSuperset(of: reading)
+  }
+
   /// The layer of each weight, as its name ends.
   private static let layers: [(name: String, target: Self)] = [
     (".attn_q.weight", .query), (".attn_k.weight", .key), (".attn_v.weight", .value),

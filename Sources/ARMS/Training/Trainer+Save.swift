@@ -8,7 +8,8 @@ extension Trainer {
   /// `arms.training.record` says how the weights came about. The file at `path` is replaced in one step when all bytes
   /// are on disk, or left as it is.
   ///
-  /// Throws `notFinite`, `unsupported`, `invalidModel`, `io`, `outOfMemory`.
+  /// Throws `invalidArgument` for a type that adapters of only some of query, key and value cannot have; `notFinite`,
+  /// `unsupported`, `invalidModel`, `io`, `outOfMemory`.
   public func save(to path: String, type: WeightType? = nil) throws(ARMSError) {
     let trained = try TrainedModel(self, type: type, copying: false)
     var writer = trained.writer
@@ -71,6 +72,7 @@ struct TrainedModel {
     self.writer = writer
   }
 }
+    if let type { try trainer.checkAdapted(type) }
 
 extension ModelFile {
   /// Gives `writer` everything but the candidates and the tensors named, with what belongs to these in int8.
@@ -98,10 +100,17 @@ extension Trainer {
       }
   }
 
-  /// What keeps those values.
-  fileprivate var trainedMemory: [AnyObject & Sendable] {
-    guard let adapted else { return [parameters] }
-    return [parameters, adapted]
+  /// Throws `invalidArgument` if layers that read one input would be int8 and float.
+  fileprivate func checkAdapted(_ type: WeightType) throws(ARMSError) {
+    guard let adapters = options.adapters, adapters.targets.dividesAttention, let adapted else { return }
+    for (weight, _, _) in adapted.adapted where weight.name.contains(".attn_") {
+      let isInt8 = base.model.file.weightType(of: weight.name) == .int8
+      guard isInt8 != (type == .int8) else { continue }
+      throw ARMSError(
+        .invalidArgument,
+        "\(quoted(weight.name)) cannot be saved as \(type): its block's query, key and value have adapters in part, and "
+          + "would be int8 and float; save with the type unchanged, or train adapters of all three")
+    }
   }
 
   /// The new names of the encoders that are trained, by their keys.

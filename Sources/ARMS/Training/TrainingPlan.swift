@@ -37,6 +37,7 @@ struct TrainingPlan {
         "both routers of this file share the \(name) encoder, and training it for one would change the other; "
           + "train the head alone, or give the second router its own")
     }
+    try checkSmoothing()
     guard textLayers != nil else { return }
     let given = pool.candidates.filter { $0.profile.isEmpty }.map { quoted($0.name) }
     guard given.isEmpty else {
@@ -65,6 +66,19 @@ struct TrainingPlan {
     }
     return named(network.text.parameters, textLayers, "t", prefix: encoderNames("text").tensor)
       + named(network.image?.parameters ?? [], imageLayers, "v", prefix: encoderNames("vision").tensor)
+  }
+
+  /// Throws `invalidArgument` if the trained layers could not be quantised again, which is without smoothing.
+  private func checkSmoothing() throws(ARMSError) {
+    guard let adapters, adapters.targets.dividesAttention else { return }
+    for weight in encoderParameters where file.tensor("\(weight.name).smooth") != nil {
+      guard !weight.name.contains(".attn_") else {
+        throw ARMSError(
+          .invalidArgument,
+          "adapters.targets has some of query, key and value, which share the smoothing of \(quoted(weight.name)) in "
+            + "this file; give all three, or none")
+      }
+    }
   }
 
   /// Copies of everything that is trained: text encoder, image encoder, head, candidates. In place of the encoders'

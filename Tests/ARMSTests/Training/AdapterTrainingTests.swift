@@ -172,6 +172,40 @@ func adapterOptions(
     #expect(encoders(small) * 10 < encoders(full))
   }
 
+  /// Query, key and value read one input: all are int8, or none.
+  @Test(arguments: ["distilbert-patches-scaled.gguf", "distilbert-patches-scaled-int8.gguf"])
+  func savesDividedAttentionInItsType(_ model: String) throws {
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/saved.gguf"
+    let other: WeightType = model.contains("int8") ? .f32 : .int8
+    let (trainer, data) = try TrainingData.trainer(adapterOptions(targets: [.query, .value]), model: model)
+    try trainer.train(data)
+    let error = failure { try trainer.save(to: path, type: other) }
+    #expect(error?.code == .invalidArgument && error?.message.contains("attn_") == true)
+    try trainer.save(to: path)
+    _ = try Router(path: path)
+    for targets in [[.query, .key, .value], [.output, .up]] as [AdapterOptions.Targets] {
+      let (trainer, _) = try TrainingData.trainer(adapterOptions(targets: targets), model: model)
+      try trainer.save(to: path, type: other)
+      _ = try Router(path: path)
+    }
+  }
+
+  /// Quantised again there is no smoothing, and the layers that are not would still have it.
+  @Test func refusesToDivideWhatIsSmoothed() throws {
+    let directory = try TemporaryDirectory()
+    let edited = try EditedModel(.named("distilbert-patches-scaled-int8.gguf"))
+    for layer in ["q", "k", "v"] {
+      edited.add("t.blk.1.attn_\(layer).weight.smooth", shape: [32], [Float](repeating: 0.5, count: 32))
+    }
+    let router = try Router(path: edited.write(to: directory, "smooth.gguf"))
+    try router.add([Candidate(name: "x", profile: "A model.")])
+    let error = failure { try Trainer(router, options: adapterOptions(.text, targets: [.query, .value])) }
+    #expect(error?.code == .invalidArgument && error?.message.contains("smoothing") == true)
+    try Trainer(router, options: adapterOptions(.text, targets: [.query, .key, .value])).commit()
+    try Trainer(router, options: adapterOptions(.text, targets: [.output, .up])).commit()
+  }
+
   @Test func refusesOptionsThatMakeNoSense() throws {
     let router = try TrainingData.router(.named("distilbert-patches-scaled.gguf"))
     for (options, text) in [
