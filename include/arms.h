@@ -805,8 +805,9 @@ arms_status arms_trainer_evaluate(arms_trainer *trainer, const arms_dataset *dat
 /* Replaces the router's weights and candidates by the trainer's in one step, as one new generation,
  * which `generation` (may be NULL) receives.
  * Calls in flight finish on the old ones. The router's present candidates stay, with what was learned
- * of them, and as enabled, priced and limited as they are; one that was added since the trainer was
- * made is embedded anew. Training can go on, and be committed again.
+ * of them, and as enabled, priced, limited and calibrated as they are; one that was added since the
+ * trainer was made is embedded anew. In a file of two routers the other's candidates stay as they are.
+ * Training can go on, and be committed again.
  * Errors: BUSY, NOT_FINITE, INVALID_ARGUMENT (the router's weights were replaced since, or a candidate
  * cannot be kept), INVALID_HANDLE. The router is then as it was. */
 arms_status arms_trainer_commit(arms_trainer *trainer, uint64_t *generation, arms_error **error);

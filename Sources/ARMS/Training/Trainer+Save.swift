@@ -20,9 +20,9 @@ extension Trainer {
 
   /// Makes what was trained the router's weights, in one step: calls in flight finish on the old ones.
   ///
-  /// The router's present candidates stay, with what was learned of them; one that was added since the trainer was made
-  /// is embedded by the new encoder. Training can go on, and be committed again. Returns the router's new generation.
-  /// Memory for the trained weights is taken anew.
+  /// The router's present candidates stay, with their settings and calibration and what was learned of them; one that
+  /// was added since the trainer was made is embedded by the new encoder. Training can go on, and be committed again.
+  /// Returns the router's new generation. Memory for the trained weights is taken anew.
   ///
   /// Throws `invalidArgument` if another commit or replacement came before this one, or a candidate that was added
   /// cannot be kept; `notFinite`, `unsupported`, `invalidModel`, `outOfMemory`. The router is then as it was.
@@ -30,15 +30,34 @@ extension Trainer {
   public func commit() throws(ARMSError) -> UInt64 {
     let trained = try TrainedModel(self, type: nil, copying: true)
     let generation = try router.replace(.present) { () throws(ARMSError) in
-      guard router.snapshots.load().model === present else {
+      let current = router.snapshots.load()
+      guard current.model === present else {
         throw ARMSError(
           .invalidArgument,
           "the router's weights were replaced after this trainer was made; make a new trainer to train those")
       }
-      return trained.snapshot
+      return try trained.snapshot.calibrated(as: current, trained: number)
     }
     present = trained.snapshot.model
     return generation
+  }
+}
+
+extension RouterSnapshot {
+  /// The router after training number `trained` with what `current` has changed meanwhile that training does not: the
+  /// other router's candidates, and the calibration of this one's.
+  fileprivate func calibrated(as current: RouterSnapshot, trained: Int) throws(ARMSError) -> RouterSnapshot {
+    var pools = current.pools
+    let settings = Dictionary(pools[trained].candidates.map { ($0.name, $0) }) { first, _ in first }
+    pools[trained] = try self.pools[trained].replacing(
+      self.pools[trained].candidates.map { candidate in
+        var candidate = candidate
+        if let present = settings[candidate.name] {
+          (candidate.temperature, candidate.bias) = (present.temperature, present.bias)
+        }
+        return candidate
+      })
+    return RouterSnapshot(generation: generation, model: model, pools: pools)
   }
 }
 
@@ -53,6 +72,7 @@ struct TrainedModel {
   /// With `copying` it shares no memory with the trainer, which may train on; without, the trainer has to outlive it.
   init(_ trainer: Trainer, type: WeightType?, copying: Bool) throws(ARMSError) {
     let file = trainer.base.model.file
+    if let type { try trainer.checkAdapted(type) }
     try trainer.adapted?.merge(on: trainer.engine)
     let trained = trainer.trainedTensors
     var writer = GGUFWriter()
@@ -72,7 +92,6 @@ struct TrainedModel {
     self.writer = writer
   }
 }
-    if let type { try trainer.checkAdapted(type) }
 
 extension ModelFile {
   /// Gives `writer` everything but the candidates and the tensors named, with what belongs to these in int8.

@@ -51,6 +51,65 @@ import Testing
     #expect(trainer.router.candidates == saved.candidates)
   }
 
+  /// What later weights have replaced is let go, and what is held is said.
+  @Test(arguments: ["distilbert-patches-scaled.gguf", "distilbert-patches-scaled-int8.gguf"])
+  func keepsNoFormerWeights(_ model: String) throws {
+    let router = try TrainingData.router(.named(model))
+    let data = try TrainingData.set(.named(model))
+    let before = router.memory
+    var counted: [Router.Memory] = []
+    for _ in 0..<4 {
+      let trainer = try Trainer(router, options: TrainingData.options(.head))
+      try trainer.train(data)
+      try trainer.commit()
+      counted.append(router.memory)
+    }
+    #expect(counted.allSatisfy { $0.mapped == before.mapped && $0.weights > before.weights })
+    #expect(counted[3].weights <= counted[1].weights + 256)
+    // Trained buffers are not kept by the next generation's file.
+    weak let head = router.networks[0].head
+    try Trainer(router, options: TrainingData.options(.head)).commit()
+    #expect(head == nil)
+  }
+
+  /// What was changed of the candidates while a trainer worked stays, unless it is what training changes.
+  @Test func commitsUnderThePresentCalibration() throws {
+    let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
+    let router = trainer.router
+    var first = router.candidates[0]
+    (first.bias, first.temperature) = (0.25, 2)
+    try router.update([first])
+    let cold = try router.calibrate(on: data, strength: 4)
+    let expected = router.candidates.map { [$0.temperature, $0.bias] }
+    try trainer.train(data)
+    #expect(try trainer.commit() == cold + 1)
+    #expect(router.candidates.map { [$0.temperature, $0.bias] } == expected)
+  }
+
+  /// A file may say that its encoder is another's; what that one made of the data is not its own.
+  @Test(arguments: [TrainingScope.head, TrainingScope(textLayers: 1)])
+  func trustsNoNameOfAnEncoder(_ scope: TrainingScope) throws {
+    let (small, large) = (
+      ModelFixture.named("bert-concat-paper.gguf"), ModelFixture.named("distilbert-concat-scaled.gguf")
+    )
+    let name = try small.router().networks[0].text.hash
+    let edited = try EditedModel(large)
+    edited.set("arms.text.hash", .string(name))
+    let model = try edited.write(to: directory, "renamed.gguf")
+    func data() throws -> DataSet {
+      let data = DataSet()
+      try data.append([Sample(question: "", outcomes: [Outcome(candidate: "x", label: 1)])])
+      return data
+    }
+    func losses(_ router: Router, _ data: DataSet) throws -> [Double] {
+      try router.add([Candidate(name: "x", profile: "A model.")])
+      return try TrainerTests.losses(Trainer(router, options: TrainingData.options(scope)), data)
+    }
+    let used = try data()
+    _ = try losses(small.emptyRouter(), used)
+    #expect(try losses(Router(path: model), used) == losses(Router(path: model), data()))
+  }
+
   /// Floats of half precision are trained as what they decode to, and rounded again.
   @Test func trainsHalfPrecision() throws {
     let (first, data) = try TrainingData.trainer(TrainingData.options(.all))
