@@ -34,6 +34,10 @@ struct QueryFusion {
     let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
     let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)
     try head.forward(encoded.input(for: network), gate: gate, out: vectors, on: execution)
+    for index in 0..<count * head.classifier.sharedWidth where !vectors[index].isFinite {
+      throw ARMSError(
+        .notFinite, "a query's vector has NaN or infinite numbers; the model file's weights are damaged")
+    }
     execution.counters.add(.head, nanoseconds: Counters.now &- start)
     return (FusedQueries(gate: UnsafePointer(gate), vectors: UnsafePointer(vectors)), encoded.questions)
   }

@@ -176,6 +176,25 @@ import Testing
     #expect(missing?.code == .io)
   }
 
+  /// Matrices are not read at opening; what they make of a query is.
+  @Test func refusesToAnswerWithDamagedWeights() throws {
+    let edited = try EditedModel(paper, keeping: { $0 != Self.matrix })
+    var values = try edited.floats(Self.matrix)
+    values[3] = .nan
+    edited.add(Self.matrix, shape: try edited.shape(Self.matrix), values)
+    let directory = try TemporaryDirectory()
+    let router = try Router(path: edited.write(to: directory))
+    try router.add([Candidate(name: "x", profile: "A model.")])
+    let (query, data) = (Query(question: "What?", images: [image(0)]), DataSet())
+    try data.append([Sample(question: "What?", outcomes: [Outcome(candidate: "x", label: 1)])])
+    #expect(router.refusal { _ = try $0.route(query) }?.code == .notFinite)
+    #expect(router.refusal { _ = try $0.embed(query) }?.code == .notFinite)
+    #expect(router.refusal { _ = try $0.fit(candidates: ["x"], on: data) }?.code == .notFinite)
+    #expect(router.refusal { _ = try $0.calibrate(on: data) }?.code == .notFinite)
+  }
+
+  private static let matrix = "expert.0.ffn_down.weight"
+
   /// The scratch memory of a call is that of the next.
   @Test func theMemoryDoesNotGrow() throws {
     let router = try paper.router()
