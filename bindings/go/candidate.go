@@ -130,30 +130,23 @@ func (r *Router) enable(names []string, enabled C.int32_t) error {
 //
 // Errors: [ErrInvalidHandle].
 func (r *Router) List() ([]CandidateInfo, error) {
-	list, _, err := r.list()
-	return list, err
-}
-
-// list returns the candidates and the generation that they belong to.
-func (r *Router) list() ([]CandidateInfo, uint64, error) {
 	defer runtime.KeepAlive(r)
-	var generation C.uint64_t
 	infos, err := filled(func(
 		buffer *C.arms_candidate_info, capacity C.size_t, count *C.size_t, cause **C.arms_error,
 	) C.arms_status {
 		if buffer != nil {
 			buffer.struct_size = C.sizeof_arms_candidate_info
 		}
-		return C.arms_candidates_list(r.handle, buffer, capacity, count, &generation, cause)
+		return C.arms_candidates_list(r.handle, buffer, capacity, count, nil, cause)
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	list := make([]CandidateInfo, len(infos))
 	for i := range infos {
 		list[i] = candidateInfo(&infos[i])
 	}
-	return list, uint64(generation), nil
+	return list, nil
 }
 
 // Profile returns a candidate's profile sentence. A candidate that was added by its embedding has an

@@ -25,7 +25,8 @@ const (
 )
 
 // LogFunc is given one line about what happened. It is called in the goroutine whose call it is about,
-// and by several at once.
+// and by several at once. It returns to the library, amid that call: a panic in it is recovered and
+// dropped, and it must not call [runtime.Goexit], as FailNow of a test does.
 type LogFunc func(level LogLevel, message string)
 
 var logFunc atomic.Pointer[LogFunc]
@@ -42,8 +43,12 @@ func SetLog(log LogFunc) {
 	C.arms_log_set(C.arms_log_callback(unsafe.Pointer(C.armsLog)), nil)
 }
 
+// armsLog is the callback of the library. A panic must not unwind C's frames, and no call may fail because
+// of its message.
+//
 //export armsLog
 func armsLog(level C.int32_t, message *C.char, _ unsafe.Pointer) {
+	defer func() { _ = recover() }()
 	if log := logFunc.Load(); log != nil {
 		(*log)(LogLevel(level), C.GoString(message))
 	}

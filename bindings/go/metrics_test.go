@@ -2,6 +2,7 @@ package arms_test
 
 import (
 	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -133,5 +134,31 @@ func TestMessagesGoToTheFunction(t *testing.T) {
 	if len(messages) != 2 || !strings.HasPrefix(messages[0], "arms_router_open: ") ||
 		!strings.HasPrefix(messages[1], "error arms_router_reload: /absent.gguf") {
 		t.Errorf("%q", messages)
+	}
+}
+
+func TestAPanicOfTheLogFunctionIsDropped(t *testing.T) {
+	// The library knows by the thread who is in the function; the later one is to be called on the same.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer arms.SetLog(nil)
+	var messages []string
+	arms.SetLog(func(_ arms.LogLevel, message string) {
+		messages = append(messages, message)
+		panic("the disk is full")
+	})
+	router := open(t)
+	wants(t, router.Reload("/absent.gguf"), arms.ErrIO)
+	if _, err := router.Route(background, arms.Query{Question: question}); err != nil {
+		t.Error(err)
+	}
+	if len(messages) != 2 {
+		t.Errorf("messages to the function that panics: %q", messages)
+	}
+	arms.SetLog(func(_ arms.LogLevel, message string) { messages = append(messages, message) })
+	_, err := arms.Open("/absent.gguf")
+	wants(t, err, arms.ErrIO)
+	if len(messages) != 3 || !strings.HasPrefix(messages[2], "arms_router_open: ") {
+		t.Errorf("messages after a panic: %q", messages)
 	}
 }

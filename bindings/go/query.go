@@ -152,10 +152,6 @@ func (r *Router) Prepare(ctx context.Context, image Image) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	info, err := r.Info()
-	if err != nil {
-		return nil, err
-	}
 	defer runtime.KeepAlive(r)
 	var a arguments
 	defer a.release()
@@ -163,15 +159,22 @@ func (r *Router) Prepare(ctx context.Context, image Image) ([]float32, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	pixels := make([]float32, 3*info.ImageSize*info.ImageSize)
-	var count C.size_t
-	var cause *C.arms_error
-	status := C.arms_image_prepare(
-		r.handle, input, (*C.float)(first(pixels)), C.size_t(len(pixels)), &count, &cause)
-	if err := check(status, &cause); err != nil {
-		return nil, err
+	// The size is asked for first, and again if the router's weights were replaced meanwhile by larger ones.
+	var pixels []float32
+	for {
+		var count C.size_t
+		var cause *C.arms_error
+		status := C.arms_image_prepare(
+			r.handle, input, (*C.float)(first(pixels)), C.size_t(len(pixels)), &count, &cause)
+		err := check(status, &cause)
+		switch {
+		case err == nil && int(count) <= len(pixels):
+			return pixels[:count], nil
+		case err != nil && status != C.ARMS_ERROR_BUFFER_TOO_SMALL:
+			return nil, err
+		}
+		pixels = make([]float32, count)
 	}
-	return pixels[:count], nil
 }
 
 // query fills a struct. The query must be kept alive during the call, for the encoded question and

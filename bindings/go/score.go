@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"runtime"
 )
 
@@ -47,7 +48,7 @@ func WithNames(names ...string) ScoreOption {
 type Scores struct {
 	Names      []string  // of the columns
 	Values     []float32 // [queries, columns], row by row
-	Generation uint64    // of the candidates that were scored
+	Generation uint64    // of the weights and candidates that gave the scores
 }
 
 // Row returns the scores of one query, in the order of Names. It is a part of Values.
@@ -57,6 +58,10 @@ func (s Scores) Row(query int) []float32 {
 }
 
 // Score scores every query against every candidate.
+//
+// Candidates may change during the call. Without WithNames the columns are those that were enabled at one
+// moment of it; Generation, which gave the scores, may be a later one, with some of them disabled or changed
+// and others added, but has them all.
 //
 // Errors: as [Router.Route].
 func (r *Router) Score(ctx context.Context, queries []Query, options ...ScoreOption) (Scores, error) {
@@ -69,13 +74,6 @@ func (r *Router) Score(ctx context.Context, queries []Query, options ...ScoreOpt
 	var a arguments
 	defer a.release()
 	asked := structs(&a, queries, a.query)
-	given := (*C.arms_score_options)(a.zeroed(1, C.sizeof_arms_score_options))
-	given.struct_size = C.sizeof_arms_score_options
-	given.output = C.uint32_t(settings.output)
-	if settings.names != nil {
-		given.names = a.names(settings.names)
-		given.name_count = C.size_t(len(settings.names))
-	}
 	if a.err != nil {
 		return Scores{}, a.err
 	}
@@ -83,40 +81,59 @@ func (r *Router) Score(ctx context.Context, queries []Query, options ...ScoreOpt
 		if err := ctx.Err(); err != nil {
 			return Scores{}, err
 		}
-		names, listed, err := r.columns(settings.names)
+		names, err := r.columns(settings.names)
 		if err != nil {
 			return Scores{}, err
 		}
-		values := make([]float32, len(queries)*len(names))
-		var count C.size_t
-		var scored C.uint64_t
-		var cause *C.arms_error
-		status := C.arms_score(r.handle, asked, C.size_t(len(queries)), given,
-			(*C.float)(first(values)), C.size_t(len(values)), &count, &scored, &cause)
-		err = check(status, &cause)
-		if err == nil && (settings.names != nil || uint64(scored) == listed) {
-			return Scores{names, values, uint64(scored)}, nil
+		scores, err := r.score(asked, len(queries), names, settings.output)
+		if settings.names != nil || !errors.Is(err, ErrNotFound) {
+			return scores, err
 		}
-		if err != nil && status != C.ARMS_ERROR_BUFFER_TOO_SMALL {
-			return Scores{}, err
-		}
-		// The candidates changed between their listing and the scoring.
+		// A listed candidate was removed before the scoring began.
 	}
 }
 
-// columns returns the names of the columns, and the generation when they are the enabled candidates.
-func (r *Router) columns(names []string) ([]string, uint64, error) {
-	if names != nil {
-		return append([]string{}, names...), 0, nil
+// columns returns the names that were given, or else those of the enabled candidates.
+func (r *Router) columns(given []string) ([]string, error) {
+	if given != nil {
+		return append([]string{}, given...), nil
 	}
-	list, generation, err := r.list()
+	list, err := r.List()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
+	var names []string
 	for _, candidate := range list {
 		if !candidate.Disabled {
 			names = append(names, candidate.Name)
 		}
 	}
-	return names, generation, nil
+	return names, nil
+}
+
+// score scores the named candidates. Being named, they are the columns whatever has changed since they were
+// listed.
+func (r *Router) score(
+	queries *C.arms_query, count int, names []string, output ScoreOutput,
+) (Scores, error) {
+	var a arguments
+	defer a.release()
+	given := (*C.arms_score_options)(a.zeroed(1, C.sizeof_arms_score_options))
+	given.struct_size = C.sizeof_arms_score_options
+	given.output = C.uint32_t(output)
+	given.names = a.names(names)
+	given.name_count = C.size_t(len(names))
+	if a.err != nil {
+		return Scores{}, a.err
+	}
+	values := make([]float32, count*len(names))
+	var columns C.size_t
+	var generation C.uint64_t
+	var cause *C.arms_error
+	status := C.arms_score(r.handle, queries, C.size_t(count), given,
+		(*C.float)(first(values)), C.size_t(len(values)), &columns, &generation, &cause)
+	if err := check(status, &cause); err != nil {
+		return Scores{}, err
+	}
+	return Scores{names, values, uint64(generation)}, nil
 }
