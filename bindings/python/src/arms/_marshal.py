@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arms._library import call
-from arms.errors import InvalidArgumentError, TextError
+from arms.errors import BufferTooSmallError, InvalidArgumentError, TextError
 
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 
@@ -92,6 +92,11 @@ def filled(function: Callable[..., int], *arguments: object) -> NDArray[np.float
     """Call a function that fills a float buffer, with a buffer of the size that it asks for."""
     required = ctypes.c_size_t()
     call(function, *arguments, None, 0, ctypes.byref(required))
-    array = np.empty(required.value, np.float32)
-    call(function, *arguments, floats(array), array.size, ctypes.byref(required))
-    return array
+    while True:
+        array = np.empty(required.value, np.float32)
+        try:
+            call(function, *arguments, floats(array), array.size, ctypes.byref(required))
+        except BufferTooSmallError:
+            continue  # Another thread reloaded a wider model in between.
+        # The copy of a narrower one does not keep the whole buffer.
+        return array if required.value == array.size else array[: required.value].copy()

@@ -345,9 +345,13 @@ class Candidates(Mapping[str, CandidateInfo]):
         reading = library().arms_candidate_profile
         required = ctypes.c_size_t()
         call(reading, pointer, encoded, None, 0, ctypes.byref(required))
-        buffer = ctypes.create_string_buffer(max(1, required.value))
-        call(reading, pointer, encoded, buffer, len(buffer), ctypes.byref(required))
-        return buffer.value.decode()
+        while True:
+            buffer = ctypes.create_string_buffer(max(1, required.value))
+            try:
+                call(reading, pointer, encoded, buffer, len(buffer), ctypes.byref(required))
+            except BufferTooSmallError:
+                continue  # Another thread gave the name to a longer profile in between.
+            return buffer.value.decode()
 
     def embedding(self, name: str) -> NDArray[np.float32]:
         """Return a candidate's profile embedding m_j, ``[text_width]``.
