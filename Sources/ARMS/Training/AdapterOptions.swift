@@ -64,12 +64,11 @@ public struct AdapterOptions: Sendable, Equatable {
 }
 
 extension AdapterOptions.Targets {
-  /// Whether it has some and not all of those that read one input, so that their weights in int8 share its smoothing
-  /// and are all of one kind.
-  var dividesAttention: Bool {
-    let reading: Self = [.query, .key, .value]
-    return !isDisjoint(with: reading) && !isSuperset(of: reading)
-  }
+  /// What reads one input: in int8 the weights share its smoothing, and all are of one kind.
+  static let reading: Self = [.query, .key, .value]
+
+  /// Whether it has some and not all of those.
+  var dividesAttention: Bool { !isDisjoint(with: .reading) && !isSuperset(of: .reading) }
 
   /// The layer of each weight, as its name ends.
   private static let layers: [(name: String, target: Self)] = [

@@ -122,7 +122,7 @@ extension Trainer {
   /// Throws `invalidArgument` if layers that read one input would be int8 and float.
   fileprivate func checkAdapted(_ type: WeightType) throws(ARMSError) {
     guard let adapters = options.adapters, adapters.targets.dividesAttention, let adapted else { return }
-    for (weight, _, _) in adapted.adapted where weight.name.contains(".attn_") {
+    for (weight, _, _) in adapted.adapted where AdapterOptions.Targets.reading.contain(weight.name) {
       let isInt8 = base.model.file.weightType(of: weight.name) == .int8
       guard isInt8 != (type == .int8) else { continue }
       throw ARMSError(

@@ -71,8 +71,8 @@ struct TrainingPlan {
   /// Throws `invalidArgument` if the trained layers could not be quantised again, which is without smoothing.
   private func checkSmoothing() throws(ARMSError) {
     guard let adapters, adapters.targets.dividesAttention else { return }
-    for weight in encoderParameters where file.tensor("\(weight.name).smooth") != nil {
-      guard !weight.name.contains(".attn_") else {
+    for weight in encoderParameters where AdapterOptions.Targets.reading.contain(weight.name) {
+      guard file.tensor("\(weight.name).smooth") == nil else {
         throw ARMSError(
           .invalidArgument,
           "adapters.targets has some of query, key and value, which share the smoothing of \(quoted(weight.name)) in "
