@@ -36,13 +36,14 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
   /// `change` takes; if it throws, the value stays.
   @discardableResult
   package func update<E: Error>(_ change: (Value) throws(E) -> Value) throws(E) -> Value {
-    try writer.withLock { (_) throws(E) in
+    let (next, old) = try writer.withLock { (_) throws(E) in
       let next = try change(load())
       let old = reference.exchange(Self.retainedBits(of: next), ordering: .sequentiallyConsistent)
       while present(readers.load(ordering: .sequentiallyConsistent)) { sched_yield() }
-      if let old = Self.object(of: old) { Self.awaitReaders(of: old.takeRetainedValue()) }
-      return next
+      return (next, Self.object(of: old))
     }
+    if let old { Self.awaitReaders(of: old.takeRetainedValue()) }
+    return next
   }
 
   /// Gives readers some two milliseconds to finish, so that mostly the writer takes apart what was replaced: a
