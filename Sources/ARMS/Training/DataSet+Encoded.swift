@@ -83,8 +83,13 @@ extension TextEncoder {
   /// make: a file may say that its encoder is another one's. Nil if the file gives the encoder no name.
   func featureName(below layers: TrainedLayers?, type: TensorType?) -> String? {
     guard !hash.isEmpty, let type else { return nil }
-    return "text \(hash) \(type) \(width) below \(layers?.firstBlock ?? blocks.count)"
+    return "text \(hash) \(type) \(width) \(layers.kept(of: blocks.count))"
   }
+}
+
+extension TrainedLayers? {
+  /// What frozen layers leave: the rows below a block, or the vector behind all of them.
+  fileprivate func kept(of blocks: Int) -> String { map { "below \($0.firstBlock)" } ?? "behind \(blocks)" }
 }
 
 extension ImageEncoder {
@@ -92,8 +97,8 @@ extension ImageEncoder {
   func featureName(below layers: TrainedLayers?, type: TensorType?, tokens: Bool) -> String? {
     guard !hash.isEmpty, let type else { return nil }
     if layers?.includesEmbeddings == true { return "pixels \(hash) \(pixelCount)" }
-    let (size, block) = ("\(width), \(tokenCount) of \(patchWidth)", layers?.firstBlock ?? blocks.count)
-    return "image \(hash) \(type) \(size) below \(block)\(tokens ? ", tokens" : "")"
+    let (size, kept) = ("\(width), \(tokenCount) of \(patchWidth)", layers.kept(of: blocks.count))
+    return "image \(hash) \(type) \(size) \(kept)\(tokens ? ", tokens" : "")"
   }
 
   /// Where the tokens of a frozen encoder begin behind its pooled vector, aligned.
