@@ -35,7 +35,8 @@ extension Trainer {
   ///
   /// The file is untrusted: all of it is checked before anything is changed. Throws `invalidArgument` for one of another
   /// router, other candidates or other options, naming what differs; `invalidModel` for a damaged one; `io`;
-  /// `unsupported` for a file of another kind. Other data is refused by the run.
+  /// `unsupported` for a file of another kind. Other data is refused by the run, if the one that wrote the checkpoint
+  /// had a file for them.
   public func resume(from path: String) throws(ARMSError) {
     let file = try ModelFile(path: path, copy: false, architecture: .checkpoint)
     for (key, own, what) in [

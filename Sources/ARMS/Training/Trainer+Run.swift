@@ -95,7 +95,8 @@ extension Trainer {
     let (steps, overflow) = batches.multipliedReportingOverflow(by: options.epochs)
     guard !overflow else { throw ARMSError(.invalidArgument, "\(options.epochs) epochs are too many") }
     guard isResumed, var run else { return TrainingRun(dataHash: set.hash, steps: steps) }
-    guard run.dataHash.isEmpty || run.dataHash == set.hash else {
+    let isHashed = !run.dataHash.isEmpty
+    guard isHashed ? run.dataHash == set.hash : run.steps == steps else {
       throw ARMSError(
         .invalidArgument,
         "the checkpoint is of a run on other data; give the same samples in the same order, or begin anew with a "
