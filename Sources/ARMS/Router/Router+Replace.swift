@@ -75,14 +75,17 @@ extension RouterSnapshot {
 
 extension RouterNetwork {
   /// The candidates of `present`, in their order, with what `learned` knows of those that are there as well.
-  fileprivate func adopt(
-    _ present: CandidatePool, learned: CandidatePool, on engine: Engine
+  ///
+  /// With the pool that `learned` was trained on, that one says which candidates are the same, since training embeds
+  /// profiles anew; and the calibration is that of `present`, since training does not change it.
+  func adopt(
+    _ present: CandidatePool, learned: CandidatePool, trainedOn base: CandidatePool? = nil, on engine: Engine
   ) throws(ARMSError) -> CandidatePool {
     let places = Dictionary(learned.candidates.enumerated().map { ($1.name, $0) }) { first, _ in first }
     var order: [Int] = []
     var unknown: [Candidate] = []
     for (index, candidate) in present.candidates.enumerated() {
-      if let place = places[candidate.name], learned.describes(place, asIn: present, index) {
+      if let place = places[candidate.name], (base ?? learned).describes(place, asIn: present, index) {
         order.append(place)
       } else {
         order.append(learned.count + unknown.count)
@@ -99,6 +102,9 @@ extension RouterNetwork {
       candidate.latency = settings.latency
       candidate.maxImages = settings.maxImages
       candidate.isEnabled = settings.isEnabled
+      if base != nil {
+        (candidate.temperature, candidate.bias) = (settings.temperature, settings.bias)
+      }
       return candidate
     }
     return try adopted.replacing(settled)

@@ -29,35 +29,21 @@ extension Trainer {
   @discardableResult
   public func commit() throws(ARMSError) -> UInt64 {
     let trained = try TrainedModel(self, type: nil, copying: true)
-    let generation = try router.replace(.present) { () throws(ARMSError) in
+    let generation = try router.replace(.fromReplacement) { () throws(ARMSError) in
       let current = router.snapshots.load()
       guard current.model === present else {
         throw ARMSError(
           .invalidArgument,
           "the router's weights were replaced after this trainer was made; make a new trainer to train those")
       }
-      return try trained.snapshot.calibrated(as: current, trained: number)
+      let model = trained.snapshot.model
+      var pools = current.pools
+      pools[number] = try model.networks[number].adopt(
+        pools[number], learned: trained.snapshot.pools[number], trainedOn: pool, on: engine)
+      return RouterSnapshot(generation: current.generation, model: model, pools: pools)
     }
     present = trained.snapshot.model
     return generation
-  }
-}
-
-extension RouterSnapshot {
-  /// The router after training number `trained` with what `current` has changed meanwhile that training does not: the
-  /// other router's candidates, and the calibration of this one's.
-  fileprivate func calibrated(as current: RouterSnapshot, trained: Int) throws(ARMSError) -> RouterSnapshot {
-    var pools = current.pools
-    let settings = Dictionary(pools[trained].candidates.map { ($0.name, $0) }) { first, _ in first }
-    pools[trained] = try self.pools[trained].replacing(
-      self.pools[trained].candidates.map { candidate in
-        var candidate = candidate
-        if let present = settings[candidate.name] {
-          (candidate.temperature, candidate.bias) = (present.temperature, present.bias)
-        }
-        return candidate
-      })
-    return RouterSnapshot(generation: generation, model: model, pools: pools)
   }
 }
 

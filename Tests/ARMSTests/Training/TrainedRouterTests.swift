@@ -108,6 +108,34 @@ import Testing
     let used = try data()
     _ = try losses(small.emptyRouter(), used)
     #expect(try losses(Router(path: model), used) == losses(Router(path: model), data()))
+    // Of one width the vector behind two blocks is still no row below a third.
+    let encoder = try small.router().networks[0].text
+    let third = try TrainedLayers(last: 1, of: 3, "text")
+    #expect(encoder.featureName(below: nil, type: .f32) != encoder.featureName(below: third, type: .f32))
+  }
+
+  /// One whose embedding was given, and all where encoders have no name, learn as the others do.
+  @Test(arguments: TrainerTests.scopes, [true, false])
+  func commitsWhatGivenEmbeddingsLearned(_ scope: TrainingScope, isNamed: Bool) throws {
+    let fixture = ModelFixture.named("distilbert-concat-scaled.gguf")
+    let edited = try EditedModel(fixture, keeping: { isNamed || !$0.hasSuffix(".hash") })
+    let router = try Router(path: edited.write(to: directory, "model.gguf"))
+    let embedding = (0..<32).map { Float($0 % 5) - 2 }
+    try router.add([
+      Candidate(name: "given", profile: "A model.", embedding: embedding),
+      Candidate(name: "embedded", profile: "Another model."),
+    ])
+    let data = DataSet()
+    try data.append(
+      ["What?", "Who?"].map { question in
+        Sample(question: question, outcomes: ["given", "embedded"].map { Outcome(candidate: $0, label: 1) })
+      })
+    let trainer = try Trainer(router, options: TrainingData.options(scope))
+    try trainer.train(data)
+    try trainer.save(to: path)
+    try trainer.commit()
+    let query = Query(question: "What?")
+    #expect(try router.scores([query]) == Router(path: path).scores([query]))
   }
 
   /// Floats of half precision are trained as what they decode to, and rounded again.
