@@ -456,6 +456,8 @@ def test_adapters_that_make_no_sense_are_refused(
     adapter = ["--adapter", tmp_path / "adapter.gguf"]
     assert_fails(command(*good, *adapter), 1, "lora-rank")
     assert_fails(command(*good, "--lora-rank", "2"), 1, "textLayers")
+    divided = ["--text-layers", "1", "--lora-rank", "2", "--lora-targets", "query"]
+    assert_fails(command(*good, *divided, "--type", "int8"), 1, "adapt all three")
     ranked = [*good, "--text-layers", "1", "--lora-rank", "2"]
     assert_fails(command(*ranked, *adapter, "--calibrate"), 1, "calibrate")
     assert_fails(command(*ranked, *adapter, "--type", "bf16"), 1, "bf16")

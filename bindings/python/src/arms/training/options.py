@@ -202,6 +202,18 @@ class RunOptions:
                 "calibrate needs queries that are not trained on: set validation above 0"
             )
 
+    def _check_type(self, weights: WeightType) -> None:
+        """Refuse before a run what its result could not be saved as."""
+        read_one_input = {"query", "key", "value"}
+        adapted = read_one_input.intersection(self.lora_targets or read_one_input)
+        if not self.lora_rank or weights is WeightType.UNCHANGED or not adapted:
+            return
+        if adapted != read_one_input:
+            raise InvalidArgumentError(
+                "query, key and value are of one type, and of lora-targets only "
+                f"{', '.join(sorted(adapted))}: leave type out, or adapt all three"
+            )
+
     @property
     def validates(self) -> bool:
         """Whether some queries are kept to measure on."""
@@ -259,6 +271,7 @@ class TrainOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_type(self.type)
         if self.adapter is None:
             return
         if not self.lora_rank:
@@ -323,6 +336,7 @@ class ExtendOptions(RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_type(self.type)
         if not self.new:
             raise InvalidArgumentError("no new candidate is named: give its name as --new")
         strays = [name for name in self._other_strategy() if self._is_given(name)]
