@@ -243,7 +243,7 @@ typedef struct arms_memory {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t mapped_bytes;     /* the model file, shared with every process that maps it */
-  uint64_t weight_bytes;     /* weights held privately: copied or converted at load, or trained */
+  uint64_t weight_bytes;     /* weights held privately: copied or converted at load, trained or merged */
   uint64_t candidate_bytes;  /* embeddings and keys of the candidates */
   uint64_t scratch_bytes;    /* scratch kept for the next calls */
 } arms_memory;

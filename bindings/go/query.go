@@ -159,22 +159,11 @@ func (r *Router) Prepare(ctx context.Context, image Image) ([]float32, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	// The size is asked for first, and again if the router's weights were replaced meanwhile by larger ones.
-	var pixels []float32
-	for {
-		var count C.size_t
-		var cause *C.arms_error
-		status := C.arms_image_prepare(
-			r.handle, input, (*C.float)(first(pixels)), C.size_t(len(pixels)), &count, &cause)
-		err := check(status, &cause)
-		switch {
-		case err == nil && int(count) <= len(pixels):
-			return pixels[:count], nil
-		case err != nil && status != C.ARMS_ERROR_BUFFER_TOO_SMALL:
-			return nil, err
-		}
-		pixels = make([]float32, count)
-	}
+	return filled(func(
+		buffer *float32, capacity C.size_t, count *C.size_t, cause **C.arms_error,
+	) C.arms_status {
+		return C.arms_image_prepare(r.handle, input, (*C.float)(buffer), capacity, count, cause)
+	})
 }
 
 // query fills a struct. The query must be kept alive during the call, for the encoded question and

@@ -232,7 +232,7 @@ func (r *Router) Info() (Info, error) {
 // Memory says what memory a router holds, in bytes.
 type Memory struct {
 	Mapped     uint64 // the model file, shared with every process that maps it
-	Weights    uint64 // weights held privately: copied or converted at load
+	Weights    uint64 // weights held privately: copied or converted at load, trained or merged
 	Candidates uint64 // embeddings and keys of the candidates
 	Scratch    uint64 // scratch kept for the next calls
 }

@@ -299,7 +299,8 @@ func (t *Trainer) Evaluate(ctx context.Context, data *DataSet) (Metrics, error) 
 
 // Commit replaces the router's weights by the trainer's in one step, as one new generation, which is
 // returned. Calls in flight finish on the old ones. The router's present candidates stay, with what was
-// learned of them; one that was added since the trainer was made is embedded anew. Training can go on,
+// learned of them, their settings and calibration; one that was added since the trainer was made is
+// embedded anew. In a file of two routers the other's candidates stay as they are. Training can go on,
 // and be committed again.
 //
 // Errors: [ErrBusy], [ErrNotFinite], [ErrInvalidArgument] (the router's weights were replaced since, or
@@ -316,8 +317,8 @@ func (t *Trainer) Commit() (generation uint64, err error) {
 // as a model file; the router itself is not changed. The file at path is replaced in one step, or left
 // as it is.
 //
-// Errors: [ErrBusy], [ErrNotFinite], [ErrUnsupported], [ErrIO], [ErrInvalidArgument],
-// [ErrInvalidHandle].
+// Errors: [ErrBusy], [ErrNotFinite], [ErrUnsupported], [ErrIO], [ErrInvalidArgument] (adapters of only some
+// of query, key and value cannot go from int8 to float or back), [ErrInvalidHandle].
 func (t *Trainer) Save(path string, weights WeightType) error {
 	return t.file("the path of the model file", path,
 		func(name *C.char, cause **C.arms_error) C.arms_status {
@@ -338,8 +339,9 @@ func (t *Trainer) SaveAdapter(path string) error {
 		})
 }
 
-// Checkpoint writes all that is needed to go on with a run: weights, moments and place. The file at
-// path is replaced in one step, or left as it is.
+// Checkpoint writes all that is needed to go on with a run: weights, moments and place. Other data than the
+// run's is refused by the run that goes on, if this one had a file for its checkpoints. The file at path is
+// replaced in one step, or left as it is.
 //
 // Errors: [ErrBusy], [ErrIO], [ErrInvalidArgument], [ErrInvalidHandle].
 func (t *Trainer) Checkpoint(path string) error {

@@ -99,7 +99,7 @@ class RouterMemory:
     mapped_bytes
         The model file, shared with every process that maps it.
     weight_bytes
-        Weights held privately: copied or converted at load.
+        Weights held privately: copied or converted at load, trained or merged.
     candidate_bytes
         Embeddings and keys of the candidates.
     scratch_bytes

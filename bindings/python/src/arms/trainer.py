@@ -279,8 +279,9 @@ class Trainer(Handle):
         """Replace the router's weights by the trainer's, in one step.
 
         Calls in flight finish on the old ones. The router's present candidates stay, with what was
-        learned of them; one that was added since the trainer was made is embedded anew. Training
-        can go on, and be committed again.
+        learned of them, their settings and calibration; one that was added since the trainer was
+        made is embedded anew. In a file of two routers the other's candidates stay as they are.
+        Training can go on, and be committed again.
 
         Returns
         -------
@@ -317,6 +318,8 @@ class Trainer(Handle):
         ------
         FileError
             If it cannot be written.
+        InvalidArgumentError
+            If adapters of only some of query, key and value would go from int8 to float or back.
         """
         encoded = c_path(path, "the model's path")
         call(
@@ -349,6 +352,9 @@ class Trainer(Handle):
 
     def checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Write all that is needed to go on with a run: weights, moments and place.
+
+        Other data than the run's is refused by the run that goes on, if this one had a file for its
+        checkpoints.
 
         Raises
         ------
