@@ -42,7 +42,7 @@ for target in ${targets:-model jpeg png tokenizer route exports dataset checkpoi
   mkdir -p "$found" "$build/artifacts"
   # Zero seconds mean no limit to libFuzzer, and no run no change of an input.
   if [ "$seconds" -gt 0 ]; then limit=-max_total_time=$seconds; else limit=-runs=0; fi
-  if "$build/debug/arms-fuzz" "$target" "$limit" -timeout=10 -rss_limit_mb=2048 -len_control=0 \
+  if "$build/debug/arms-fuzz" "$target" "$limit" -timeout=30 -rss_limit_mb=2048 -len_control=0 \
     -keep_seed=1 -print_funcs=0 -print_final_stats=1 -artifact_prefix="$build/artifacts/$target-" "$found" "$seeds" \
     > "$log" 2>&1; then
     number() { sed -n "s/^stat::$1: *//p" "$log"; }
