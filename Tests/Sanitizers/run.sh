@@ -64,8 +64,15 @@ each_set() {
   done
 }
 
+# The tests of forks run after the others and one by one: a child waits for ever for a lock of the sanitizer that a
+# thread of another test has held while it was forked off, such as that of starting threads.
+forks='(Fork|aPoolThatGoes)'
+# A pattern that fits a suite's own name takes all of its tests.
+other_than_forks="Tests/(?!.*$forks)"
+
 address() {
-  checked address "address, whole suite" --sanitize=address
+  checked address "address, without forks" --sanitize=address --filter "$other_than_forks"
+  checked address "address, forks" --sanitize=address --skip-build --no-parallel --filter "$forks"
   each_set address address_with_set
 }
 
@@ -77,11 +84,10 @@ address_with_set() {
 # forks, which the other sanitizers run, are left out, and one that forks to be alone.
 thread() {
   checked thread "threads, what they share" --sanitize=thread \
-    --filter '(ConcurrencyTests|ThreadPoolTests|SnapshotCellTests|ScratchTests)/(?!.*(Fork|aPoolThatGoes))'
+    --filter "(ConcurrencyTests|ThreadPoolTests|SnapshotCellTests|ScratchTests)/(?!.*$forks)"
 }
 
-# A pattern that fits a suite takes all of its tests.
-thread_all() { checked thread "threads, whole suite" --sanitize=thread --filter 'Tests/(?!.*(Fork|aPoolThatGoes))'; }
+thread_all() { checked thread "threads, whole suite" --sanitize=thread --filter "$other_than_forks"; }
 
 # Its memory is a sanitizer's, and is not judged in so short a run.
 soak() {
