@@ -28,7 +28,8 @@ struct GGUFWriter {
     }
   }
 
-  /// Adds a tensor of row-major `shape`. The elements are little-endian, and stay unchanged until the last `write`.
+  /// Adds a tensor of row-major `shape`. The elements are little-endian, and stay unchanged until the last `write`;
+  /// `owner` keeps them alive, or the caller does.
   mutating func add(
     tensor name: String, type: TensorType, shape: [Int], data: UnsafeRawBufferPointer,
     owner: TensorInfo.Owner = .caller

@@ -35,8 +35,7 @@ struct QueryFusion {
     let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)
     try head.forward(encoded.input(for: network), gate: gate, out: vectors, on: execution)
     for index in 0..<count * head.classifier.sharedWidth where !vectors[index].isFinite {
-      throw ARMSError(
-        .notFinite, "a query's vector has NaN or infinite numbers; the model file's weights are damaged")
+      throw Router.damaged("a query's vector")
     }
     execution.counters.add(.head, nanoseconds: Counters.now &- start)
     return (FusedQueries(gate: UnsafePointer(gate), vectors: UnsafePointer(vectors)), encoded.questions)

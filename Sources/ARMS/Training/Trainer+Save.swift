@@ -71,8 +71,7 @@ struct TrainedModel {
     for (key, hash) in hashes { writer.set(key, .string(hash)) }
     encoderKeys = hashes.map(\.key)
     writer.set("arms.training.record", .string(try trainer.record().text))
-    let model = try RouterModel(
-      try writer.modelFile(file.path))
+    let model = try RouterModel(try writer.modelFile(file.path))
     let pools = try trainer.trainedPools(model.networks[trainer.number])
     snapshot = RouterSnapshot(generation: 1, model: model, pools: pools)
     self.writer = writer
