@@ -39,7 +39,7 @@ func adapterOptions(
     fill(trainer)
     let set = try trainer.trainingSet(data)
     let loss = try trainer.computeGradients(data, at: [0, 1, 2])
-    var reference = try DoubleRouter(trainer, Array(set.queries[..<3]), pixels: [[], [1], [2, 3]])
+    let reference = try DoubleRouter(trainer, Array(set.queries[..<3]), pixels: [[], [1], [2, 3]])
     #expect(abs(loss - reference.loss()) <= 1e-5)
     let turn = try #require(Self.models.firstIndex(of: model))
     var checked = 0

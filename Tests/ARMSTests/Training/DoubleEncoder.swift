@@ -53,42 +53,46 @@ struct DoubleEncoder {
   /// The pooled vector of a text.
   func encode(_ ids: [Int32], _ encoder: TextEncoder) -> [Double] {
     let width = encoder.width
+    let (tokens, positions) = (self["t.token_embd.weight"], self["t.position_embd.weight"])
     let x = ids.enumerated().map { position, id in
       norm(
         "t.embd_norm", epsilon: encoder.embeddingNorm.epsilon,
-        (0..<width).map {
-          self["t.token_embd.weight"][Int(id) * width + $0]
-            + self["t.position_embd.weight"][position * width + $0]
-        })
+        plus(row(Int(id), of: tokens, width), row(position, of: positions, width)))
     }
     let out = run(x)
     guard encoder.pooling == .mean else { return out[0] }
     return (0..<width).map { column in out.reduce(0) { $0 + $1[column] } / Double(out.count) }
   }
 
-  /// The pooled vector and the tokens of an image.
-  func encode(_ pixels: ArraySlice<Float>, _ encoder: ImageEncoder) -> (pooled: [Double], tokens: [[Double]])
-  {
-    let (size, side, width) = (encoder.imageSize, encoder.patchSize, encoder.patchWidth)
-    var rows = [self["v.class_embd"]]
-    for place in 0..<encoder.grid * encoder.grid {
-      let (top, left) = (place / encoder.grid * side, place % encoder.grid * side)
-      var patch: [Double] = []
-      for channel in 0..<3 {
-        for row in 0..<side {
-          let start = pixels.startIndex + (channel * size + top + row) * size + left
-          patch += pixels[start..<start + side].map(Double.init)
-        }
-      }
-      rows.append(linear("v.patch_embd", patch))
-    }
-    let x = rows.enumerated().map { number, row in
+  /// The pooled vector and the tokens of an image of which `patches` has the pixels.
+  func encode(_ patches: [[Double]], _ encoder: ImageEncoder) -> (pooled: [Double], tokens: [[Double]]) {
+    let vectors = [self["v.class_embd"]] + patches.map { linear("v.patch_embd", $0) }
+    let positions = self["v.position_embd.weight"]
+    let x = vectors.enumerated().map { number, vector in
       norm(
         "v.pre_ln", epsilon: encoder.preNorm.epsilon,
-        (0..<width).map { row[$0] + self["v.position_embd.weight"][number * width + $0] })
+        plus(vector, row(number, of: positions, encoder.patchWidth)))
     }
     let tokens = run(x).map { norm("v.post_ln", epsilon: encoder.postNorm.epsilon, $0) }
     return (linear("v.projection", tokens[0]), tokens)
+  }
+
+  /// The pixels of each patch, from those of an image: `[3, size, size]`.
+  static func patches(of pixels: [Float], _ encoder: ImageEncoder) -> [[Double]] {
+    let (size, side) = (encoder.imageSize, encoder.patchSize)
+    return (0..<encoder.grid * encoder.grid).map { place in
+      let (top, left) = (place / encoder.grid * side, place % encoder.grid * side)
+      return (0..<3).flatMap { channel in
+        (0..<side).flatMap { row in
+          let start = (channel * size + top + row) * size + left
+          return pixels[start..<start + side].map(Double.init)
+        }
+      }
+    }
+  }
+
+  private func row(_ number: Int, of table: [Double], _ width: Int) -> [Double] {
+    Array(table[number * width..<(number + 1) * width])
   }
 
   private subscript(name: String) -> [Double] { weights[name, default: []] }
@@ -114,61 +118,27 @@ struct DoubleEncoder {
 
   private func attention(_ name: String, _ x: [[Double]], _ heads: Int) -> [[Double]] {
     let query = x.map { linear("\(name).attn_q", $0) }
-    let key = x.map { linear("\(name).attn_k", $0) }
-    let value = x.map { linear("\(name).attn_v", $0) }
-    return query.map { query in
-      let width = query.count / heads
-      let mixed = (0..<heads).flatMap { head -> [Double] in
-        let slice = head * width..<(head + 1) * width
-        let scores = key.map { key in
-          slice.reduce(0) { $0 + query[$1] * key[$1] } / Double(width).squareRoot()
-        }
-        let most = scores.max() ?? 0
-        let terms = scores.map { exp($0 - most) }
-        let sum = terms.reduce(0, +)
-        return slice.map { column in zip(terms, value).reduce(0) { $0 + $1.0 * $1.1[column] } / sum }
-      }
-      return linear("\(name).attn_out", mixed)
+    let keys = x.map { linear("\(name).attn_k", $0) }
+    let values = x.map { linear("\(name).attn_v", $0) }
+    return query.map {
+      linear("\(name).attn_out", ARMSTests.attention($0, keys: keys, values: values, heads: heads))
     }
   }
 
   private func activate(_ x: Double, _ block: TransformerBlock) -> Double {
-    block.usesQuickGELU ? x / (1 + exp(-1.702 * x)) : 0.5 * x * (1 + erf(x / 2.0.squareRoot()))
+    block.usesQuickGELU ? x / (1 + exp(-1.702 * x)) : gelu(x)
   }
 
-  private func plus(_ x: [Double], _ y: [Double]) -> [Double] { zip(x, y).map { $0 + $1 } }
-
   private func norm(_ name: String, epsilon: Float, _ x: [Double]) -> [Double] {
-    let mean = x.reduce(0, +) / Double(x.count)
-    let variance = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(x.count)
-    let deviation = (variance + Double(epsilon)).squareRoot()
-    let (gamma, beta) = (self["\(name).weight"], self["\(name).bias"])
-    return x.indices.map { (x[$0] - mean) / deviation * gamma[$0] + beta[$0] }
+    layerNorm(x, gamma: self["\(name).weight"], beta: self["\(name).bias"], epsilon: epsilon)
   }
 
   private func linear(_ name: String, _ x: [Double]) -> [Double] {
-    let weight = self["\(name).weight"]
-    let outputs = weight.count / x.count
-    var y = product(weight, x)
+    var y = product(self["\(name).weight"], x)
     if let bias = weights["\(name).bias"] { y = plus(y, bias) }
     if let a = weights["\(name).weight.lora_a"], let b = weights["\(name).weight.lora_b"] {
-      let scale = alpha / Double(b.count / outputs)
+      let scale = alpha / Double(b.count / y.count)
       y = plus(y, product(b, product(a, x)).map { scale * $0 })
-    }
-    return y
-  }
-
-  private func product(_ weight: [Double], _ x: [Double]) -> [Double] {
-    let outputs = weight.count / x.count
-    var y = [Double](repeating: 0, count: outputs)
-    x.withUnsafeBufferPointer { x in
-      weight.withUnsafeBufferPointer { weight in
-        for row in 0..<outputs {
-          var sum = 0.0
-          for column in 0..<x.count { sum += weight[row * x.count + column] * x[column] }
-          y[row] = sum
-        }
-      }
     }
     return y
   }

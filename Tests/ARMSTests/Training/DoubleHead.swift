@@ -152,53 +152,25 @@ struct DoubleHead {
       case .patches: linear("\(name).attn_out", attention(name, question, tokens))
       }
     let hidden = linear("\(name).ffn_up", norm("\(name).ln", question + fused))
-    return linear("\(name).ffn_down", hidden.map { 0.5 * $0 * (1 + erf($0 / 2.0.squareRoot())) })
+    return linear("\(name).ffn_down", hidden.map(gelu))
   }
 
   private func attention(_ name: String, _ question: [Double], _ tokens: [[Double]]) -> [Double] {
     guard case .patches(let attention, _) = head.experts[0].image else { return [] }
-    let query = linear("\(name).attn_q", question)
-    let keys = tokens.map { linear("\(name).attn_k", $0) }
-    let values = tokens.map { linear("\(name).attn_v", $0) }
-    let width = attention.headWidth
-    return (0..<attention.heads).flatMap { number -> [Double] in
-      let slice = number * width..<(number + 1) * width
-      let scores = keys.map { key in slice.reduce(0) { $0 + query[$1] * key[$1] } / Double(width).squareRoot()
-      }
-      let weights = softmax(scores)
-      return slice.map { column in zip(weights, values).reduce(0) { $0 + $1.0 * $1.1[column] } }
-    }
+    return ARMSTests.attention(
+      linear("\(name).attn_q", question), keys: tokens.map { linear("\(name).attn_k", $0) },
+      values: tokens.map { linear("\(name).attn_v", $0) }, heads: attention.heads)
   }
 
   private func linear(_ name: String, _ x: [Double]) -> [Double] {
-    let weight = weights["\(name).weight", default: []]
-    let outputs = weight.count / x.count
-    var y = weights["\(name).bias"] ?? [Double](repeating: 0, count: outputs)
-    x.withUnsafeBufferPointer { x in
-      weight.withUnsafeBufferPointer { weight in
-        for row in 0..<outputs {
-          var sum = 0.0
-          for column in 0..<x.count { sum += weight[row * x.count + column] * x[column] }
-          y[row] += sum
-        }
-      }
-    }
-    return y
+    let y = product(weights["\(name).weight", default: []], x)
+    return weights["\(name).bias"].map { plus(y, $0) } ?? y
   }
 
   private func norm(_ name: String, _ x: [Double]) -> [Double] {
-    let mean = x.reduce(0, +) / Double(x.count)
-    let variance = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(x.count)
-    let deviation = (variance + Double(head.classifier.norm.epsilon)).squareRoot()
-    let (gamma, beta) = (weights["\(name).weight", default: []], weights["\(name).bias", default: []])
-    return x.indices.map { (x[$0] - mean) / deviation * gamma[$0] + beta[$0] }
-  }
-
-  private func softmax(_ x: [Double]) -> [Double] {
-    let most = x.max() ?? 0
-    let terms = x.map { exp($0 - most) }
-    let sum = terms.reduce(0, +)
-    return terms.map { $0 / sum }
+    layerNorm(
+      x, gamma: weights["\(name).weight", default: []], beta: weights["\(name).bias", default: []],
+      epsilon: head.classifier.norm.epsilon)
   }
 
   private func unit(_ x: [Double]) -> [Double] {

@@ -83,9 +83,10 @@ private func loss(_ values: [Double], from start: Int = 0) -> Double {
       for place in 0..<tokenFloats { gradients.tokens[place] = pattern(pooledCount + place) }
     }
     var reference = DoubleEncoder(trainer.parameters, prefix: "v", blocks: encoder.blocks)
+    let patches = (0..<2).map { DoubleEncoder.patches(of: ModelFixture.pixels($0), encoder) }
     Self.forEachPlace(trainer.parameters, prefix: "v.") { name, place, gradient in
       let numeric = reference.slope(name, place) { reference in
-        let images = (0..<2).map { reference.encode(ModelFixture.pixels($0)[...], encoder) }
+        let images = patches.map { reference.encode($0, encoder) }
         let tokens = images.flatMap { $0.tokens.flatMap { $0 } }
         return loss(images.flatMap(\.pooled)) + loss(tokens, from: pooledCount)
       }

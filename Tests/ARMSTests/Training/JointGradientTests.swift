@@ -10,7 +10,8 @@ struct DoubleRouter {
   private let trainer: Trainer
   private let imageEncoder: ImageEncoder
   private let queries: [TrainingQuery]
-  private let pixels: [[Int]]
+  /// Of each query's images.
+  private let patches: [[[[Double]]]]
   /// What the encoders make of questions, profiles and images: computed again only if their weights change.
   private var questions: [[Double]] = []
   private var profiles: [Double] = []
@@ -29,7 +30,8 @@ struct DoubleRouter {
     self.trainer = trainer
     imageEncoder = try trainer.imageEncoder()
     self.queries = queries
-    self.pixels = pixels
+    let encoder = imageEncoder
+    patches = pixels.map { $0.map { DoubleEncoder.patches(of: ModelFixture.pixels($0), encoder) } }
     encodeTexts()
     encodeImages()
   }
@@ -42,9 +44,7 @@ struct DoubleRouter {
   }
 
   private mutating func encodeImages() {
-    images = pixels.map { numbers in
-      numbers.map { image.encode(ModelFixture.pixels($0)[...], imageEncoder) }
-    }
+    images = patches.map { $0.map { image.encode($0, imageEncoder) } }
   }
 
   /// The loss; the text encoder makes questions and profiles.
@@ -56,14 +56,14 @@ struct DoubleRouter {
   }
 
   /// The central difference of the loss along a direction of a tensor.
-  mutating func slope(_ name: String, along direction: [Double]) -> Double {
+  func slope(_ name: String, along direction: [Double]) -> Double {
     let step = 1e-5
-    add(step, to: name, along: direction)
-    let above = loss()
-    add(-2 * step, to: name, along: direction)
-    let below = loss()
-    add(step, to: name, along: direction)
-    return (above - below) / (2 * step)
+    func loss(at step: Double) -> Double {
+      var moved = self
+      moved.add(step, to: name, along: direction)
+      return moved.loss()
+    }
+    return (loss(at: step) - loss(at: -step)) / (2 * step)
   }
 
   private mutating func add(_ step: Double, to name: String, along direction: [Double]) {
@@ -94,7 +94,7 @@ struct DoubleRouter {
     // Without an image, with one and with two.
     let set = try trainer.trainingSet(data)
     let loss = try trainer.computeGradients(data, at: [0, 1, 2])
-    var reference = try DoubleRouter(
+    let reference = try DoubleRouter(
       trainer, Array(set.queries[..<3]), pixels: [[], [1], [2, 3]])
     #expect(abs(loss - reference.loss()) <= 1e-5)
     let turn = try #require(Self.models.firstIndex(of: model))
