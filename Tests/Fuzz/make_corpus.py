@@ -195,8 +195,9 @@ def datasets() -> None:
         "extend",
         plain + READ + NUMBER(2) + own + small + b"\1" + SOUND + options + extension + SOUND,
     )
-    for name, stride in ("raw", 9), ("raw_rows", 12):
-        pixels = bytes(range(2 * stride))
+    # The last claims rows so far apart that their number times their distance, and nothing else, overflows.
+    for name, stride, count in ("raw", 9, 18), ("raw_rows", 12, 24), ("raw_far_rows", (1 << 63) - 1, 18):
+        pixels = bytes(range(count))
         raw = struct.pack("<6I3Q", 0, 2, 0, 3, 2, 0, 0, 0, stride) + NUMBER(len(pixels)) + pixels
         one = bytes(48) + _text(b"raw") + b"\1" + NUMBER(1) + SOUND + raw + b"\1\1\0"
         labels = NUMBER(1) + SOUND + _outcome(b"small", 1)
