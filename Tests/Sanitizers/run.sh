@@ -5,8 +5,7 @@
 #
 #   address     the whole native test suite under AddressSanitizer, leaks included; its kernels and routes
 #               again with each instruction set that this CPU has
-#   thread      the tests of what threads share, without those of forks, under ThreadSanitizer
-#   thread-all  the whole native test suite, without forks; not among the parts that run by default
+#   thread      the whole native test suite, without forks, under ThreadSanitizer
 #   soak        the mixture of the long run for half a minute, training in the background included, under
 #               ThreadSanitizer
 #   undefined   the tests of the C targets under UndefinedBehaviorSanitizer, with each instruction set
@@ -82,12 +81,7 @@ address_with_set() {
 
 # ThreadSanitizer does not follow into a child that is forked off many threads, and may hang there: the tests of
 # forks, which the other sanitizers run, are left out, and one that forks to be alone.
-thread() {
-  checked thread "threads, what they share" --sanitize=thread \
-    --filter "(ConcurrencyTests|ThreadPoolTests|SnapshotCellTests|ScratchTests)/(?!.*$forks)"
-}
-
-thread_all() { checked thread "threads, whole suite" --sanitize=thread --filter "$other_than_forks"; }
+thread() { checked thread "threads, without forks" --sanitize=thread --filter "$other_than_forks"; }
 
 # Its memory is a sanitizer's, and is not judged in so short a run.
 soak() {
@@ -137,9 +131,8 @@ valgrind_example() {
 for part in "${@:-default}"; do
   case $part in
     address | thread | soak | undefined) "$part" ;;
-    thread-all) thread_all ;;
     valgrind) valgrind_example ;;
     default) address; thread; soak; undefined; valgrind_example ;;
-    *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 13 >&2; exit 2 ;;
+    *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 12 >&2; exit 2 ;;
   esac
 done
