@@ -310,7 +310,14 @@ uint64_t arms_histogram_bound(uint32_t bucket);
 enum arms_candidate_flag {
   ARMS_CANDIDATE_DISABLED = 1,    /* kept, but never chosen or ranked, and scored only by name */
   ARMS_CANDIDATE_HAS_COST = 2,    /* `cost` is known */
-  ARMS_CANDIDATE_HAS_LATENCY = 4  /* `latency` is known */
+  ARMS_CANDIDATE_HAS_LATENCY = 4, /* `latency` is known */
+  /* What arms_candidates_update leaves as it is; of no use elsewhere. */
+  ARMS_CANDIDATE_KEEP_ENABLED = 8,
+  ARMS_CANDIDATE_KEEP_COST = 16,
+  ARMS_CANDIDATE_KEEP_LATENCY = 32,
+  ARMS_CANDIDATE_KEEP_TEMPERATURE = 64,
+  ARMS_CANDIDATE_KEEP_BIAS = 128,
+  ARMS_CANDIDATE_KEEP_MAX_IMAGES = 256
 };
 
 /* A VLM that can be chosen. It is described by a profile, a sentence that the text encoder embeds:
@@ -341,8 +348,10 @@ arms_status arms_candidates_add(arms_router *router, const arms_candidate *candi
                                 arms_error **error);
 
 /* Replaces flags, cost, latency, temperature, bias and max_images of the named candidates, all or
- * none. Profile fields and embedding must be NULL: a candidate with another profile is another one.
- * `router` is not read.
+ * none, but for what a candidate's ARMS_CANDIDATE_KEEP_ flags keep: to change one field, keep the
+ * others, which may have been calibrated, or replaced with the weights, since they were read. Profile
+ * fields and embedding must be NULL: a candidate with another profile is another one. `router` is not
+ * read.
  * Errors: NOT_FOUND, NOT_FINITE, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_candidates_update(arms_router *router, const arms_candidate *candidates,
                                    size_t count, arms_error **error);

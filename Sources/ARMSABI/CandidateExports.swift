@@ -26,12 +26,25 @@ public func arms_candidates_update(
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
-    var converted: [Candidate] = []
+    var updates: [(candidate: Candidate, kept: CandidateFields)] = []
     let given = try HostStructs(candidates, count, empty: arms_candidate(), "candidates")
     for index in 0..<given.count {
-      converted.append(try convert(given[index], "candidates[\(index)]", profile: false))
+      let candidate = try convert(given[index], "candidates[\(index)]", profile: false)
+      updates.append((candidate, kept(given[index].flags)))
     }
-    try router.update(converted)
+    try router.update(updates)
+  }
+}
+
+/// What the host's flags keep.
+private func kept(_ flags: UInt32) -> CandidateFields {
+  let fields: [(arms_candidate_flag, CandidateFields)] = [
+    (ARMS_CANDIDATE_KEEP_ENABLED, .isEnabled), (ARMS_CANDIDATE_KEEP_COST, .cost),
+    (ARMS_CANDIDATE_KEEP_LATENCY, .latency), (ARMS_CANDIDATE_KEEP_TEMPERATURE, .temperature),
+    (ARMS_CANDIDATE_KEEP_BIAS, .bias), (ARMS_CANDIDATE_KEEP_MAX_IMAGES, .maxImages),
+  ]
+  return fields.reduce(into: []) { kept, field in
+    if flags & UInt32(field.0.rawValue) != 0 { kept.insert(field.1) }
   }
 }
 
@@ -40,8 +53,9 @@ private func convert(
   _ candidate: arms_candidate, _ label: String, profile wantsProfile: Bool
 ) throws(ARMSError) -> Candidate {
   let name = try string(candidate.name, "\(label).name")
+  // Only of those that are there already something is kept.
   let known = UInt32(
-    ARMS_CANDIDATE_DISABLED.rawValue | ARMS_CANDIDATE_HAS_COST.rawValue | ARMS_CANDIDATE_HAS_LATENCY.rawValue)
+    wantsProfile ? ARMS_CANDIDATE_KEEP_ENABLED.rawValue - 1 : 2 * ARMS_CANDIDATE_KEEP_MAX_IMAGES.rawValue - 1)
   guard candidate.flags & ~known == 0 else {
     throw ARMSError(.invalidArgument, "\(label).flags is \(candidate.flags); the known flags are \(known)")
   }

@@ -32,7 +32,23 @@ type Candidate struct {
 	MaxImages   int     // images it takes at most; 0: any number, -1: none
 	Router      int     // 0: in the first router's pool, 1: in the second's
 	Disabled    bool    // kept, but never chosen or ranked, and scored only by name
+
+	Keep CandidateFields // what [Router.Update] leaves as it is; of no use elsewhere
 }
+
+// CandidateFields are fields of a candidate, joined by |.
+type CandidateFields uint32
+
+// What [Router.Update] can leave as it is.
+const (
+	KeepDisabled    CandidateFields = C.ARMS_CANDIDATE_KEEP_ENABLED
+	KeepCost        CandidateFields = C.ARMS_CANDIDATE_KEEP_COST
+	KeepLatency     CandidateFields = C.ARMS_CANDIDATE_KEEP_LATENCY
+	KeepTemperature CandidateFields = C.ARMS_CANDIDATE_KEEP_TEMPERATURE
+	KeepBias        CandidateFields = C.ARMS_CANDIDATE_KEEP_BIAS
+	KeepMaxImages   CandidateFields = C.ARMS_CANDIDATE_KEEP_MAX_IMAGES
+	KeepAll                         = KeepDisabled | KeepCost | KeepLatency | KeepTemperature | KeepBias | KeepMaxImages
+)
 
 // Known returns a cost or latency that is known, for the fields of a [Candidate].
 func Known(value float64) *float64 { return &value }
@@ -71,8 +87,13 @@ func (r *Router) Add(ctx context.Context, candidates ...Candidate) error {
 }
 
 // Update replaces Disabled, Cost, Latency, Temperature, Bias and MaxImages of the named candidates,
-// all or none. Profile fields and embedding must be empty: a candidate with another profile is
-// another one.
+// all or none, but for what their Keep names. Profile fields and embedding must be empty: a
+// candidate with another profile is another one.
+//
+// To change a field, keep the others, which may have been calibrated, or replaced with the weights,
+// since they were listed:
+//
+//	err := router.Update(arms.Candidate{Name: "large", Cost: arms.Known(0.01), Keep: arms.KeepAll &^ arms.KeepCost})
 //
 // Errors: [ErrNotFound], [ErrNotFinite], [ErrInvalidArgument], [ErrInvalidHandle].
 func (r *Router) Update(candidates ...Candidate) error {
@@ -212,6 +233,7 @@ func (a *arguments) candidate(slot *C.arms_candidate, candidate *Candidate) {
 		slot.flags |= C.ARMS_CANDIDATE_HAS_LATENCY
 		slot.latency = C.double(*candidate.Latency)
 	}
+	slot.flags |= C.uint32_t(candidate.Keep)
 	slot.temperature = C.float(candidate.Temperature)
 	slot.bias = C.float(candidate.Bias)
 	if candidate.MaxImages < -1 || candidate.MaxImages > math.MaxInt32 {

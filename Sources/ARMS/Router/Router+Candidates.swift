@@ -68,41 +68,42 @@ extension Router {
 
   /// Enables or disables the named candidates, all or none. Throws `notFound`.
   public func enable(_ names: [String], _ isEnabled: Bool = true) throws(ARMSError) {
-    try change(names) { $0.isEnabled = isEnabled }
+    try change(names) { $1.isEnabled = isEnabled }
   }
 
   /// Replaces what is known of the named candidates, all or none: cost, latency, calibration, largest number
-  /// of images, whether enabled. Profile, embedding and learned weights stay.
+  /// of images, whether enabled. Profile, embedding and learned weights stay, and so does what is in `kept`.
+  ///
+  /// To change a field, keep the others: what was read before may have been calibrated, or replaced with the
+  /// weights, meanwhile.
   ///
   /// Throws `notFound`, `notFinite`, `invalidArgument`.
-  public func update(_ candidates: [Candidate]) throws(ARMSError) {
-    var changed: [String: Candidate] = [:]
-    for candidate in candidates {
-      var checked = candidate
-      // Neither is replaced, so neither is checked.
-      checked.embedding = nil
-      checked.profile = "kept"
-      checked.router = 0
+  public func update(_ candidates: [Candidate], keeping kept: CandidateFields = []) throws(ARMSError) {
+    try update(candidates.map { ($0, kept) })
+  }
+
+  /// As ``update(_:keeping:)``, with fields for each that are kept.
+  package func update(_ updates: [(candidate: Candidate, kept: CandidateFields)]) throws(ARMSError) {
+    for (candidate, kept) in updates {
+      // What is not replaced is not checked.
+      var checked = Candidate(name: candidate.name, profile: "kept")
+      checked.update(from: candidate, keeping: kept)
       try checked.validate(embeddingWidth: 0, routerCount: 1)
-      changed[candidate.name] = candidate
     }
-    try change(candidates.map(\.name)) { candidate in
-      guard let values = changed[candidate.name] else { return }
-      candidate.cost = values.cost
-      candidate.latency = values.latency
-      candidate.temperature = values.temperature
-      candidate.bias = values.bias
-      candidate.maxImages = values.maxImages
-      candidate.isEnabled = values.isEnabled
+    try change(updates.map(\.candidate.name)) { number, candidate in
+      candidate.update(from: updates[number].candidate, keeping: updates[number].kept)
     }
   }
 
-  private func change(_ names: [String], _ body: (inout Candidate) -> Void) throws(ARMSError) {
+  /// Changes the named candidates, all or none, as one generation; `body` is given the number of the name.
+  private func change(
+    _ names: [String], _ body: (_ number: Int, _ candidate: inout Candidate) -> Void
+  ) throws(ARMSError) {
     try snapshots.update { (snapshot) throws(ARMSError) in
       var changed = snapshot.pools.map(\.candidates)
-      for name in names {
+      for (number, name) in names.enumerated() {
         let (pool, index) = try snapshot.place(of: name)
-        body(&changed[pool][index])
+        body(number, &changed[pool][index])
       }
       return snapshot.next(
         try zip(snapshot.pools, changed).map { (pool, candidates) throws(ARMSError) in

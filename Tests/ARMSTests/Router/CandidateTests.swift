@@ -126,6 +126,34 @@ import Testing
     #expect(try router.scores([Query(question: "What is this?")], output: .logit) == logits)
   }
 
+  @Test func anUpdateKeepsWhatItIsAskedTo() throws {
+    let router = try paper.router()
+    let start = Candidate(
+      name: "small", profile: "", cost: 7, latency: 8, temperature: 2, bias: 1, maxImages: 3, isEnabled: false
+    )
+    // Were they not kept, they would be refused.
+    let odd = Candidate(
+      name: "small", profile: "", cost: .nan, latency: -1, temperature: 0, bias: .infinity, maxImages: -1)
+    let fields: [(CandidateFields, (inout Candidate, Candidate) -> Void)] = [
+      (.isEnabled, { $0.isEnabled = $1.isEnabled }), (.cost, { $0.cost = $1.cost }),
+      (.latency, { $0.latency = $1.latency }), (.temperature, { $0.temperature = $1.temperature }),
+      (.bias, { $0.bias = $1.bias }), (.maxImages, { $0.maxImages = $1.maxImages }),
+    ]
+    let all = fields.reduce(into: CandidateFields()) { $0.insert($1.0) }
+    try router.update([start])
+    let before = try #require(router.candidates.first)
+    try router.update([odd], keeping: all)
+    #expect(router.candidates.first == before)
+    for (field, change) in fields {
+      var (update, expected) = (odd, before)
+      change(&update, Candidate(name: "", profile: "", cost: 1, latency: 2))
+      change(&expected, update)
+      try router.update([start])
+      try router.update([update], keeping: all.subtracting(field))
+      #expect(router.candidates.first == expected)
+    }
+  }
+
   @Test func embedsProfilesAsItDoesQuestions() throws {
     let router = try paper.emptyRouter()
     // More than are embedded in one pass, of different lengths.

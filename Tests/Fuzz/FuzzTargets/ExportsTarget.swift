@@ -105,7 +105,7 @@ private struct ExportCalls {
       candidate.pointee.embedding_count = UInt64(count)
     }
     if ways & 128 == 0 {
-      candidate.pointee.flags &= 7
+      candidate.pointee.flags &= 511
       candidate.pointee.cost = 1
       candidate.pointee.latency = 2
       candidate.pointee.temperature = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,6 +141,41 @@ def test_updating_changes_only_what_is_given(router: arms.Router) -> None:
     changed = router.candidates.update("small", cost=None, bias=0.5, enabled=False)
     assert changed == replace(before, cost=None, bias=0.5, enabled=False)
     assert router.candidates["small"] == changed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cost", 3.0),
+        ("latency", 9.0),
+        ("temperature", 4.0),
+        ("bias", -2.0),
+        ("max_images", 0),
+        ("enabled", True),
+    ],
+)
+def test_an_update_writes_nothing_but_what_it_is_given(
+    router: arms.Router, name: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated: dict[str, Any] = {
+        "cost": 1.0,
+        "latency": 2.0,
+        "temperature": 3.0,
+        "bias": 0.5,
+        "max_images": 7,
+        "enabled": False,
+    }
+    # As if another thread calibrated in the last moment before the library is called.
+    update = arms.Candidates._update
+
+    def late(candidates: arms.Candidates, entries: Any) -> None:
+        monkeypatch.undo()
+        candidates.update("small", **calibrated)
+        update(candidates, entries)
+
+    monkeypatch.setattr(arms.Candidates, "_update", late)
+    changed = router.candidates.update("small", **{name: value})
+    assert changed == replace(changed, **{**calibrated, name: value})
 
 
 def test_updating_many(router: arms.Router) -> None:

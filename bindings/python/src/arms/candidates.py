@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "CandidateInfo", "Candidates"]
 
 _PROFILE_FIELDS = ("parameters", "architecture", "language_model", "vision_model", "profile")
+_KEPT = {
+    "enabled": _ffi.CANDIDATE_KEEP_ENABLED,
+    "cost": _ffi.CANDIDATE_KEEP_COST,
+    "latency": _ffi.CANDIDATE_KEEP_LATENCY,
+    "temperature": _ffi.CANDIDATE_KEEP_TEMPERATURE,
+    "bias": _ffi.CANDIDATE_KEEP_BIAS,
+    "max_images": _ffi.CANDIDATE_KEEP_MAX_IMAGES,
+}
 _UNCHANGED: Any = object()
 
 
@@ -137,8 +144,6 @@ class Candidates(Mapping[str, CandidateInfo]):
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        # Makes `update`, which reads and then writes, one step for every thread.
-        self._changes = threading.Lock()
 
     def list(self) -> list[CandidateInfo]:
         """Return all candidates of one generation, disabled ones included."""
@@ -217,8 +222,7 @@ class Candidates(Mapping[str, CandidateInfo]):
             if row is not None:
                 entry.embedding = row.ctypes.data
                 entry.embedding_count = row.size
-        with self._changes:
-            call(library().arms_candidates_add, self._router._pointer(), entries, len(added))
+        call(library().arms_candidates_add, self._router._pointer(), entries, len(added))
 
     def update(
         self,
@@ -261,10 +265,14 @@ class Candidates(Mapping[str, CandidateInfo]):
             "enabled": enabled,
         }
         changes: dict[str, Any] = {k: v for k, v in given.items() if v is not _UNCHANGED}
-        with self._changes:
-            changed = replace(self[name], **changes)
-            self._replace([changed])
-        return changed
+        entries = (_ffi.Candidate * 1)()
+        _fill(entries[0], CandidateInfo(name=name, **changes))
+        # The library keeps the rest: read here, it could be out of date when it is written.
+        for field_name, flag in _KEPT.items():
+            if field_name not in changes:
+                entries[0].flags |= flag
+        self._update(entries)
+        return self[name]
 
     def update_all(self, candidates: Iterable[CandidateInfo]) -> None:
         """Replace cost, latency, calibration, image limit and state of many, all or none.
@@ -273,21 +281,22 @@ class Candidates(Mapping[str, CandidateInfo]):
         ----------
         candidates
             Entries of `list`, changed with `dataclasses.replace`. `beta` and `router` are read
-            only and left as they are.
+            only and left as they are. All else is written, also what has changed since it was
+            listed: `update` changes nothing but what it is given.
 
         Raises
         ------
         CandidateNotFoundError
             If there is none of a name.
         """
-        with self._changes:
-            self._replace([*candidates])
-
-    def _replace(self, candidates: Sequence[CandidateInfo]) -> None:
-        entries = (_ffi.Candidate * max(1, len(candidates)))()
-        for entry, candidate in zip(entries, candidates, strict=False):
+        listed = [*candidates]
+        entries = (_ffi.Candidate * len(listed))()
+        for entry, candidate in zip(entries, listed, strict=True):
             _fill(entry, candidate)
-        call(library().arms_candidates_update, self._router._pointer(), entries, len(candidates))
+        self._update(entries)
+
+    def _update(self, entries: ctypes.Array[_ffi.Candidate]) -> None:
+        call(library().arms_candidates_update, self._router._pointer(), entries, len(entries))
 
     def remove(self, *names: str) -> None:
         """Remove candidates by name, all or none.
@@ -297,12 +306,7 @@ class Candidates(Mapping[str, CandidateInfo]):
         CandidateNotFoundError
             If there is none of a name.
         """
-        with self._changes:
-            call(
-                library().arms_candidates_remove,
-                self._router._pointer(),
-                *c_strings(names, "name"),
-            )
+        call(library().arms_candidates_remove, self._router._pointer(), *c_strings(names, "name"))
 
     def enable(self, *names: str) -> None:
         """Enable candidates by name, all or none.
@@ -325,13 +329,12 @@ class Candidates(Mapping[str, CandidateInfo]):
         self._enable(names, 0)
 
     def _enable(self, names: Sequence[str], enabled: int) -> None:
-        with self._changes:
-            call(
-                library().arms_candidates_enable,
-                self._router._pointer(),
-                *c_strings(names, "name"),
-                enabled,
-            )
+        call(
+            library().arms_candidates_enable,
+            self._router._pointer(),
+            *c_strings(names, "name"),
+            enabled,
+        )
 
     def profile(self, name: str) -> str:
         """Return a candidate's profile sentence; empty if only an embedding was given.
