@@ -55,7 +55,8 @@ func (t *Trainer) ApplyGradients(learningRate float64) error {
 }
 
 // Parameters calls use with the trained weights, where they lie: what it writes changes them. The slice
-// is valid until use returns, and Close waits for that. No other call on the trainer may be under way.
+// is valid until use returns, whoever calls Close meanwhile. No call that computes with the trainer may be
+// under way, but use may call Gradients, as an optimizer of one's own does, which needs both slices.
 //
 // Errors: [ErrInvalidHandle], and what use returns.
 func (t *Trainer) Parameters(use func(parameters []float32) error) error {
@@ -78,8 +79,9 @@ func (t *Trainer) buffer(
 	find func(values **C.float, count *C.size_t, cause **C.arms_error) C.arms_status,
 ) error {
 	defer runtime.KeepAlive(t)
-	t.buffers.RLock()
-	defer t.buffers.RUnlock()
+	if t.hold() {
+		defer t.leave()
+	}
 	var values *C.float
 	var count C.size_t
 	var cause *C.arms_error

@@ -104,8 +104,9 @@ type TrainerOptions struct {
 type Trainer struct {
 	handle *C.arms_trainer
 	closed atomic.Bool
-	// Held for reading by whoever uses the buffers, and by Close.
-	buffers sync.RWMutex
+	// Whoever uses the buffers holds the trainer, and it itself does until Close.
+	lock    sync.Mutex
+	holders int
 }
 
 // NewTrainer returns a trainer for the router's present weights and candidates.
@@ -149,7 +150,7 @@ func (r *Router) NewTrainer(options TrainerOptions) (*Trainer, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	trainer := &Trainer{}
+	trainer := &Trainer{holders: 1}
 	var cause *C.arms_error
 	status := C.arms_trainer_create(r.handle, &given, &trainer.handle, &cause)
 	if err := check(status, &cause); err != nil {
@@ -167,16 +168,37 @@ func (a *arguments) layers(what string, count int) C.uint32_t {
 	return a.uint32(what, count)
 }
 
-// Close frees the trainer. A call in flight in another goroutine finishes undisturbed. The result is
-// always nil, also of a second Close.
+// Close frees the trainer. It waits for nobody: a call in flight in another goroutine finishes
+// undisturbed, and while [Trainer.Parameters] or [Trainer.Gradients] lend a buffer, the last of them frees
+// the trainer when it returns; until then calls are answered as before. The result is always nil, also of a
+// second Close.
 func (t *Trainer) Close() error {
 	if !t.closed.Swap(true) {
 		runtime.SetFinalizer(t, nil)
-		t.buffers.Lock()
-		defer t.buffers.Unlock()
-		C.arms_trainer_free(t.handle)
+		t.leave()
 	}
 	return nil
+}
+
+// hold keeps the trainer from being freed until leave is called. It is false if it is freed.
+func (t *Trainer) hold() bool {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	if t.holders == 0 {
+		return false
+	}
+	t.holders++
+	return true
+}
+
+// leave ends a hold; the last one to leave frees the trainer.
+func (t *Trainer) leave() {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	// Freed under the lock: where hold is false, the library knows the handle no more.
+	if t.holders--; t.holders == 0 {
+		C.arms_trainer_free(t.handle)
+	}
 }
 
 // Metrics says how well a router does on a data set.

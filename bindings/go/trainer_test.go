@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"arms.dev/arms"
 )
@@ -323,6 +324,107 @@ func TestGradientsOfSharesAddUp(t *testing.T) {
 	wants(t, trainer.Gradients(func([]float32) error { return nil }), arms.ErrInvalidHandle)
 	_, err = trainer.Layout()
 	wants(t, err, arms.ErrInvalidHandle)
+}
+
+// An optimizer of one's own needs weights and gradients at once, and Close may come in between.
+func TestBuffersAreLentWhoeverCloses(t *testing.T) {
+	router, data := trainable(t), trainingData(t)
+	for name, closes := range map[string]func(*arms.Trainer){
+		"in the use": func(trainer *arms.Trainer) { trainer.Close() },
+		"in another goroutine": func(trainer *arms.Trainer) {
+			go trainer.Close()
+			time.Sleep(50 * time.Millisecond)
+		},
+	} {
+		trainer := trainer(t, router, brisk)
+		if _, err := trainer.ComputeGradients(background, data, []int{0, 1}); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- descend(trainer, closes) }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("closed %s: %v", name, err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("closed %s: Close and the use wait for each other", name)
+		}
+		// The last use has returned, and with it the trainer is freed.
+		trainer.Close()
+		for _, lend := range []func(func([]float32) error) error{trainer.Parameters, trainer.Gradients} {
+			wants(t, lend(func([]float32) error {
+				t.Errorf("closed %s: a freed buffer is lent", name)
+				return nil
+			}), arms.ErrInvalidHandle)
+		}
+		_, err := trainer.Layout()
+		wants(t, err, arms.ErrInvalidHandle)
+	}
+}
+
+// descend makes a step of gradient descent, amid which something happens.
+func descend(trainer *arms.Trainer, happens func(*arms.Trainer)) error {
+	return trainer.Parameters(func(parameters []float32) error {
+		happens(trainer)
+		runtime.GC()
+		if err := trainer.Gradients(func(gradients []float32) error {
+			for i := range parameters {
+				parameters[i] -= 0.1 * gradients[i]
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		parameters[0]++ // still there
+		return nil
+	})
+}
+
+// What use returns, or panics with, leaves nobody counted.
+func TestAUseThatFailsLeavesTheTrainer(t *testing.T) {
+	trainer := trainer(t, trainable(t), brisk)
+	failure := errors.New("enough")
+	wants(t, trainer.Parameters(func([]float32) error { return failure }), failure)
+	func() {
+		defer func() { _ = recover() }()
+		_ = trainer.Gradients(func([]float32) error { panic(failure) })
+	}()
+	parameters(t, trainer)
+	trainer.Close()
+	_, err := trainer.Layout()
+	wants(t, err, arms.ErrInvalidHandle)
+}
+
+func TestGoroutinesShareTheBuffersAmidClose(t *testing.T) {
+	router := trainable(t)
+	for round := 0; round < 20; round++ {
+		trainer := trainer(t, router, brisk)
+		var group sync.WaitGroup
+		for worker := 0; worker < 4; worker++ {
+			closes := worker == 3
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for i := 0; i < 20; i++ {
+					if closes && i == 10 {
+						trainer.Close()
+					}
+					sum := float32(0)
+					if err := trainer.Parameters(func(parameters []float32) error {
+						return trainer.Gradients(func(gradients []float32) error {
+							sum += parameters[len(parameters)-1] + gradients[len(gradients)-1]
+							return nil
+						})
+					}); err != nil {
+						wants(t, err, arms.ErrInvalidHandle)
+					}
+				}
+			}()
+		}
+		group.Wait()
+		wants(t, trainer.Parameters(func([]float32) error { return nil }), arms.ErrInvalidHandle)
+	}
 }
 
 func TestImpossibleTrainingIsRefused(t *testing.T) {
