@@ -106,6 +106,14 @@ func (d *DataSet) Memory() (DataSetMemory, error) {
 	return DataSetMemory{uint64(memory.sample_bytes), uint64(memory.cache_bytes)}, err
 }
 
+// pointer returns the handle of a data set that may be left out: NULL for nil.
+func (d *DataSet) pointer() *C.arms_dataset {
+	if d == nil {
+		return nil
+	}
+	return d.handle
+}
+
 func (a *arguments) sample(slot *C.arms_sample, sample *Sample) {
 	slot.struct_size = C.sizeof_arms_sample
 	slot.text = a.text(sample.Question)

@@ -33,8 +33,9 @@
 // system thread while it computes, as every cgo call does, so a server should bound the calls it runs
 // at once, to a few per core.
 //
-// A context is looked at before a call into the library; a computation that has begun, a matter of
-// milliseconds, is finished. A training run looks at it after every step.
+// A context is looked at before a call into the library; a computation that has begun is finished: a matter
+// of milliseconds, but for those over a whole data set. [Trainer.Run] and [Router.Extend] look at it after
+// every step.
 //
 // # Memory
 //

@@ -2,8 +2,10 @@ package arms
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -67,5 +69,42 @@ func TestConstantsMatchTheHeader(t *testing.T) {
 	}
 	if ABIVersion() < 1 || Version() == "" || KernelISA() == "" {
 		t.Error("the library does not say what it is")
+	}
+}
+
+// The package calls every function of the header that does not have its like in Go.
+func TestEveryFunctionIsCalled(t *testing.T) {
+	header, err := os.ReadFile("../../include/arms.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources strings.Builder
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources.Write(source)
+	}
+	count := 0
+	for _, match := range regexp.MustCompile(`(?m)^[a-z][a-z0-9_ ]+[ *](arms_\w+)\(`).FindAllSubmatch(header, -1) {
+		count++
+		name := string(match[1])
+		if name == "arms_error_status" { // each call returns it
+			continue
+		}
+		if !regexp.MustCompile(`\b(C\.|return )` + name + `\(`).MatchString(sources.String()) {
+			t.Errorf("%s is not called", name)
+		}
+	}
+	if count < 50 {
+		t.Errorf("found %d functions in the header", count)
 	}
 }

@@ -11,13 +11,32 @@ import (
 	"unsafe"
 )
 
-// run is a call of [Trainer.Run], as its callback sees it.
+// run is a call of [Trainer.Run] or [Router.Extend], as its callback sees it.
 type run struct {
 	ctx         context.Context
 	report      func(Progress)
 	validations []Metrics
 	err         error // of the context
 	panicked    any   // what report panicked with
+}
+
+// steps makes a call whose callback is armsGoProgress with userData.
+func (r *run) steps(
+	a *arguments, call func(userData unsafe.Pointer, cause **C.arms_error) C.arms_status,
+) error {
+	// C hands back a pointer, which must not be one into Go's memory: it leads to the run's handle.
+	reference := (*cgo.Handle)(a.zeroed(1, C.sizeof_uintptr_t))
+	*reference = cgo.NewHandle(r)
+	defer reference.Delete()
+	var cause *C.arms_error
+	err := check(call(unsafe.Pointer(reference), &cause), &cause)
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+	if r.err != nil {
+		return r.err
+	}
+	return err
 }
 
 // armsGoProgress is the callback of every run. A panic must not unwind C's frames: it cancels the run,

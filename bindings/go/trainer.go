@@ -20,7 +20,6 @@ import (
 	"context"
 	"math"
 	"runtime"
-	"runtime/cgo"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -117,7 +116,22 @@ func (r *Router) NewTrainer(options TrainerOptions) (*Trainer, error) {
 	defer runtime.KeepAlive(r)
 	var a arguments
 	defer a.release()
-	given := C.arms_trainer_options{
+	given := structs(&a, []TrainerOptions{options}, a.trainerOptions)
+	if a.err != nil {
+		return nil, a.err
+	}
+	trainer := &Trainer{holders: 1}
+	var cause *C.arms_error
+	status := C.arms_trainer_create(r.handle, given, &trainer.handle, &cause)
+	if err := check(status, &cause); err != nil {
+		return nil, err
+	}
+	runtime.SetFinalizer(trainer, (*Trainer).Close)
+	return trainer, nil
+}
+
+func (a *arguments) trainerOptions(slot *C.arms_trainer_options, options *TrainerOptions) {
+	*slot = C.arms_trainer_options{
 		struct_size:       C.sizeof_arms_trainer_options,
 		router:            a.uint32("Router", options.Router),
 		text_layers:       a.layers("TextLayers", options.TextLayers),
@@ -142,22 +156,11 @@ func (r *Router) NewTrainer(options TrainerOptions) (*Trainer, error) {
 		lora_alpha:        C.double(options.LoRAAlpha),
 	}
 	if options.BalanceClasses {
-		given.flags |= C.ARMS_TRAINER_BALANCE_CLASSES
+		slot.flags |= C.ARMS_TRAINER_BALANCE_CLASSES
 	}
 	if options.BaseRates {
-		given.flags |= C.ARMS_TRAINER_BASE_RATES
+		slot.flags |= C.ARMS_TRAINER_BASE_RATES
 	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	trainer := &Trainer{holders: 1}
-	var cause *C.arms_error
-	status := C.arms_trainer_create(r.handle, &given, &trainer.handle, &cause)
-	if err := check(status, &cause); err != nil {
-		return nil, err
-	}
-	runtime.SetFinalizer(trainer, (*Trainer).Close)
-	return trainer, nil
 }
 
 // layers converts a number of layers.
@@ -252,27 +255,14 @@ func (t *Trainer) Run(ctx context.Context, data *DataSet, options RunOptions) ([
 	given.struct_size = C.sizeof_arms_run_options
 	given.checkpoint_interval = a.uint32("CheckpointInterval", options.CheckpointInterval)
 	given.checkpoint_path = a.optional("the checkpoint's path", options.Checkpoint)
-	if options.Validation != nil {
-		given.validation = options.Validation.handle
-	}
+	given.validation = options.Validation.pointer()
 	if a.err != nil {
 		return nil, a.err
 	}
 	run := run{ctx: ctx, report: options.Progress}
-	// C hands back a pointer, which must not be one into Go's memory: it leads to the run's handle.
-	reference := (*cgo.Handle)(a.zeroed(1, C.sizeof_uintptr_t))
-	*reference = cgo.NewHandle(&run)
-	defer reference.Delete()
-
-	var cause *C.arms_error
-	err := check(C.arms_go_run(t.handle, data.handle, given, unsafe.Pointer(reference), &cause), &cause)
-	if run.panicked != nil {
-		panic(run.panicked)
-	}
-	if run.err != nil {
-		return nil, run.err
-	}
-	if err != nil {
+	if err := run.steps(&a, func(userData unsafe.Pointer, cause **C.arms_error) C.arms_status {
+		return C.arms_go_run(t.handle, data.handle, given, userData, cause)
+	}); err != nil {
 		return nil, err
 	}
 	if t.closed.Load() {
