@@ -402,6 +402,53 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
+func TestAListedCandidateCanBeUpdatedInOneField(t *testing.T) {
+	router := open(t)
+	if err := router.Add(background, arms.Candidate{
+		Name: "added", Profile: "Reads charts.", Cost: arms.Known(0.002), Latency: arms.Known(30),
+		Temperature: 1.5, Bias: 0.25, MaxImages: 2, Disabled: true,
+	}, arms.Candidate{Name: "free", Cost: arms.Known(0), MaxImages: -1}); err != nil {
+		t.Fatal(err)
+	}
+	want, err := router.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place := range want {
+		changed := want[place].Candidate()
+		changed.Cost = arms.Known(3)
+		if err := router.Update(changed); err != nil {
+			t.Fatal(err)
+		}
+		want[place].Cost = arms.Known(3)
+		if got, err := router.List(); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v, %v, want %+v", got[place], err, want[place])
+		}
+	}
+	if sentence, err := router.Profile("added"); err != nil || sentence != "Reads charts." {
+		t.Errorf("profile %q, %v", sentence, err)
+	}
+}
+
+// Of a listed candidate nothing is lost that a candidate has.
+func TestAListedCandidateIsOneInEveryField(t *testing.T) {
+	info := arms.CandidateInfo{
+		Name: "a", Cost: arms.Known(1), Latency: arms.Known(2), Temperature: 3, Bias: 4, Beta: 5,
+		MaxImages: 6, Router: 1, Disabled: true, Chosen: 7,
+	}
+	listed, made := reflect.ValueOf(info), reflect.ValueOf(info.Candidate())
+	for place := 0; place < listed.NumField(); place++ {
+		name, value := listed.Type().Field(place).Name, listed.Field(place)
+		if value.IsZero() {
+			t.Errorf("%s is not tested", name)
+		}
+		field := made.FieldByName(name)
+		if field.IsValid() && !reflect.DeepEqual(field.Interface(), value.Interface()) {
+			t.Errorf("%s is %v, listed as %v", name, field, value)
+		}
+	}
+}
+
 func TestPolicies(t *testing.T) {
 	router := open(t)
 	names := []string{"cheap", "dear", "unpriced"}

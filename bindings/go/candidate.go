@@ -67,6 +67,22 @@ type CandidateInfo struct {
 	Chosen      uint64 // routes that chose it, since it was added or the router opened
 }
 
+// Candidate returns what [Router.Update] replaces of a candidate, as it is: change what is to be another,
+// and give it to Update, which would otherwise take a field that is left out for its zero. The profile is not
+// in it, so that [Router.Add] would make a candidate of the name alone.
+func (i CandidateInfo) Candidate() Candidate {
+	return Candidate{
+		Name:        i.Name,
+		Cost:        i.Cost,
+		Latency:     i.Latency,
+		Temperature: i.Temperature,
+		Bias:        i.Bias,
+		MaxImages:   i.MaxImages,
+		Router:      i.Router,
+		Disabled:    i.Disabled,
+	}
+}
+
 // Add adds candidates, all or none, as one new generation. Calls in flight finish on the old one.
 //
 // Errors: [ErrAlreadyExists], [ErrNotFinite], [ErrInvalidText], [ErrInvalidArgument],
