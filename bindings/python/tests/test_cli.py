@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,13 @@ def test_help_teaches() -> None:
     assert done.returncode == 0
     for command in ("route", "score", "candidates", "convert", "inspect"):
         assert command in done.stdout
-    for words in (["route"], ["score"], ["candidates"], ["candidates", "add"]):
+    for words in (
+        ["route"],
+        ["score"],
+        ["candidates"],
+        ["candidates", "add"],
+        ["candidates", "update"],
+    ):
         assert run(*words, "--help").returncode == 0
 
 
@@ -202,8 +209,59 @@ def test_candidates_are_edited(pool: Path, tmp_path: Path) -> None:
         assert list(router.candidates) == ["small", "large", "unpriced"]
 
 
+def test_candidates_are_updated(pool: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.gguf"
+    with arms.Router(pool) as router:
+        before = router.candidates["small"]
+        others = router.candidates.list()[1:]
+        embedding = router.candidates.embedding("small")
+    options = ["--cost", 0.25, "--bias", -0.5, "--max-images", 3, "--disable", "--output", copy]
+    done = run("candidates", "update", pool, "small", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with arms.Router(copy) as router:
+        small = router.candidates["small"]
+        assert small == replace(before, cost=0.25, bias=-0.5, max_images=3, enabled=False)
+        assert router.candidates.list()[1:] == others
+        assert (router.candidates.embedding("small") == embedding).all()
+    options = ["--cost", "unknown", "--latency", "unknown", "--max-images", "any", "--enable"]
+    assert run("candidates", "update", copy, "small", *options).returncode == 0
+    with arms.Router(copy) as router:
+        assert router.candidates["small"] == replace(before, cost=None, latency=None, bias=-0.5)
+    with arms.Router(pool) as router:
+        assert router.candidates["small"] == before
+
+
+def test_updates_keep_what_was_learned(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "learned.gguf"
+    with arms.Router(model) as router:
+        (name, *_) = learned = [one.name for one in router.candidates.list() if one.beta]
+        before = router.score([(None, "What is shown?")], learned)
+        router.save(path)
+    assert run("candidates", "update", path, name, "--cost", 0.5).returncode == 0
+    with arms.Router(path) as router:
+        assert router.candidates[name].cost == 0.5
+        assert (router.score([(None, "What is shown?")], learned) == before).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ([], 2, "nothing to change"),
+        (["--cost", "free"], 2, "expected a number or unknown, not 'free'"),
+        (["--max-images", "-1"], 2, "expected a number of images or any, not '-1'"),
+        (["--cost", "nan"], 1, "cost is nan"),
+        (["--temperature", "0"], 1, "temperature"),
+    ],
+)
+def test_unusable_updates_are_refused(
+    options: list[str], code: int, words: str, pool: Path
+) -> None:
+    assert_fails(run("candidates", "update", pool, "small", *options), code, words)
+
+
 def test_failed_edits_leave_the_file(pool: Path) -> None:
     before = pool.read_bytes()
+    assert_fails(run("candidates", "update", pool, "nobody", "--cost", 1), 1, "nobody")
     assert_fails(run("candidates", "remove", pool, "small", "nobody"), 1, "nobody")
     assert_fails(run("candidates", "add", pool, "--name", "small"), 1, "small")
     assert pool.read_bytes() == before

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.table import Table
@@ -28,6 +28,8 @@ _Output: TypeAlias = Annotated[
         "--output", "-o", help="Write here; default: change MODEL itself.", show_default=False
     ),
 ]
+_UNKNOWN = "unknown"
+_ANY = "any"
 group = typer.Typer(no_args_is_help=True)
 
 
@@ -153,6 +155,93 @@ def add(
         added = read_candidates(source, pool)
     with _edited(model, output) as router:
         router.candidates.add(added)
+
+
+def _number(text: str) -> float | str:
+    if text == _UNKNOWN:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number or {_UNKNOWN}, not {text!r}") from None
+
+
+def _images(text: str) -> int | str:
+    if text == _ANY:
+        return text
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise typer.BadParameter(f"expected a number of images or {_ANY}, not {text!r}")
+
+
+@group.command("update")
+def update(
+    model: _Model,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The candidate.", show_default=False)],
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            parser=_number,
+            metavar=f"NUMBER|{_UNKNOWN}",
+            help="US dollars a query.",
+            show_default=False,
+        ),
+    ] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            parser=_number,
+            metavar=f"NUMBER|{_UNKNOWN}",
+            help="Milliseconds.",
+            show_default=False,
+        ),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of its calibration.", show_default=False)
+    ] = None,
+    bias: Annotated[
+        float | None, typer.Option(help="Of its calibration.", show_default=False)
+    ] = None,
+    max_images: Annotated[
+        str | None,
+        typer.Option(
+            parser=_images,
+            metavar=f"NUMBER|{_ANY}",
+            help="Images it takes at most.",
+            show_default=False,
+        ),
+    ] = None,
+    enabled: Annotated[
+        bool | None,
+        typer.Option("--enable/--disable", help="Whether it can be chosen.", show_default=False),
+    ] = None,
+    output: _Output = None,
+) -> None:
+    """Change what is given of one candidate, and keep the rest, what was learned of it included.
+
+    Its profile cannot be changed: a candidate with another one is another.
+
+      arms candidates update router.gguf gpt-4o --cost 0.0025
+
+      arms candidates update router.gguf gpt-4o --latency unknown --max-images any
+    """
+    given: dict[str, Any] = {
+        "cost": cost,
+        "latency": latency,
+        "temperature": temperature,
+        "bias": bias,
+        "max_images": max_images,
+        "enabled": enabled,
+    }
+    changes: dict[str, Any] = {
+        field: None if value in (_UNKNOWN, _ANY) else value
+        for field, value in given.items()
+        if value is not None
+    }
+    if not changes:
+        raise typer.BadParameter("nothing to change: give --cost or another option")
+    with _edited(model, output) as router:
+        router.candidates.update(name, **changes)
 
 
 @group.command("remove")
