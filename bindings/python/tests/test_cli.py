@@ -124,6 +124,22 @@ def test_route_cascades_over_two_files(pool: Path, model: Path) -> None:
     assert {entry["router"] for entry in record["ranked"]} == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ("options", "fix"),
+    [
+        (["--lambda", 50], "--policy utility"),
+        (["--mu", 0.1, "--policy", "cascade"], "--policy utility"),
+        (["--theta", 0], "--policy cascade"),
+        (["--theta", 0.99, "--policy", "utility"], "--policy cascade"),
+    ],
+)
+def test_route_refuses_what_its_policy_does_not_read(
+    options: list[object], fix: str, pool: Path
+) -> None:
+    done = run("route", pool, "none", "What is shown?", *options)
+    assert_fails(done, 2, f"{options[0]} has no effect", fix)
+
+
 def test_failures_are_one_line(pool: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"
     other.write_bytes(b"no model file")
@@ -281,6 +297,20 @@ def test_candidates_come_from_a_file(pool: Path, tmp_path: Path) -> None:
         a, b = router.candidates["a"], router.candidates["b"]
     assert (a.cost, a.latency, a.enabled) == (0.00024, None, True)
     assert (b.cost, b.latency, b.enabled) == (None, 12, False)
+
+
+@pytest.mark.parametrize(
+    "options", [["--cost", 0.5], ["--parameters", "7B"], ["--profile", "x"], ["--max-images", 0]]
+)
+def test_a_file_of_candidates_describes_them_itself(
+    options: list[object], pool: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "candidates.json"
+    path.write_text('[{"name": "a"}]')
+    before = pool.read_bytes()
+    done = run("candidates", "add", pool, "--from", path, *options)
+    assert_fails(done, 2, f"{options[0]} goes with --name")
+    assert pool.read_bytes() == before
 
 
 @pytest.mark.parametrize(

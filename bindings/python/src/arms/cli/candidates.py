@@ -136,22 +136,25 @@ def add(
     if (name is None) == (source is None):
         raise typer.BadParameter("give --name or --from, one of them")
     pool = 1 if second else 0
+    described: dict[str, Any] = {
+        "parameters": parameters,
+        "architecture": architecture,
+        "language_model": language_model,
+        "vision_model": vision_model,
+        "profile": profile,
+        "cost": cost,
+        "latency": latency,
+        "max_images": max_images,
+    }
     if name is not None:
-        added = [
-            Candidate(
-                name=name,
-                parameters=parameters,
-                architecture=architecture,
-                language_model=language_model,
-                vision_model=vision_model,
-                profile=profile,
-                cost=cost,
-                latency=latency,
-                max_images=max_images,
-                router=pool,
-            )
-        ]
+        added = [Candidate(name=name, router=pool, **described)]
     elif source is not None:
+        for field, value in described.items():
+            if value is not None:
+                option = "--" + field.replace("_", "-")
+                raise typer.BadParameter(
+                    f'{option} goes with --name; a --from file says "{field}" of each candidate'
+                )
         added = read_candidates(source, pool)
     with _edited(model, output) as router:
         router.candidates.add(added)
