@@ -9,11 +9,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 import arms
-from conftest import LARGE, SMALL, UNPRICED
+import arms.cli
+from conftest import LARGE, SMALL, UNPRICED, Command
 
 
 def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
@@ -100,6 +102,15 @@ def test_route_prints_json(pool: Path, png: Path) -> None:
     assert record["ranked_count"] == 3
 
 
+def test_route_shows_no_more_than_there_are(pool: Path) -> None:
+    for top in (3_000_000_000, 10**30):
+        (record,) = records("route", pool, "none", "What is shown?", "--top", top)
+        assert len(record["ranked"]) == 3
+    options = ["--second", pool, "--top", 10**30]
+    (record,) = records("route", pool, "none", "What is shown?", *options)
+    assert len(record["ranked"]) == 6
+
+
 def test_route_reads_standard_input(pool: Path, png: Path) -> None:
     (piped,) = records("route", pool, "-", "What is shown?", stdin=png.read_bytes())
     (named,) = records("route", pool, png, "What is shown?")
@@ -154,6 +165,17 @@ def test_failures_are_one_line(pool: Path, tmp_path: Path) -> None:
     assert_fails(run("candidates", "add", pool), 2, "--from")
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(MemoryError(), "out of memory"), (OverflowError("int too large"), "int too large")],
+)
+def test_too_much_for_the_machine_is_one_line(
+    error: Exception, words: str, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arms.cli, "app", Mock(side_effect=error))
+    assert command("route") == (1, "", f"arms: {words}\n")
+
+
 def test_score_prints_a_table(pool: Path, png: Path) -> None:
     done = run("score", pool, "What is shown?", "Which [bold]year?", "-i", png)
     assert done.stderr == ""
@@ -187,7 +209,16 @@ def test_score_reads_json_lines(pool: Path, png: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", '{"image": "a.png"}', '{"question": "?", "image": 7}', '{"question": 1}']
+    "line",
+    [
+        "{",
+        "[]",
+        '{"image": "a.png"}',
+        '{"question": "?", "image": 7}',
+        '{"question": 1}',
+        "[" * 200_000,
+        f'{{"question": {"9" * 5000}}}',
+    ],
 )
 def test_score_names_the_malformed_line(line: str, pool: Path, tmp_path: Path) -> None:
     path = tmp_path / "queries.jsonl"
@@ -313,6 +344,17 @@ def test_a_file_of_candidates_describes_them_itself(
     assert pool.read_bytes() == before
 
 
+def test_yaml_need_not_be_of_strings(pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "candidates.yaml"
+    path.write_text("- {name: a, 7: free, note: One., cost: 0.5}")
+    done = run("candidates", "add", pool, "--from", path)
+    assert (done.returncode, done.stderr) == (0, f"arms: {path}: ignored: 7, note\n")
+    path.write_text("- {name: b, profile: !!timestamp 2024-99-99}")
+    assert_fails(run("candidates", "add", pool, "--from", path), 1, "candidates.yaml: not YAML")
+    path.write_bytes(b"\xff")
+    assert_fails(run("candidates", "add", pool, "--from", path), 1, "candidates.yaml: not YAML")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -325,6 +367,9 @@ def test_a_file_of_candidates_describes_them_itself(
         ('[{"name": "a", "max_images": 1.5}]', "max_images must be an integer"),
         ('[{"name": "a", "enabled": 1}]', "enabled must be true or false"),
         ('[{"name": "a", "embedding": ["x"]}]', "embedding must be a list of numbers"),
+        (f'[{{"name": "a", "cost": {"9" * 400}}}]', "candidate 1: cost is too large"),
+        (f'[{{"name": "a", "embedding": [-{"9" * 400}]}}]', "embedding is too large"),
+        ("[" * 200_000, "nested too deep"),
     ],
 )
 def test_malformed_files_are_named(content: str, words: str, pool: Path, tmp_path: Path) -> None:

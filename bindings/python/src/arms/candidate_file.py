@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from arms.candidates import CANDIDATE_FIELDS, Candidate
-from arms.errors import InvalidArgumentError
+from arms.errors import InvalidArgumentError, UnsupportedError
 
 _ALIASES = {"cost_per_query_usd": "cost", "latency_ms": "latency"}
 _TEXTS = {"name", "parameters", "architecture", "language_model", "vision_model", "profile"}
@@ -29,6 +29,8 @@ def read_candidates(path: Path, router: int) -> list[Candidate]:
     ------
     InvalidArgumentError
         If the file is not of that form.
+    UnsupportedError
+        If it is YAML, and no package is installed that reads it.
     """
     content = _content(path)
     records = content.get("candidates") if isinstance(content, dict) else content
@@ -45,18 +47,25 @@ def read_candidates(path: Path, router: int) -> list[Candidate]:
 
 
 def _content(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8")
-    if path.suffix in (".yaml", ".yml"):
-        import yaml
-
-        try:
-            return yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InvalidArgumentError(f"{path}: not YAML: {error}") from error
+    language = "YAML" if path.suffix in (".yaml", ".yml") else "JSON"
     try:
-        return json.loads(text)
+        text = path.read_text(encoding="utf-8")
+        return _parsed_yaml(text) if language == "YAML" else json.loads(text)
     except ValueError as error:
-        raise InvalidArgumentError(f"{path}: not JSON: {error}") from error
+        raise InvalidArgumentError(f"{path}: not {language}: {error}") from error
+    except RecursionError:
+        raise InvalidArgumentError(f"{path}: nested too deep") from None
+
+
+def _parsed_yaml(text: str) -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise UnsupportedError("yaml is not installed: pip install 'arms[data]'") from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(error) from error
 
 
 def _candidate(record: Any, where: str, router: int, ignored: set[str]) -> Candidate:
@@ -66,7 +75,7 @@ def _candidate(record: Any, where: str, router: int, ignored: set[str]) -> Candi
     for key, value in record.items():
         field = _ALIASES.get(key, key)
         if field not in CANDIDATE_FIELDS:
-            ignored.add(key)
+            ignored.add(str(key))  # YAML has keys that are no strings.
         elif value is not None:
             _check(field, value, f"{where}: {key}")
             fields[field] = value
@@ -86,6 +95,10 @@ def _check(field: str, value: object, where: str) -> None:
         expected, fits = "a number", _number(value)
     if not fits:
         raise InvalidArgumentError(f"{where} must be {expected}, not {value!r}")
+    # An integer in a file may be larger than any float.
+    numbers = value if isinstance(value, list) else [value]
+    if any(isinstance(one, int) and abs(one) > sys.float_info.max for one in numbers):
+        raise InvalidArgumentError(f"{where} is too large")
 
 
 def _number(value: object) -> bool:

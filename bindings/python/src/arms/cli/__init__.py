@@ -92,8 +92,10 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader went away (`arms score ... | head`): no error, and nothing left to write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except (ArmsError, OSError, ValueError) as error:
+    except (ArmsError, OSError, ValueError, OverflowError) as error:
         code = _failed(_said(error), 1)
+    except MemoryError as error:
+        code = _failed(str(error) or "out of memory", 1)
     except typer.Abort:
         code = _failed("cancelled", 1)
     except Exception as error:

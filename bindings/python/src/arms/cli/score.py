@@ -137,8 +137,10 @@ def _parsed(lines: Iterable[str], source: str, folder: Path) -> Iterator[_Asked]
             continue
         try:
             record = json_format.loads(line)
-        except json_format.JSONDecodeError as error:
+        except ValueError as error:
             raise InvalidArgumentError(f"{source}:{number}: not JSON: {error}") from error
+        except RecursionError:
+            raise InvalidArgumentError(f"{source}:{number}: nested too deep") from None
         yield _query(record, f"{source}:{number}", folder)
 
 
