@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import arms
+from conftest import REPOSITORY
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -44,6 +46,18 @@ def test_importing_loads_numpy_alone() -> None:
     )
     done = run(code, ARMS_LIBRARY="/nonexistent/libarms.so")
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_has_every_environment_variable() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("## Environment variables")[2].partition("\n## ")[0]
+    sources = [path.read_text() for path in Path(arms.__file__).parent.rglob("*.py")]
+    read = {
+        name for text in sources for name in re.findall(r"environ(?:\.get\(|\[)\W*([\w.]+)", text)
+    }
+    assert read == {"ARMS_LIBRARY", "self.key_env"}
+    for name in read:
+        assert f"`{name.removeprefix('self.')}`" in table
 
 
 def test_a_missing_library_is_named() -> None:
