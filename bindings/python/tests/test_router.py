@@ -7,13 +7,16 @@ import gc
 import os
 import pickle
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import arms
+from arms._library import library
 
 
 def test_describes_the_model_file(router: arms.Router) -> None:
@@ -121,6 +124,41 @@ def test_the_collector_closes(model: Path) -> None:
     gc.collect()
     assert reference() is None
     assert not finalizer.alive
+
+
+@pytest.mark.parametrize("made", ["router", "question", "image", "dataset", "trainer"])
+def test_an_interrupted_call_frees_what_it_made(
+    made: str, router: arms.Router, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verb = {"router": "open", "question": "encode", "image": "encode"}.get(made, "create")
+    make, free = f"arms_{made}_{verb}", f"arms_{made}_free"
+    making, freeing = getattr(library(), make), getattr(library(), free)
+    addresses: list[int] = []
+    freed: list[int] = []
+
+    def interrupted(*arguments: Any) -> int:
+        making(*arguments)
+        addresses.append(arguments[-2]._obj.value)
+        raise KeyboardInterrupt
+
+    def counted(address: Any) -> None:
+        freed.append(getattr(address, "value", address))
+        freeing(address)
+
+    monkeypatch.setattr(library(), make, interrupted)
+    monkeypatch.setattr(library(), free, counted)
+    calls: dict[str, Callable[[], object]] = {
+        "router": lambda: arms.Router(model),
+        "question": lambda: router.encode_question("What is shown?"),
+        "image": lambda: router.encode_image(np.zeros((4, 4), np.uint8)),
+        "dataset": arms.DataSet,
+        "trainer": lambda: arms.Trainer(router),
+    }
+    with pytest.raises(KeyboardInterrupt):
+        calls[made]()
+    gc.collect()
+    assert len(addresses) == 1
+    assert freed == addresses
 
 
 def test_what_a_router_made_outlives_it(model: Path) -> None:

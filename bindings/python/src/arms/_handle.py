@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import weakref
 from typing import Any, NoReturn, Self
 
-from arms._library import library
+from arms._library import call, library
 from arms.errors import InvalidHandleError
 
 
@@ -13,26 +14,32 @@ class Handle:
     """A handle that is freed once: by `close`, by ``with``, or by the collector.
 
     The finaliser refers to the address and the C function, never to the object, so that it runs
-    whatever state the object is in. Closing while another thread is inside a call is safe: the
-    call finishes, and later ones raise. What is open when the interpreter exits is left to the
-    system, which frees it at once, so that daemon threads are not robbed of it in their last calls.
+    whatever state the object is in. It is there before the address is: an interrupt that comes
+    while the library is at work is raised where its function returns. Closing while another thread
+    is inside a call is safe: the call finishes, and later ones raise. What is open when the
+    interpreter exits is left to the system, which frees it at once, so that daemon threads are not
+    robbed of it in their last calls.
 
     Parameters
     ----------
-    address
-        What the library returned; owned from now on.
+    make
+        Name of the library's function that makes the handle, as its last result.
+    *arguments
+        Those of the function before that result.
     free
         Name of the library's function that frees it.
     owner
         The object with whose end the handle is freed at the latest, by default this one.
     """
 
-    def __init__(self, address: int, free: str, owner: object | None = None) -> None:
-        self._address = address
+    def __init__(self, make: str, *arguments: Any, free: str, owner: object | None = None) -> None:
+        address = ctypes.c_void_p()
         self._finalizer = weakref.finalize(
             self if owner is None else owner, getattr(library(), free), address
         )
         self._finalizer.atexit = False
+        call(getattr(library(), make), *arguments, ctypes.byref(address))
+        self._address = address.value or 0
 
     @property
     def closed(self) -> bool:

@@ -44,15 +44,18 @@ def call(function: Any, *arguments: Any) -> None:
         The one that fits the status.
     """
     error = ctypes.c_void_p()
-    status = function(*arguments, ctypes.byref(error))
-    if status != Status.OK:
-        raise error_for(status, _message(status, error))
+    try:
+        status = function(*arguments, ctypes.byref(error))
+        if status != Status.OK:
+            raise error_for(status, _message(status, error))
+    finally:
+        if error.value is not None:
+            library().arms_error_free(error)
 
 
 def _message(status: int, error: ctypes.c_void_p) -> str:
     loaded = library()
     text: bytes = loaded.arms_error_message(error) or loaded.arms_status_name(status)
-    loaded.arms_error_free(error)
     return text.decode("utf-8", "replace")
 
 

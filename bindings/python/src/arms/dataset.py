@@ -107,9 +107,7 @@ class DataSet(Handle):
     """
 
     def __init__(self, samples: Iterable[SampleLike] = ()) -> None:
-        address = ctypes.c_void_p()
-        call(library().arms_dataset_create, ctypes.byref(address))
-        super().__init__(address.value or 0, "arms_dataset_free")
+        super().__init__("arms_dataset_create", free="arms_dataset_free")
         self.extend(samples)
 
     def add(

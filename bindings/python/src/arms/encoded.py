@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 from numpy.typing import NDArray
 
+from arms import _ffi
 from arms._handle import Handle
 from arms._library import library
 from arms._marshal import filled
@@ -19,8 +22,10 @@ class EncodedQuestion(Handle):
     the same text encoder takes it.
     """
 
-    def __init__(self, address: int) -> None:
-        super().__init__(address, "arms_question_free")
+    def __init__(self, router: int, question: bytes) -> None:
+        super().__init__(
+            "arms_question_encode", router, question, len(question), free="arms_question_free"
+        )
 
     @property
     def embedding(self) -> NDArray[np.float32]:
@@ -38,8 +43,8 @@ class EncodedImage(Handle):
     the same image encoder takes it.
     """
 
-    def __init__(self, address: int) -> None:
-        super().__init__(address, "arms_image_free")
+    def __init__(self, router: int, image: _ffi.ImageInput) -> None:
+        super().__init__("arms_image_encode", router, ctypes.byref(image), free="arms_image_free")
 
     @property
     def embedding(self) -> NDArray[np.float32]:

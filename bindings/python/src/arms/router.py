@@ -165,11 +165,11 @@ class Router(AdaptableRouter):
             max_image_bytes=_limit(max_image_bytes, "max_image_bytes"),
             max_image_pixels=_limit(max_image_pixels, "max_image_pixels"),
         )
-        address = ctypes.c_void_p()
         chosen = default_model() if path is None else path
         encoded = c_path(chosen, "the model's path")
-        call(library().arms_router_open, encoded, ctypes.byref(options), ctypes.byref(address))
-        super().__init__(address.value or 0, "arms_router_free")
+        super().__init__(
+            "arms_router_open", encoded, ctypes.byref(options), free="arms_router_free"
+        )
         self.path = os.fspath(chosen)
         """The path that the weights were read from last."""
         self._candidates = Candidates(self)
@@ -534,16 +534,7 @@ class Router(AdaptableRouter):
         TextError
             If the text has no UTF-8 encoding.
         """
-        text = utf8(question, "the question")
-        address = ctypes.c_void_p()
-        call(
-            library().arms_question_encode,
-            self._pointer(),
-            text,
-            len(text),
-            ctypes.byref(address),
-        )
-        return EncodedQuestion(address.value or 0)
+        return EncodedQuestion(self._pointer(), utf8(question, "the question"))
 
     def encode_image(self, image: Image, *, exact: bool = False) -> EncodedImage:
         """Decode, prepare and encode an image once, to ask many questions about it.
@@ -566,14 +557,7 @@ class Router(AdaptableRouter):
             If the image cannot be used.
         """
         described, _owner = image_input(image, exact=exact)
-        address = ctypes.c_void_p()
-        call(
-            library().arms_image_encode,
-            self._pointer(),
-            ctypes.byref(described),
-            ctypes.byref(address),
-        )
-        return EncodedImage(address.value or 0)
+        return EncodedImage(self._pointer(), described)
 
     def prepare_image(self, image: Image, *, exact: bool = False) -> NDArray[np.float32]:
         """Decode, resize, crop and normalise an image.

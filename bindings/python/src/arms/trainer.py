@@ -163,16 +163,15 @@ class Trainer(Handle):
             threads=threads,
             cache_bytes=cache_bytes,
         )
-        address = ctypes.c_void_p()
-        call(
-            library().arms_trainer_create,
-            router._pointer(),
-            ctypes.byref(options),
-            ctypes.byref(address),
-        )
         # The buffers end with the handle, so that arrays of them keep it by its memory.
         self._memory: _Memory | None = _Memory()
-        super().__init__(address.value or 0, "arms_trainer_free", self._memory)
+        super().__init__(
+            "arms_trainer_create",
+            router._pointer(),
+            ctypes.byref(options),
+            free="arms_trainer_free",
+            owner=self._memory,
+        )
 
     @property
     def closed(self) -> bool:
