@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import arms
+from arms._library import library
 
 
 def test_what_a_router_does_is_counted(router: arms.Router, png: Path) -> None:
@@ -113,6 +116,34 @@ def test_nothing_is_logged_unless_asked(caplog: pytest.LogCaptureFixture, model:
     arms.log_to(None)
     with arms.Router(model):
         assert not caplog.records
+
+
+def test_an_interrupt_inside_the_logger_is_raised_by_the_call(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupting(logging.Handler):
+        def emit(self, _record: logging.LogRecord) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    logger = logging.Logger("interrupting")
+    logger.addHandler(Interrupting())
+    handler = signal.getsignal(signal.SIGINT)
+    freeing = library().arms_router_free
+    freed: list[object] = []
+    monkeypatch.setattr(library(), "arms_router_free", lambda one: freed.append(freeing(one)))
+    arms.log_to(logger)
+    gc.disable()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            arms.Router(model)
+        assert len(freed) == 1
+        with pytest.raises(KeyboardInterrupt) as caught:
+            arms.Router("/absent.gguf")
+        assert isinstance(caught.value.__cause__, arms.FileError)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        gc.enable()
+        arms.log_to(None)
 
 
 def test_a_failure_inside_the_logger_is_not_logged_again(model: Path) -> None:

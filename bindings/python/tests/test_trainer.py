@@ -125,6 +125,41 @@ def test_an_interrupt_ends_the_run(router: arms.Router, data: arms.DataSet) -> N
     timer.join()
 
 
+def test_what_any_signal_raises_ends_the_run(router: arms.Router, data: arms.DataSet) -> None:
+    def leave(_number: int, _frame: object) -> None:
+        raise SystemExit(3)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        trainer = trainer_of(router, epochs=1000)
+        timer = threading.Timer(0.05, signal.pthread_kill, (threading.get_ident(), signal.SIGTERM))
+        timer.start()
+        with pytest.raises(SystemExit) as caught:
+            trainer.run(data)
+        timer.join()
+        assert caught.value.code == 3
+        assert signal.getsignal(signal.SIGTERM) is leave
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_handler_that_puts_another_in_its_place_is_obeyed(
+    router: arms.Router, data: arms.DataSet
+) -> None:
+    def once(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+
+    def interrupted(_progress: arms.Progress) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, once)
+    try:
+        trainer_of(router).run(data, progress=interrupted)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_progress_bar(
     router: arms.Router, data: arms.DataSet, capsys: pytest.CaptureFixture[str]
 ) -> None:

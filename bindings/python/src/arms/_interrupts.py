@@ -8,12 +8,16 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
+from arms.errors import CancelledError
+
+_SIGNALS = tuple(int(number) for number in signal.valid_signals())
+
 
 class Interrupts:
-    """Catches what the handler of SIGINT raises while the library is at work.
+    """Catches what the handlers of signals raise while the library is at work; then raises it.
 
-    Python runs a handler when it next runs Python code, which in a long call is the callback,
-    before its first statement: ctypes would print what is raised there and go on. So the
+    Python runs a handler when it next runs Python code, which in a call of the library is a
+    callback, before its first statement: ctypes would print what is raised there and go on. So the
     handler is called, but what it raises waits here until the call has returned.
 
     Only the main thread has handlers; elsewhere nothing is caught, since nothing is raised.
@@ -26,14 +30,17 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.pending: BaseException | None = None
-        self._handler: Callable[[int, FrameType | None], object] | None = None
+        self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+        self._waiting = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
-            if callable(handler):
-                self._handler = handler
-                signal.signal(signal.SIGINT, self._catch)
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self._handlers[number] = handler
+                    signal.signal(number, self._catch)
+        self._waiting = True
         return self
 
     def __exit__(
@@ -42,12 +49,25 @@ class Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+        self._waiting = False
+        for number, handler in self._handlers.items():
+            # A handler may have put another in its place.
+            if signal.getsignal(number) == self._catch:
+                signal.signal(number, handler)
+        pending, self.pending = self.pending, None
+        try:
+            if pending is not None:
+                raise pending from None if isinstance(error, CancelledError) else error
+        finally:
+            # Else its traceback would refer to it, and keep what the call has made.
+            del pending
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        if self._handler is not None:
-            try:
-                self._handler(number, frame)
-            except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt, as a rule
-                self.pending = error
+        try:
+            self._handlers[number](number, frame)
+        except BaseException as error:
+            # What is raised while the handlers are put up or taken down leaves the rest of them as
+            # they are, for good: these must lose nothing.
+            if not self._waiting:
+                raise
+            self.pending = error

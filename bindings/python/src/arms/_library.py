@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from arms import _ffi
+from arms._interrupts import Interrupts
 from arms.errors import LibraryError, Status, error_for
 
 _lock = threading.Lock()
 _loaded: ctypes.CDLL | None = None
+_logs = False
 
 
 def library() -> ctypes.CDLL:
@@ -43,6 +45,20 @@ def call(function: Any, *arguments: Any) -> None:
     ArmsError
         The one that fits the status.
     """
+    if _logs:
+        with Interrupts():
+            _call(function, *arguments)
+    else:
+        _call(function, *arguments)
+
+
+def expect_logs(expected: bool) -> None:
+    """Say whether calls log, which runs Python inside them: what signals raise there must wait."""
+    global _logs
+    _logs = expected
+
+
+def _call(function: Any, *arguments: Any) -> None:
     error = ctypes.c_void_p()
     try:
         status = function(*arguments, ctypes.byref(error))

@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import Any
 
-from arms._library import library
+from arms._library import expect_logs, library
 
 __all__ = ["log_to"]
 
@@ -35,6 +35,7 @@ def log_to(logger: logging.Logger | str | None = "arms") -> None:
         if _callback is None:
             # Kept for good: calls that are under way may use it still.
             _callback = _Callback(_log)
+        expect_logs(_logger is not None)
         address = ctypes.cast(_callback, ctypes.c_void_p) if _logger is not None else None
         library().arms_log_set(address, None)
 

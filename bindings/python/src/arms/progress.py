@@ -79,8 +79,8 @@ def run_steps(train: Callable[[Any], None], progress: Report) -> list[Metrics]:
     train
         Makes the call with the callback that it is given.
     progress
-        What is told. A function may raise to end the run; an interrupt (Ctrl-C) ends it after the
-        present step.
+        What is told. A function may raise to end the run; an interrupt (Ctrl-C), or another signal
+        whose handler raises, ends it after the present step.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def run_steps(train: Callable[[Any], None], progress: Report) -> list[Metrics]:
     Raises
     ------
     BaseException
-        What `progress` or the handler of the interrupt raised, in place of `CancelledError`.
+        What the handler of a signal or `progress` raised, in place of `CancelledError`.
     """
     raised: list[BaseException] = []
     validations: list[Metrics] = []
@@ -109,13 +109,9 @@ def run_steps(train: Callable[[Any], None], progress: Report) -> list[Metrics]:
         try:
             train(_ffi.ProgressCallback(after_step))
         except ArmsError as error:
-            cause = None if isinstance(error, CancelledError) else error
-            for reason in (*raised, interrupts.pending):
-                if reason is not None:
-                    raise reason from cause
+            for reason in raised:
+                raise reason from None if isinstance(error, CancelledError) else error
             raise
-    if interrupts.pending is not None:
-        raise interrupts.pending
     return validations
 
 
