@@ -221,7 +221,7 @@ def test_what_cannot_be_joined_is_refused(router: arms.Router, model: Path, tmp_
         with pytest.raises(arms.CandidateExistsError, match="small"):
             router.join(second, path)
         second.candidates.remove("small")
-        for theta in (0.0, -0.5, 1.5, math.nan):
+        for theta in (0.0, 1e-50, -0.5, 1.5, math.nan):
             with pytest.raises(arms.InvalidArgumentError, match="theta"):
                 router.join(second, path, theta=theta)
         with pytest.raises(arms.FileError):

@@ -103,6 +103,7 @@ def test_adding_none_changes_nothing(router: arms.Router) -> None:
         (arms.Candidate(name="\ud800"), arms.TextError),
         (arms.Candidate(name="n", profile="a\0b"), arms.InvalidArgumentError),
         (arms.Candidate(name="n", temperature=0), arms.InvalidArgumentError),
+        (arms.Candidate(name="n", temperature=1e-50), arms.InvalidArgumentError),
         (arms.Candidate(name="n", temperature=-1), arms.InvalidArgumentError),
         (arms.Candidate(name="n", temperature=float("nan")), arms.InvalidArgumentError),
         (arms.Candidate(name="n", cost=float("nan")), arms.NotFiniteError),

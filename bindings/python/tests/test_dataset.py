@@ -103,6 +103,7 @@ def test_takes_a_table() -> None:
         ({"x": "yes"}, TypeError, "label of 'x' is a str"),
         ({"x": None}, TypeError, "label of 'x' is a NoneType"),
         ({"x": arms.Outcome(1, weight=0)}, arms.InvalidArgumentError, "weight of 'x' is 0"),
+        ({"x": arms.Outcome(1, weight=1e-46)}, arms.InvalidArgumentError, "1e-46: .* 1.4e-45"),
         ({"x": arms.Outcome(1, weight=-1)}, arms.InvalidArgumentError, "weight is -1"),
         ({"x": arms.Outcome(1, weight=np.nan)}, arms.NotFiniteError, "weight is nan"),
         ({"x": arms.Outcome(1, cost=-1)}, arms.InvalidArgumentError, "cost is -1"),

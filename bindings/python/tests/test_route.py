@@ -138,6 +138,17 @@ def test_cascade_over_two_routers(router: arms.Router, model: Path) -> None:
     }
 
 
+def test_the_smallest_theta_is_not_the_default(router: arms.Router, model: Path) -> None:
+    for name in router.candidates:
+        router.candidates.update(name, bias=-9)
+    with arms.Router(model) as second:
+        second.candidates.remove(*second.candidates)
+        second.candidates.add(arms.Candidate(name="other"))
+        for theta, goes in ((None, True), (0.0, False), (1e-50, False)):
+            decision = router.route(None, QUESTION, policy="cascade", theta=theta, second=second)
+            assert decision.second_router is goes
+
+
 def test_cascade_without_a_second_router(router: arms.Router) -> None:
     with pytest.raises(arms.ArmsError):
         router.route(None, QUESTION, policy="cascade", theta=1.0)

@@ -15,6 +15,9 @@ from arms.errors import BufferTooSmallError, InvalidArgumentError, TextError
 
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 
+ABOVE_ZERO = "expected a number above 0, at least 1.4e-45"
+"""What is wanted of a C float whose 0 means the default; that is the smallest there is."""
+
 
 def utf8(text: str, what: str) -> bytes:
     """Encode a text that is passed with its length.
@@ -81,6 +84,11 @@ def unsigned(value: int, what: str, bits: int = 32) -> int:
     if not 0 <= value < 1 << bits:
         raise InvalidArgumentError(f"{what} must be from 0 to 2^{bits} - 1, not {value}")
     return value
+
+
+def vanishes(value: float) -> bool:
+    """Whether a number is 0 as a C float, as one that is too small for it is as well."""
+    return ctypes.c_float(value).value == 0
 
 
 def floats(array: NDArray[np.float32]) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from arms import _ffi
 from arms._handle import Handle
 from arms._library import call, library
-from arms._marshal import c_path, c_strings
+from arms._marshal import ABOVE_ZERO, c_path, c_strings, vanishes
 from arms._training_options import TrainingOptions, nonnegative, trainer_options
 from arms.dataset import DataSet
 from arms.errors import InvalidArgumentError
@@ -261,7 +261,7 @@ class AdaptableRouter(Handle):
             self._pointer(),
             second._pointer(),
             encoded,
-            0.0 if theta is None else _positive(theta, "theta"),
+            0.0 if theta is None else _theta(theta),
         )
 
 
@@ -276,6 +276,12 @@ def _address(data: DataSet | None) -> int | None:
 def _positive(value: float, what: str) -> float:
     if not value > 0:  # C takes 0 for the default; this refuses NaN too.
         raise InvalidArgumentError(f"{what} is {value}: expected a number above 0")
+    return value
+
+
+def _theta(value: float) -> float:
+    if not value > 0 or vanishes(value):
+        raise InvalidArgumentError(f"theta is {value}: {ABOVE_ZERO}")
     return value
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arms import _ffi
 from arms._library import call, library
-from arms._marshal import c_string, c_strings, filled, unsigned
+from arms._marshal import ABOVE_ZERO, c_string, c_strings, filled, unsigned, vanishes
 from arms.errors import (
     BufferTooSmallError,
     CandidateNotFoundError,
@@ -396,9 +396,10 @@ def _fill(entry: _ffi.Candidate, candidate: Candidate | CandidateInfo) -> None:
     if candidate.latency is not None:
         entry.flags |= _ffi.CANDIDATE_HAS_LATENCY
         entry.latency = candidate.latency
-    if not candidate.temperature > 0:  # 0 would mean the default in C; this refuses NaN too.
+    # 0 would mean the default in C; this refuses NaN too.
+    if not candidate.temperature > 0 or vanishes(candidate.temperature):
         raise InvalidArgumentError(
-            f"temperature of {candidate.name!r} must be positive, not {candidate.temperature}"
+            f"temperature of {candidate.name!r} is {candidate.temperature}: {ABOVE_ZERO}"
         )
     entry.temperature = candidate.temperature
     entry.bias = candidate.bias

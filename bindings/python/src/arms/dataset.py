@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from arms import _ffi
 from arms._handle import Handle
 from arms._library import call, library
-from arms._marshal import c_string, utf8
+from arms._marshal import ABOVE_ZERO, c_string, utf8, vanishes
 from arms.encoded import EncodedImage
 from arms.errors import InvalidArgumentError
 from arms.images import Images, flattened, image_inputs
@@ -304,8 +304,8 @@ def _describe_outcome(slot: _ffi.Outcome, candidate: str, label: Label) -> None:
         ) from error
     if number not in (0.0, 1.0):
         raise InvalidArgumentError(f"label of {candidate!r} is {number}: expected 0 or 1")
-    if outcome.weight == 0:  # C takes 0 for the default.
-        raise InvalidArgumentError(f"weight of {candidate!r} is 0: expected a number above 0")
+    if vanishes(outcome.weight):  # C takes 0 for the default.
+        raise InvalidArgumentError(f"weight of {candidate!r} is {outcome.weight}: {ABOVE_ZERO}")
     slot.candidate = c_string(candidate, "a candidate's name")
     slot.label = int(number)
     slot.weight = outcome.weight

@@ -657,8 +657,12 @@ def _limit(value: int, what: str) -> int:
 
 
 def _positive(value: float, numbers: np.finfo) -> float:
-    """Turn 0, which is the default in C, into the smallest positive number of its type."""
-    return value if value != 0 else float(numbers.smallest_subnormal)
+    """Turn 0, which is the default in C, into the smallest positive number of its type.
+
+    So is one that is 0 there, as it is smaller still.
+    """
+    smallest = float(numbers.smallest_subnormal)
+    return smallest if abs(value) < smallest else value
 
 
 def _checked(out: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
