@@ -87,6 +87,9 @@ def test_takes_a_table() -> None:
         data.add_table([None] * 3, questions, ["a", "b"], labels)
     with pytest.raises(arms.InvalidArgumentError, match=r"weights .* broadcasts to \[3, 3\]"):
         data.add_table([None] * 3, questions, ["a", "b", "c"], labels, weights=[1, 2])
+    with pytest.raises(arms.InvalidArgumentError, match="'a' has 2 columns"):
+        data.add_table([None] * 3, questions, ["a", "b", "a"], labels)
+    assert data.outcome_count == 4
 
 
 @pytest.mark.parametrize(

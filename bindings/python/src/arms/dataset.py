@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, SupportsFloat, TypeAlias
@@ -181,7 +182,7 @@ class DataSet(Handle):
         questions
             The question of each query.
         candidates
-            The names of the columns.
+            The names of the columns, each once.
         labels
             ``[queries, candidates]`` of 0 and 1; NaN where nothing is known, and a row without any
             label is left out.
@@ -192,6 +193,8 @@ class DataSet(Handle):
 
         Raises
         ------
+        InvalidArgumentError
+            If the shapes do not fit, or a candidate has two columns.
         ArmsError
             As `extend`.
         """
@@ -202,6 +205,9 @@ class DataSet(Handle):
                 f"labels have shape {list(table.shape)} for {len(images)} images, {len(questions)} "
                 f"questions and {len(candidates)} candidates: expected {list(shape)}"
             )
+        for name, count in Counter(candidates).items():
+            if count > 1:
+                raise InvalidArgumentError(f"candidate {name!r} has {count} columns: give one")
         weight = _broadcast(1.0 if weights is None else weights, shape, "weights")
         cost = _broadcast(np.nan if costs is None else costs, shape, "costs")
         self.extend(
