@@ -216,6 +216,13 @@ def test_token_ids_in_place_of_the_text(router: arms.Router) -> None:
         router.route(None, np.array([1 << 30], np.int32))
 
 
+@pytest.mark.parametrize("token", [2**32 + 7, 2**31, -(2**32) + 7, 2**64 - 1])
+def test_token_ids_do_not_wrap_around(token: int, router: arms.Router) -> None:
+    tokens = np.array([1, token, 2], np.int64 if token < 2**63 else np.uint64)
+    with pytest.raises(arms.InvalidArgumentError, match=f"token id {token} is"):
+        router.route(None, tokens)
+
+
 def test_encoded_questions_and_images(router: arms.Router, png: Path) -> None:
     expected = router.route(png, QUESTION).ranked
     with router.encode_question(QUESTION) as question, router.encode_image(png) as image:

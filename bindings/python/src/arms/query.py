@@ -80,6 +80,11 @@ def _fill_question(query: _ffi.Query, question: Question) -> list[object]:
                 "ids, int32 [n]"
             )
         tokens = np.ascontiguousarray(question, np.int32)
+        wrapped = question[question != tokens]
+        if wrapped.size:
+            raise InvalidArgumentError(
+                f"token id {wrapped[0]} is in no vocabulary: expected ids that fit int32"
+            )
         query.tokens = tokens.ctypes.data
         query.token_count = tokens.size
         return [tokens]
