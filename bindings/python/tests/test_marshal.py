@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,27 @@ def test_an_array_is_of_the_size_that_was_filled(sizes: tuple[int, ...]) -> None
     assert array.tolist() == list(range(1, sizes[-1] + 1))
     assert array.dtype == np.float32
     assert array.base is None
+
+
+def test_what_is_no_string_is_named(router: arms.Router) -> None:
+    wrong: Any = b"x"
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("allowed[1]", lambda: router.route(None, "?", allowed=["small", wrong])),
+        ("candidates[0]", lambda: router.score([(None, "?")], [wrong])),
+        ("name", lambda: router.candidates.add(arms.Candidate(name=wrong))),
+        ("profile of 'x'", lambda: router.candidates.add(arms.Candidate(name="x", profile=wrong))),
+        ("name[0]", lambda: router.candidates.remove(wrong)),
+        ("name", lambda: router.candidates.profile(wrong)),
+        ("the question", lambda: router.encode_question(wrong)),
+        ("the text", lambda: router.tokenize(wrong)),
+        ("a candidate's name", lambda: arms.DataSet([(None, "?", {wrong: 1})])),
+    ]
+    for name, use in calls:
+        with pytest.raises(TypeError, match=re.escape(f"{name} is a bytes: expected a str")):
+            use()
+    wrong = ["small"]
+    with pytest.raises(TypeError, match=r"name\[0\] is a list"):
+        router.candidates.remove(wrong)
 
 
 @pytest.mark.parametrize("profile", ["Short.", "A model of many more parameters than before."])

@@ -24,9 +24,13 @@ def utf8(text: str, what: str) -> bytes:
 
     Raises
     ------
+    TypeError
+        If it is no string.
     TextError
         If it holds half of a surrogate pair.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is a {type(text).__name__}: expected a str")
     try:
         return text.encode()
     except UnicodeEncodeError as error:
@@ -40,6 +44,8 @@ def c_string(text: str, what: str) -> bytes:
 
     Raises
     ------
+    TypeError
+        If it is no string.
     TextError
         If it holds half of a surrogate pair.
     InvalidArgumentError
@@ -55,7 +61,7 @@ def c_strings(texts: Iterable[str], what: str) -> tuple[ctypes.Array[ctypes.c_ch
     """Encode texts as a C array, with their number; no texts have an address too, unlike NULL."""
     if isinstance(texts, str):
         raise TypeError(f"{what}: expected several strings, not the one string {texts!r}")
-    encoded = [c_string(text, what) for text in texts]
+    encoded = [c_string(text, f"{what}[{index}]") for index, text in enumerate(texts)]
     return (ctypes.c_char_p * max(1, len(encoded)))(*encoded), len(encoded)
 
 
