@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import PIL.Image
@@ -11,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 import arms
+from arms.dataset import SampleLike
+from arms.progress import Report
 
 Pixels = NDArray[np.uint8]
 
@@ -137,9 +141,44 @@ def test_objects_of_another_type_are_refused(image: object, router: arms.Router)
         router.route(image, "?")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("kind", [iter, frozenset, dict.fromkeys])
+def test_several_images_come_in_a_list_or_tuple(
+    kind: Callable[[list[Path]], Any], router: arms.Router, png: Path
+) -> None:
+    assert router.route((png, png), "?").ranked == router.route([png, png], "?").ranked
+    with pytest.raises(TypeError, match="image is a"):
+        router.route(kind([png, png]), "?")
+
+
+@pytest.mark.parametrize(
+    "annotated",
+    [
+        arms.DataSet.__init__,
+        arms.DataSet.add,
+        arms.DataSet.add_table,
+        arms.Outcome,
+        arms.Query,
+        arms.Router.embed_query,
+        arms.Router.encode_image,
+        arms.Router.extend,
+        arms.Router.route,
+        arms.Router.score,
+        arms.Sample,
+        arms.Trainer.run,
+    ],
+)
+def test_types_can_be_read_at_run_time(annotated: object) -> None:
+    assert get_type_hints(annotated)
+
+
+def test_types_can_be_joined_at_run_time() -> None:
+    for kind in (arms.Image, arms.Images, arms.Question, arms.Label, SampleLike, Report):
+        assert type(None) in get_args(kind | None)
+
+
 def test_none_among_images_is_refused(router: arms.Router, pixels: Pixels) -> None:
     with pytest.raises(arms.ImageError, match="None"):
-        router.route([pixels, None], "?")  # type: ignore[list-item]
+        router.route([pixels, None], "?")
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"])

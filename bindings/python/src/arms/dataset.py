@@ -41,7 +41,7 @@ class Outcome:
     cost: float | None = None
 
 
-Label: TypeAlias = "SupportsFloat | Outcome"
+Label: TypeAlias = SupportsFloat | Outcome
 """Whether a candidate answered correctly: a truth value, 0 or 1, or an `Outcome`."""
 
 
@@ -51,7 +51,7 @@ class Sample(NamedTuple):
     Parameters
     ----------
     image
-        None, one, or a sequence of images that are not encoded.
+        None, one image, or a list or tuple of them; not encoded.
     question
         A text.
     outcomes
@@ -79,7 +79,7 @@ class DataSetMemory:
     cache_bytes: int
 
 
-SampleLike: TypeAlias = "Sample | tuple[Images, str, Mapping[str, Label]]"
+SampleLike: TypeAlias = Sample | tuple[Images, str, Mapping[str, Label]]
 
 
 class DataSet(Handle):
@@ -119,7 +119,7 @@ class DataSet(Handle):
         Parameters
         ----------
         image
-            None, one image, or a sequence of them, not encoded; see `arms.images.Image`.
+            None, one image, or a list or tuple of them, not encoded; see `arms.images.Image`.
         question
             A text.
         outcomes

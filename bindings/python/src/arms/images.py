@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -21,11 +21,13 @@ from arms.encoded import EncodedImage
 from arms.errors import ImageError
 
 if TYPE_CHECKING:
-    import PIL.Image
+    from PIL.Image import Image as PILImage
+else:
+    # At run time any object: Pillow need not be installed, and is not imported here.
+    PILImage = Any
 
 Image: TypeAlias = (
-    "str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | PIL.Image.Image "
-    "| EncodedImage"
+    str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | PILImage | EncodedImage
 )
 """One image.
 
@@ -37,8 +39,12 @@ Image: TypeAlias = (
 - `EncodedImage`: what `Router.encode_image` returned.
 """
 
-Images: TypeAlias = "Image | Sequence[Image] | None"
-"""The images of a query: none, one, or several."""
+# A list of `Any`, as one of paths alone is no list of images to a type checker.
+Images: TypeAlias = Image | list[Any] | tuple[Image, ...] | None
+"""The images of a query: none, one, or several in a list or tuple.
+
+An array ``[n, ...]`` of four dimensions is n images.
+"""
 
 _RAW_FORMATS = {1: _ffi.IMAGE_GRAY8, 3: _ffi.IMAGE_RGB8, 4: _ffi.IMAGE_RGBA8}
 _ACCEPTED = "a path, bytes, a numpy array, a PIL image or an EncodedImage"

@@ -67,7 +67,7 @@ class Progress:
     validation: Metrics | None
 
 
-Report: TypeAlias = "bool | Callable[[Progress], object]"
+Report: TypeAlias = bool | Callable[[Progress], object]
 """True for a progress bar on the terminal, or a function that is called after every step."""
 
 

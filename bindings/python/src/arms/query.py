@@ -17,7 +17,7 @@ from arms.images import Image, Images, flattened, image_inputs
 
 __all__ = ["Query", "Question"]
 
-Question: TypeAlias = "str | EncodedQuestion | NDArray[np.integer[Any]]"
+Question: TypeAlias = str | EncodedQuestion | NDArray[np.integer[Any]]
 """A question: a text, what `Router.encode_question` returned, or token ids."""
 
 
@@ -27,7 +27,7 @@ class Query(NamedTuple):
     Parameters
     ----------
     image
-        None, one, or a sequence of images.
+        None, one image, or a list or tuple of them.
     question
         A text, an encoded question, or token ids with [CLS] and [SEP].
     """

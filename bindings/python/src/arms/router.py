@@ -332,7 +332,7 @@ class Router(AdaptableRouter):
         Parameters
         ----------
         image
-            None, one image, or a sequence of them; see `arms.images.Image`.
+            None, one image, or a list or tuple of them; see `arms.images.Image`.
         question
             A text, an encoded question, or token ids.
         policy
