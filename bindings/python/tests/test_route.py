@@ -61,7 +61,18 @@ def test_top_shortens_the_list(router: arms.Router) -> None:
     assert router.route(None, QUESTION, top=1).ranked == whole.ranked[:1]
     assert router.route(None, QUESTION, top=0).ranked == ()
     assert router.route(None, QUESTION, top=1).ranked_count == 3
-    assert router.route(None, QUESTION, top=99).ranked == whole.ranked
+    # Room for so many would be 400 GB.
+    assert router.route(None, QUESTION, top=3_000_000_000).ranked == whole.ranked
+
+
+@pytest.mark.parametrize(("top", "length"), [(None, 3), (99, 3), (2, 2), (0, 0)])
+def test_candidates_that_are_added_meanwhile_are_ranked(
+    top: int | None, length: int, router: arms.Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "_ranked_capacity", lambda _second: 1)
+    decision = router.route(None, QUESTION, top=top)
+    assert len(decision.ranked) == length
+    assert decision.ranked_count == 3
 
 
 def test_utility_trades_confidence_for_money(router: arms.Router) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -394,7 +395,8 @@ class Router(AdaptableRouter):
             allowed_count=0 if names is None else names[1],
             second=None if second is None else second._pointer(),
         )
-        capacity = self._ranked_capacity(second) if top is None else unsigned(top, "top")
+        most = sys.maxsize if top is None else unsigned(top, "top")
+        capacity = min(most, self._ranked_capacity(second))
         while True:
             decision = _ffi.new(_ffi.Decision)
             ranked = (_ffi.Ranked * capacity)()
@@ -409,10 +411,10 @@ class Router(AdaptableRouter):
                 ranked if capacity else None,
                 capacity,
             )
-            if top is not None or decision.ranked_count <= capacity:
-                break
-            capacity = decision.ranked_count  # Another thread added candidates in between.
-        return decision_of(decision, ranked[: min(capacity, decision.ranked_count)])
+            wanted = min(most, decision.ranked_count)
+            if wanted <= capacity:
+                return decision_of(decision, ranked[:wanted])
+            capacity = wanted  # Another thread added candidates in between.
 
     def _ranked_capacity(self, second: Router | None) -> int:
         return len(self.candidates) + (0 if second is None else len(second.candidates))
