@@ -94,6 +94,14 @@ def test_prepared_pixels_are_taken_as_they_are(router: arms.Router, png: Path) -
     assert router.route(prepared, "?").ranked == router.route(png, "?").ranked
 
 
+def test_prepared_pixels_need_not_be_aligned(router: arms.Router, png: Path) -> None:
+    prepared = router.prepare_image(png)
+    shifted = np.frombuffer(b"\0" + prepared.tobytes(), np.float32, offset=1)
+    shifted = shifted.reshape(prepared.shape)
+    assert not shifted.flags.aligned
+    np.testing.assert_array_equal(router.prepare_image(shifted), prepared)
+
+
 def test_arrays_of_four_dimensions_are_several_images(router: arms.Router, pixels: Pixels) -> None:
     stacked = np.stack([pixels, pixels[::-1]])
     assert router.route(stacked, "?").ranked == router.route(list(stacked), "?").ranked

@@ -197,7 +197,7 @@ def _prepared(array: NDArray[np.float32]) -> tuple[_ffi.ImageInput, object]:
             f"float32 image array has shape {list(array.shape)}: expected prepared pixels "
             "[3, S, S]; give unprepared pixels as uint8"
         )
-    array = np.ascontiguousarray(array)
+    array = np.require(array, requirements=["C", "A"])
     described = _ffi.new(
         _ffi.ImageInput,
         format=_ffi.IMAGE_PREPARED,
