@@ -450,7 +450,7 @@ class Router(AdaptableRouter):
 
         Raises
         ------
-        BufferTooSmallError, InvalidArgumentError
+        InvalidArgumentError
             If `out` does not fit.
         CandidateNotFoundError
             If a name does not exist.
