@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import gc
 import os
 import pickle
@@ -50,6 +51,29 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         arms.Router(path)
     assert isinstance(caught.value, arms.FileError)
     assert caught.value.status == arms.Status.IO
+
+
+def test_what_a_file_lacks_is_told_as_python_does(
+    router: arms.Router, model: Path, tmp_path: Path
+) -> None:
+    for use in (
+        lambda: arms.Router(tmp_path / "absent: a.gguf"),
+        lambda: router.save(tmp_path / "absent" / "model.gguf"),
+        lambda: router.route(tmp_path / "absent.png", "?"),
+    ):
+        with pytest.raises(FileNotFoundError, match="absent") as missing:
+            use()
+        assert isinstance(missing.value, arms.MissingFileError)
+        assert missing.value.errno == errno.ENOENT
+    for path, number in (
+        (model / "inside", errno.ENOTDIR),
+        (tmp_path / ("x" * 256), errno.ENAMETOOLONG),
+        (tmp_path, None),
+    ):
+        with pytest.raises(arms.FileError) as caught:
+            arms.Router(path)
+        assert not isinstance(caught.value, FileNotFoundError)
+        assert caught.value.errno == number
 
 
 @pytest.mark.parametrize("content", [b"GGU", b"no model file", b"\0" * 4096])

@@ -5,6 +5,8 @@ All derive from `ArmsError`, and from the builtin that a Python programmer would
 
 from __future__ import annotations
 
+import errno
+import os
 from enum import IntEnum
 from typing import ClassVar
 
@@ -23,6 +25,7 @@ __all__ = [
     "InvalidModelError",
     "LibraryError",
     "LimitExceededError",
+    "MissingFileError",
     "MissingValueError",
     "NoCandidatesError",
     "NotFiniteError",
@@ -115,9 +118,13 @@ class CandidateExistsError(ArmsError, ValueError):
 
 
 class FileError(ArmsError, OSError):
-    """A file cannot be opened, read or written."""
+    """A file cannot be opened, read or written; ``errno`` is the system's reason, if it has one."""
 
     code = Status.IO
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """A file, or the folder that it is to be written to, does not exist."""
 
 
 class InvalidModelError(ArmsError, ValueError):
@@ -233,4 +240,15 @@ def error_for(status: int, message: str) -> ArmsError:
     message
         What the library said.
     """
+    if status == Status.IO:
+        return _file_error(message)
     return _BY_STATUS.get(status, ArmsError)(message, status)
+
+
+def _file_error(message: str) -> FileError:
+    # Where the system has a reason, the library's message ends with its text.
+    reason = message.rpartition(": ")[2]
+    number = next((number for number in errno.errorcode if os.strerror(number) == reason), None)
+    error = MissingFileError(message) if number == errno.ENOENT else FileError(message)
+    error.errno = number
+    return error
