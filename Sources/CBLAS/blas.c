@@ -3,10 +3,11 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* From the CBLAS interface: CblasRowMajor, CblasNoTrans, CblasTrans. */
@@ -20,32 +21,62 @@ static sgemm_function sgemm;
 static char failure[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* Every product under way holds one of OpenBLAS's work buffers, of which there are 128 or so; it prints a complaint and
+ * then crashes where more are wanted. Interrupted threads hold theirs as well, so that the number of cores is no
+ * bound. Products beyond the room wait: they would find no core anyway. */
+enum { least_room = 32, most_room = 64 };
+static sem_t room;
+
+static unsigned products_at_once(void) {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores < least_room ? least_room : cores > most_room ? most_room : (unsigned)cores;
+}
+
 /* Every product takes a lock of OpenBLAS for a moment. A thread that holds it while another forks does not live on in
  * the child, which would wait for the lock for ever. So a fork() waits for the products under way, and products
- * wait for a fork(). */
+ * wait for a fork(). Neither waits for longer than until a second after the fork() began: a signal handler may fork
+ * amid a product, and fork() may be held up by a lock of the host's that the product's thread has. What is left then
+ * is the risk to the child. */
 static atomic_uint products, forks;
+static atomic_llong fork_deadline;
+
+static long long microseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static int waits_for(atomic_uint *count) {
+  return atomic_load(count) && microseconds() < atomic_load(&fork_deadline);
+}
 
 static void begin_product(void) {
+  while (sem_wait(&room) != 0) {
+    /* A signal came. */
+  }
   for (;;) {
-    while (atomic_load(&forks)) sched_yield();
+    while (waits_for(&forks)) usleep(50);
     atomic_fetch_add(&products, 1);
-    if (!atomic_load(&forks)) return;
+    if (!waits_for(&forks)) return;
     atomic_fetch_sub(&products, 1);
   }
 }
 
-static void end_product(void) { atomic_fetch_sub(&products, 1); }
+static void end_product(void) {
+  atomic_fetch_sub(&products, 1);
+  sem_post(&room);
+}
 
 static void before_fork(void) {
+  atomic_store(&fork_deadline, microseconds() + 1000000);
   atomic_fetch_add(&forks, 1);
-  /* A product takes milliseconds at most. A signal handler that forks amid one would wait for itself: not for
-   * longer than a second. */
-  for (int i = 0; i < 20000 && atomic_load(&products); i++) usleep(50);
+  while (waits_for(&products)) usleep(50);
 }
 
 static void after_fork_in_parent(void) { atomic_fetch_sub(&forks, 1); }
 
 static void after_fork_in_child(void) {
+  sem_init(&room, 0, products_at_once());
   atomic_store(&products, 0);
   atomic_store(&forks, 0);
 }
@@ -118,6 +149,7 @@ static void load(void) {
     return;
   }
   set_threads(1);
+  sem_init(&room, 0, products_at_once());
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 

@@ -289,9 +289,59 @@ static void forks(void) {
   copy.free(own.router);
 }
 
+/* ------------------------------------------------------------------- forks, and a lock of the host's own */
+
+static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int locks_forks;
+static void lock_host(void) {
+  if (atomic_load(&locks_forks)) pthread_mutex_lock(&host_lock);
+}
+static void unlock_host(void) {
+  if (atomic_load(&locks_forks)) pthread_mutex_unlock(&host_lock);
+}
+
+static void *route_locked(void *argument) {
+  const struct visit *visit = argument;
+  float confidence = 0;
+  while (!atomic_load(&stop)) {
+    pthread_mutex_lock(&host_lock);
+    routed(visit->copy, visit->router, &confidence);
+    pthread_mutex_unlock(&host_lock);
+  }
+  return NULL;
+}
+
+/* The host holds a lock around its calls, and takes it before every fork(), after the library was told of the fork: the
+ * call that has the lock must not wait for the end of a fork() that waits for the lock. */
+static void forks_with_a_lock(void) {
+  struct copy copy = loaded(library);
+  struct visit visit = {&copy, opened(&copy, 1), 0};
+  pthread_t thread;
+  atomic_store(&locks_forks, 1);
+  atomic_store(&stop, 0);
+  pthread_create(&thread, NULL, route_locked, &visit);
+  signal(SIGALRM, SIG_DFL);
+  alarm(60);
+  int good = 1, status = 0;
+  for (int i = 0; i < 5; i++) {
+    usleep(2000);
+    const pid_t child = fork();
+    if (child == 0) _exit(7);
+    good &= waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 7;
+  }
+  alarm(0);
+  atomic_store(&stop, 1);
+  pthread_join(thread, NULL);
+  atomic_store(&locks_forks, 0);
+  check(good, "a child of a host with a lock of its own ends otherwise");
+  copy.free(visit.router);
+}
+
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   library = argv[1], model = argv[2];
+  /* Of the handlers before a fork() those that were registered last run first: the library's before these. */
+  pthread_atfork(lock_host, unlock_host, unlock_host);
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 120);
   signals();
   small_stacks();
@@ -299,6 +349,7 @@ int main(int argc, char **argv) {
   reopened();
   two_copies();
   forks();
+  forks_with_a_lock();
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;
 }
