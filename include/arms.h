@@ -409,7 +409,7 @@ enum arms_image_format {
   ARMS_IMAGE_RGB8 = 2,      /* `data` holds rows of `stride` bytes, 3 bytes a pixel */
   ARMS_IMAGE_RGBA8 = 3,     /* 4 bytes a pixel; alpha is dropped, as Pillow's convert("RGB") does */
   ARMS_IMAGE_GRAY8 = 4,     /* 1 byte a pixel */
-  ARMS_IMAGE_PREPARED = 5   /* `data` holds floats [3, image_size, image_size], normalised */
+  ARMS_IMAGE_PREPARED = 5   /* `data` holds floats [3, image_size, image_size], normalised: within 1e6 of 0 */
 };
 
 enum arms_image_flag {

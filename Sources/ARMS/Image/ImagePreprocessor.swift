@@ -15,6 +15,9 @@ struct ImagePreprocessor: Sendable {
 
   /// The largest sizes that are taken from a model file.
   private static let largestSize = 1 << 14
+  /// The largest normalised pixel that is taken from a host. Those of pictures are below 10; squares of sums of these
+  /// stay far from what a float can hold.
+  private static let pixelLimit: Float = 1e6
 
   /// Writes floats [3, cropSize, cropSize] to `pixels`, with what it needs meanwhile in `arena`.
   ///
@@ -93,10 +96,17 @@ struct ImagePreprocessor: Sendable {
         .invalidArgument,
         "prepared image: \(values.count) floats instead of 3 x \(cropSize) x \(cropSize) = \(count)")
     }
-    if let index = values.firstIndex(where: { !$0.isFinite }) {
-      throw ARMSError(.notFinite, "prepared image: value \(index) is \(values[index]); all must be finite")
-    }
+    try Self.check(prepared: values)
     pixels.update(from: base, count: count)
+  }
+
+  /// Throws `notFinite` or `invalidArgument` if a value is none of a normalised pixel.
+  static func check(prepared values: UnsafeBufferPointer<Float>) throws(ARMSError) {
+    // NaN is not within the limit either.
+    guard let index = values.firstIndex(where: { !($0.magnitude <= pixelLimit) }) else { return }
+    throw ARMSError(
+      values[index].isFinite ? .invalidArgument : .notFinite,
+      "prepared image: value \(index) is \(values[index]); normalised pixels are within \(pixelLimit) of 0")
   }
 
   /// Resamples rows that stand for an image of `size` at `scale`.

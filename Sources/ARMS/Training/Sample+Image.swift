@@ -50,9 +50,7 @@ extension Sample {
         source = .raw(width: width, height: height, channels: 1)
         content = try Self.rows(bytes, width: width, height: height, channels: 1, stride: stride)
       case .prepared(let floats):
-        guard floats.allSatisfy(\.isFinite) else {
-          throw ARMSError(.notFinite, "the prepared image has NaN or infinite numbers")
-        }
+        try ImagePreprocessor.check(prepared: floats)
         (source, content) = (.prepared, try Self.copy(UnsafeRawBufferPointer(floats)))
       }
       var hasher = Hasher()

@@ -198,6 +198,7 @@ import Testing
       expect(.invalidArgument, .gray8(bytes, width: 1, height: .max, stride: .max))
     }
     [1, Float.nan].withUnsafeBufferPointer { expect(.notFinite, .prepared($0)) }
+    [1, -1.1e6].withUnsafeBufferPointer { expect(.invalidArgument, .prepared($0)) }
   }
 
   @Test func threadsAppendAndReadAtOnce() throws {
