@@ -5,8 +5,8 @@ import Glibc
 /// The bytes go to a temporary in the same directory, `.<name>.<16 hex digits>.tmp`, which `commit` renames
 /// over the old file. Whoever has the old one open or mapped keeps reading it. Without `commit` the
 /// temporary is removed when this object goes; only a killed process leaves one, until the next write to
-/// the same file. The new file has the permissions of the old one, or those of the umask. A symbolic link is followed:
-/// what it points to is replaced.
+/// the same file. The new file has the permissions of the old one, or those of the umask. A symbolic link is followed
+/// if it leads to a file, which is replaced; else the link is.
 ///
 /// Not safe to share between threads.
 final class FileReplacement {
@@ -27,16 +27,19 @@ final class FileReplacement {
     guard !path.isEmpty, !path.utf8.contains(0) else { throw failure("this is no path of a file") }
     let target = Self.resolve(path)
     let (directory, name) = Self.split(target)
-    let mode = try Self.mode(of: target, failure)
+    let mode = try Self.mode(of: target, failure).map { $0 & 0o777 }
 
     TemporaryFile.removeLeftovers(of: name, in: directory)
-    guard let temporary = TemporaryFile(for: name, in: directory) else { throw failure(errorText(errno)) }
+    // Never open to more users than the file that it replaces.
+    guard let temporary = TemporaryFile(for: name, in: directory, mode: mode ?? 0o666) else {
+      throw failure(errorText(errno))
+    }
 
     self.path = path
     self.target = target
     self.directory = directory
     self.temporary = temporary
-    if let mode, fchmod(temporary.descriptor, mode & 0o777) != 0 {
+    if let mode, fchmod(temporary.descriptor, mode) != 0 {
       let reason = errorText(errno)
       throw failure("its permissions: \(reason)")
     }

@@ -9,12 +9,13 @@ struct TemporaryFile {
   /// Open for writing, and locked.
   let descriptor: Int32
 
-  /// Creates a temporary for the file `name` in `directory`, or answers nil with the reason in `errno`.
-  init?(for name: String, in directory: String) {
+  /// Creates a temporary for the file `name` in `directory` with permissions of which the umask takes some, or
+  /// answers nil with the reason in `errno`.
+  init?(for name: String, in directory: String, mode: mode_t) {
     let prefix = Self.prefix(name)
     while true {
       let path = "\(directory)/\(prefix)\(Self.randomDigits()).tmp"
-      let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
       if descriptor < 0 { return nil }
       // Where the file system has no locks, nothing can be told to be left over, and nothing is removed.
       while flock(descriptor, LOCK_EX) != 0 && errno == EINTR {}
