@@ -60,8 +60,7 @@ static void skip_input_data(j_decompress_ptr jpeg, long count) {
 
 /* Called between the steps of reading a file of several scans. */
 static void bound_scans(j_common_ptr jpeg) {
-  if (jpeg->is_decompressor && ((j_decompress_ptr)jpeg)->input_scan_number > CIC_MAX_SCANS)
-    fail(jpeg, CIC_TOO_MANY_SCANS);
+  if (((j_decompress_ptr)jpeg)->input_scan_number > CIC_MAX_SCANS) fail(jpeg, CIC_TOO_MANY_SCANS);
 }
 
 static void jpeg_close(cic_decoder *base) {

@@ -1,6 +1,6 @@
 /* PNG through libpng. Of the chunks only IHDR, PLTE, tRNS and IDAT are read: colour spaces do not
- * change pixels in Pillow either, and text and profiles may inflate to any size. A chunk whose checksum
- * is wrong makes a damaged file, where Pillow shows whatever image data inflates to. */
+ * change pixels in Pillow either, and text and profiles may inflate to any size. A critical chunk whose
+ * checksum is wrong makes a damaged file, where Pillow shows whatever image data inflates to. */
 #include "decoder.h"
 
 #include <setjmp.h>

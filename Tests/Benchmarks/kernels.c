@@ -66,7 +66,7 @@ static void linear(const ck_kernels *k, size_t rows, size_t depth, size_t column
 
 static void attention(const ck_kernels *k, size_t queries, size_t keys, size_t dim) {
   float *q = floats(queries * dim), *key = floats(keys * dim), *v = floats(keys * dim);
-  float *out = floats(queries * dim), *scratch = floats(ck_attention_scratch(queries, keys, dim));
+  float *out = floats(queries * dim), *scratch = floats(ck_attention_scratch(keys, dim));
   ck_attention p = {q, dim, key, dim, v, dim, queries, keys, dim, 0.125f, out, dim, scratch};
   double t;
   LEAST(t, k->attention(&p));

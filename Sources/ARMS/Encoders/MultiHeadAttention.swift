@@ -46,8 +46,8 @@ struct MultiHeadAttention: ParallelTask {
   }
 
   /// Floats of scratch for each thread.
-  static func scratchStride(longest: Int, kept: KeptRows, headWidth: Int) -> Int {
-    (ck_attention_scratch(kept == .all ? longest : 1, longest, headWidth) + 15) & ~15
+  static func scratchStride(longest: Int, headWidth: Int) -> Int {
+    (ck_attention_scratch(longest, headWidth) + 15) & ~15
   }
 
   func run(_ index: Int, worker: Int) {

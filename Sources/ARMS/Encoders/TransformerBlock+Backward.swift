@@ -47,7 +47,7 @@ extension TransformerBlock {
     key.forward(input(kept.normedInput), out: kept.key, stride: width, on: execution)
     value.forward(input(kept.normedInput), out: kept.value, stride: width, on: execution)
     let stride = MultiHeadAttention.scratchStride(
-      longest: sequences.longest, kept: .all, headWidth: width / heads)
+      longest: sequences.longest, headWidth: width / heads)
     let attention = MultiHeadAttention(
       kernels: execution.kernels, sequences: sequences, heads: heads, width: width, query: kept.query,
       kept: .all,

@@ -61,7 +61,7 @@ struct BlockWorkspace {
     quantized = try QuantizedRows(rows: rows, columns: max(width, feedForward), in: arena)
     firstQuantized = try QuantizedRows(rows: sequences.count, columns: width, in: arena)
     scratchStride = MultiHeadAttention.scratchStride(
-      longest: sequences.longest, kept: .all, headWidth: width / block.heads)
+      longest: sequences.longest, headWidth: width / block.heads)
     scratch = try arena.allocate(Float.self, scratchStride * execution.pool.threads)
   }
 }

@@ -23,9 +23,6 @@ final class TokenTable: @unchecked Sendable {
     var tag: UInt16  // 15 bits of the hash and the position
   }
 
-  /// Tokens of more bytes are longer than any word that is looked up.
-  static let maxTokenLength = Int(UInt16.max)
-
   /// Makes an empty table for at most `capacity` tokens.
   init(capacity: Int) throws(ARMSError) {
     var size = 16
@@ -42,6 +39,7 @@ final class TokenTable: @unchecked Sendable {
 
   /// Adds a token; one with the same bytes and position is replaced, so that the last one wins.
   func insert(_ bytes: UnsafePointer<UInt8>, _ length: Int, _ position: Position, id: Int32) {
+    // Longer ones are longer than any word that is looked up.
     guard let length16 = UInt16(exactly: length) else { return }
     let hash = lookup.hash(bytes, length, position)
     let tag = Lookup.tag(hash, position)

@@ -60,11 +60,11 @@ package final class WordPieceTokenizer: @unchecked Sendable {
       }
       if id <= lastWanted, wanted[id] != nil { wanted[id] = bytes }
       guard let base = bytes.baseAddress, let id32 = Int32(exactly: id) else { continue }
-      if bytes.count <= TokenTable.maxTokenLength { longestStart = max(longestStart, bytes.count) }
+      longestStart = max(longestStart, bytes.count)
       if bytes.count >= mark.count, TokenTable.equal(base, mark) {
         let rest = bytes.count - mark.count
         table.insert(base + mark.count, rest, .subword, id: id32)
-        if rest <= TokenTable.maxTokenLength { longestSubword = max(longestSubword, rest) }
+        longestSubword = max(longestSubword, rest)
       } else {
         table.insert(base, bytes.count, .wordStart, id: id32)
       }

@@ -59,7 +59,7 @@ typedef struct ck_linear_u8s8 {
 
 /* One head of scaled dot-product attention over one sequence, softmax(scale q k^T) v, float32.
  * q: [queries, dim], k and v: [keys, dim], out: [queries, dim].
- * scratch: at least ck_attention_scratch(queries, keys, dim) floats. out is 0 if keys is 0, and may
+ * scratch: at least ck_attention_scratch(keys, dim) floats. out is 0 if keys is 0, and may
  * overlap none of the inputs. Within (dim + keys) e of the largest of abs(score) abs(v). */
 typedef struct ck_attention {
   const float *q;
@@ -162,7 +162,7 @@ typedef struct ck_kernels {
 
 /* Floats of scratch that the attention kernel of any instruction set needs: some (dim + 6) keys. The caller
  * sees to it that this product does not overflow. */
-size_t ck_attention_scratch(size_t queries, size_t keys, size_t dim);
+size_t ck_attention_scratch(size_t keys, size_t dim);
 
 /* The kernels of the best instruction set of this CPU, or a lesser one if the environment variable
  * ARMS_ISA names one that it has. Chosen at the first call; thread safe. */
