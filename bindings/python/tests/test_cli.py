@@ -103,11 +103,10 @@ def test_route_prints_json(pool: Path, png: Path) -> None:
 
 
 def test_route_shows_no_more_than_there_are(pool: Path) -> None:
-    for top in (3_000_000_000, 10**30):
-        (record,) = records("route", pool, "none", "What is shown?", "--top", top)
-        assert len(record["ranked"]) == 3
-    options = ["--second", pool, "--top", 10**30]
+    options = ["--top", 3_000_000_000]
     (record,) = records("route", pool, "none", "What is shown?", *options)
+    assert len(record["ranked"]) == 3
+    (record,) = records("route", pool, "none", "What is shown?", "--second", pool, *options)
     assert len(record["ranked"]) == 6
 
 

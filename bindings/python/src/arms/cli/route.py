@@ -137,9 +137,6 @@ def route(
     images = read_images([image, *(more_images or [])])
     with Router(model, threads=threads) as router:
         other = None if second is None else Router(second, threads=threads)
-        infos = {(info.router, info.name): info for info in router.candidates.list()}
-        if other is not None:
-            infos |= {(1, info.name): info for info in other.candidates.list()}
         decision = router.route(
             images,
             question,
@@ -153,11 +150,12 @@ def route(
             allowed=allow or None,
             second=other,
             exact=exact,
-            # Memory is taken for as many as are asked for.
-            top=None if top is None else min(top, len(infos)),
+            top=top,
         )
         used = len(images) if router.info.sees_images else 0
+        infos = {(info.router, info.name): info for info in router.candidates.list()}
         if other is not None:
+            infos |= {(1, info.name): info for info in other.candidates.list()}
             other.close()
     if json:
         print_json(_record(decision, infos) | {"images_used": used})
