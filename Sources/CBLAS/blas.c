@@ -25,11 +25,13 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
  * then crashes where more are wanted. Interrupted threads hold theirs as well, so that the number of cores is no
  * bound. Products beyond the room wait: they would find no core anyway. */
 enum { least_room = 32, most_room = 64 };
+static unsigned products_at_once;
 static sem_t room;
 
-static unsigned products_at_once(void) {
+static void make_room(void) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  return cores < least_room ? least_room : cores > most_room ? most_room : (unsigned)cores;
+  products_at_once = cores < least_room ? least_room : cores > most_room ? most_room : (unsigned)cores;
+  sem_init(&room, 0, products_at_once);
 }
 
 /* Every product takes a lock of OpenBLAS for a moment. A thread that holds it while another forks does not live on in
@@ -76,7 +78,7 @@ static void before_fork(void) {
 static void after_fork_in_parent(void) { atomic_fetch_sub(&forks, 1); }
 
 static void after_fork_in_child(void) {
-  sem_init(&room, 0, products_at_once());
+  sem_init(&room, 0, products_at_once);
   atomic_store(&products, 0);
   atomic_store(&forks, 0);
 }
@@ -149,7 +151,7 @@ static void load(void) {
     return;
   }
   set_threads(1);
-  sem_init(&room, 0, products_at_once());
+  make_room();
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
