@@ -430,6 +430,45 @@ func TestAListedCandidateCanBeUpdatedInOneField(t *testing.T) {
 	}
 }
 
+func TestAnUpdateKeepsWhatItIsAskedTo(t *testing.T) {
+	router := open(t)
+	start := arms.Candidate{
+		Name: "added", Cost: arms.Known(1), Latency: arms.Known(2), Temperature: 3, Bias: 4, MaxImages: 5,
+		Disabled: true,
+	}
+	if err := router.Add(background, start); err != nil {
+		t.Fatal(err)
+	}
+	listed := func() arms.CandidateInfo {
+		list, err := router.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[len(list)-1]
+	}
+	for kept, change := range map[arms.CandidateFields]func(*arms.CandidateInfo){
+		0:                    func(*arms.CandidateInfo) {},
+		arms.KeepDisabled:    func(info *arms.CandidateInfo) { info.Disabled = false },
+		arms.KeepCost:        func(info *arms.CandidateInfo) { info.Cost = nil },
+		arms.KeepLatency:     func(info *arms.CandidateInfo) { info.Latency = nil },
+		arms.KeepTemperature: func(info *arms.CandidateInfo) { info.Temperature = 1 },
+		arms.KeepBias:        func(info *arms.CandidateInfo) { info.Bias = 0 },
+		arms.KeepMaxImages:   func(info *arms.CandidateInfo) { info.MaxImages = 0 },
+	} {
+		if err := router.Update(start); err != nil {
+			t.Fatal(err)
+		}
+		want := listed()
+		change(&want)
+		if err := router.Update(arms.Candidate{Name: "added", Keep: arms.KeepAll &^ kept}); err != nil {
+			t.Fatal(err)
+		}
+		if got := listed(); !reflect.DeepEqual(got, want) {
+			t.Errorf("without %b kept: %+v, want %+v", kept, got, want)
+		}
+	}
+}
+
 // Of a listed candidate nothing is lost that a candidate has.
 func TestAListedCandidateIsOneInEveryField(t *testing.T) {
 	info := arms.CandidateInfo{
