@@ -226,9 +226,11 @@ static void test_candidates(arms_router *router) {
   update = candidate("one");
   update.flags = 2 * ARMS_CANDIDATE_KEEP_MAX_IMAGES;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_update(router, &update, 1, &error));
-  update.flags = ARMS_CANDIDATE_KEEP_BIAS | ARMS_CANDIDATE_KEEP_COST;
+  update.flags = ARMS_CANDIDATE_HAS_COST | ARMS_CANDIDATE_KEEP_BIAS;
+  update.cost = 0.5;
+  EXPECT(OK, arms_candidates_update(router, &update, 1, &error));
+  update.flags = ARMS_CANDIDATE_HAS_LATENCY | ARMS_CANDIDATE_KEEP_BIAS | ARMS_CANDIDATE_KEEP_COST;
   update.latency = 3;
-  update.flags |= ARMS_CANDIDATE_HAS_LATENCY;
   EXPECT(OK, arms_candidates_update(router, &update, 1, &error));
   arms_candidate kept = candidate("kept");
   kept.flags = ARMS_CANDIDATE_KEEP_ENABLED;
@@ -246,7 +248,7 @@ static void test_candidates(arms_router *router) {
   CHECK(count == before + 2 && list[0].name[0] == 0);
   EXPECT(OK, arms_candidates_list(router, list, 64, &count, NULL, &error));
   CHECK(count == before + 2 && strcmp(list[before].name, "one") == 0 && list[before].bias == 0.5f);
-  CHECK(list[before].cost == 0.25 && list[before].latency == 3);
+  CHECK(list[before].cost == 0.5 && list[before].latency == 3);
   EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, list, 64, NULL, NULL, &error));
   EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_list(router, NULL, 64, &count, NULL, &error));
   for (uint32_t size = 0; size < sizeof list[0] + 8; size += size < sizeof list[0] ? sizeof list[0] / 4 : 4) {
