@@ -28,12 +28,13 @@ UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export SWIFT_BACKTRACE ASAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS
 
 # checked FOLDER NAME ARGUMENTS...: builds the tests in a folder of their own, so that no sanitizer undoes what
-# was built for another, and runs them.
+# was built for another, and runs them. The C code is optimised, or it would take most of the time.
 checked() {
   folder=$1 name=$2
   shift 2
   began=$(date +%s)
-  ARMS_INSTRUMENTED=1 swift test --scratch-path ".build/$folder" --disable-xctest "$@" > "$work/log" 2>&1 || { cat "$work/log"; echo "$name: FAILED" >&2; exit 1; }
+  ARMS_INSTRUMENTED=1 swift test --scratch-path ".build/$folder" --disable-xctest -Xcc -O1 \
+    -Xcc -fno-omit-frame-pointer "$@" > "$work/log" 2>&1 || { cat "$work/log"; echo "$name: FAILED" >&2; exit 1; }
   echo "$name: $(sed -n 's/.*Test run with \(.*\) passed.*/\1/p' "$work/log") passed" \
     "($(($(date +%s) - began)) s)"
 }
@@ -52,13 +53,14 @@ has() {
 # each_set NAME COMMAND...: runs a command with each instruction set that the kernels know, and says which of them this
 # CPU lacks: the kernels would silently take a lesser one.
 each_set() {
-  name=$1
+  # `checked` has variables of its own, and sh has none that are local.
+  sets_of=$1
   shift
   for set in scalar avx2 avxvnni avx512vnni; do
     if has "$set"; then
       ARMS_ISA=$set "$@"
     else
-      echo "$name, $set: NOT RUN, this CPU does not have it"
+      echo "$sets_of, $set: NOT RUN, this CPU does not have it"
     fi
   done
 }
