@@ -108,7 +108,7 @@ python Tests/Fuzz/hostile_input.py
 
 # Each target for a short time from its corpus. For longer: Tests/Fuzz/fuzz.sh --seconds 1200
 step "fuzzers"
-Tests/Fuzz/fuzz.sh --seconds 7
+Tests/Fuzz/fuzz.sh --seconds 10
 
 step "inputs of the fuzzers, without one"
 swift build --product arms-fuzz

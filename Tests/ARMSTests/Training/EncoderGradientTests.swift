@@ -46,8 +46,8 @@ private func loss(_ values: [Double], from start: Int = 0) -> Double {
     return try Trainer(try ModelFixture.named(model).router(threads: threads), options: options)
   }
 
-  @Test(arguments: zip(models, [1, 2]))
-  func textAgreesWithCentralDifferences(_ model: String, threads: Int) throws {
+  @Test(arguments: models, [1, 2]) func textAgreesWithCentralDifferences(_ model: String, threads: Int) throws
+  {
     let fixture = ModelFixture.named(model)
     let trainer = try Self.trainer(model, .text, threads: threads)
     let texts = [fixture.questions[0].tokens, fixture.questions[3].tokens]
