@@ -11,7 +11,7 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 # What is tested is this checkout, whatever the caller has set for another.
 unset ARMS_LIBRARY ARMS_ISA ARMS_OPENBLAS PYTHONPATH PYTHONHOME
 work=$(mktemp -d)
-current=
+current= beside=
 started=$(date +%s)
 step() {
   current=$1
@@ -20,6 +20,7 @@ step() {
 # Runs at every exit, so that the last line says what became of the run.
 finish() {
   status=$?
+  [ -z "$beside" ] || kill -- "-$beside" 2> /dev/null || :
   rm -rf -- "$work"
   if [ "$status" -eq 0 ]; then
     printf '\n== all steps passed (after %d s)\n' $(($(date +%s) - started))
@@ -61,6 +62,11 @@ step "Swift tests"
 SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror \
   > "$work/swift.log" 2>&1 || { cat "$work/swift.log"; grep -e '✘' -e ' error: ' "$work/swift.log"; exit 1; }
 grep 'Test run with' "$work/swift.log"
+
+# What the last steps need is built while those before them leave a core to spare. Whoever needs a build that has
+# failed here fails at it again, and says why.
+setsid nice sh -c 'Tests/Sanitizers/run.sh build && Tests/Supply/reproducible.sh' > "$work/beside.log" 2>&1 &
+beside=$!
 
 step "C ABI"
 Tests/ABI/run.sh
@@ -121,7 +127,9 @@ step "wheel, in a clean environment"
 bindings/python/build_wheel.sh --check
 
 step "reproducible build"
-Tests/Supply/reproducible.sh
+wait "$beside" || { cat "$work/beside.log"; exit 1; }
+beside=
+cat "$work/beside.log"
 
 step "bill of materials"
 python Tests/Supply/sbom.py .build/release/libarms.so > "$work/libarms.cdx.json"

@@ -10,6 +10,7 @@
 #               ThreadSanitizer
 #   undefined   the tests of the C targets under UndefinedBehaviorSanitizer, with each instruction set
 #   valgrind    the C example under memcheck, with the release library
+#   build       runs nothing, but builds what the parts above need but the release library
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
@@ -27,14 +28,29 @@ TSAN_OPTIONS=halt_on_error=1:allocator_may_return_null=1:suppressions=$root/Test
 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export SWIFT_BACKTRACE ASAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS
 
-# checked FOLDER NAME ARGUMENTS...: builds the tests in a folder of their own, so that no sanitizer undoes what
-# was built for another, and runs them. The C code is optimised, or it would take most of the time.
+# quietly COMMAND...: says what a command has printed only if it fails.
+quietly() { "$@" > "$work/log" 2>&1 || { cat "$work/log"; return 1; }; }
+# The builds that are checked keep their symbols, for the reports.
+instrumented() { ARMS_INSTRUMENTED=1 quietly swift "$@"; }
+
+# built FOLDER ARGUMENTS...: builds the tests in a folder of their own, so that no sanitizer undoes what was built for
+# another. The C code is optimised, or it would take most of the time.
+built() {
+  folder=$1
+  shift
+  instrumented build --build-tests --scratch-path ".build/$folder" --disable-xctest -Xcc -O1 \
+    -Xcc -fno-omit-frame-pointer "$@"
+}
+built_address() { built address --sanitize=address; }
+built_thread() { built thread --sanitize=thread; }
+
+# checked FOLDER NAME ARGUMENTS...: runs tests that are built.
 checked() {
   folder=$1 name=$2
   shift 2
   began=$(date +%s)
-  ARMS_INSTRUMENTED=1 swift test --scratch-path ".build/$folder" --disable-xctest -Xcc -O1 \
-    -Xcc -fno-omit-frame-pointer "$@" > "$work/log" 2>&1 || { cat "$work/log"; echo "$name: FAILED" >&2; exit 1; }
+  instrumented test --skip-build --scratch-path ".build/$folder" --disable-xctest "$@" ||
+    { echo "$name: FAILED" >&2; exit 1; }
   echo "$name: $(sed -n 's/.*Test run with \(.*\) passed.*/\1/p' "$work/log") passed" \
     "($(($(date +%s) - began)) s)"
 }
@@ -72,24 +88,33 @@ forks='(Fork|aPoolThatGoes)'
 other_than_forks="Tests/(?!.*$forks)"
 
 address() {
-  checked address "address, without forks" --sanitize=address --filter "$other_than_forks"
-  checked address "address, forks" --sanitize=address --skip-build --no-parallel --filter "$forks"
+  built_address
+  checked address "address, without forks" --filter "$other_than_forks"
+  checked address "address, forks" --no-parallel --filter "$forks"
   each_set address address_with_set
 }
 
 address_with_set() {
-  checked address "address, $ARMS_ISA" --sanitize=address --skip-build --filter CKernelsTests --filter FixtureTests
+  checked address "address, $ARMS_ISA" --filter CKernelsTests --filter FixtureTests
 }
 
 # ThreadSanitizer does not follow into a child that is forked off many threads, and may hang there: the tests of
 # forks, which the other sanitizers run, are left out, and one that forks to be alone.
-thread() { checked thread "threads, without forks" --sanitize=thread --filter "$other_than_forks"; }
+thread() {
+  built_thread
+  checked thread "threads, without forks" --filter "$other_than_forks"
+}
+
+# The library alone, as the tests are no part of the program below.
+built_soak() {
+  instrumented build --product arms --scratch-path .build/thread --sanitize=thread -Xcc -O1 \
+    -Xcc -fno-omit-frame-pointer
+}
 
 # Its memory is a sanitizer's, and is not judged in so short a run.
 soak() {
+  built_soak
   began=$(date +%s)
-  ARMS_INSTRUMENTED=1 swift build --scratch-path .build/thread --sanitize=thread --product arms > "$work/log" 2>&1 ||
-    { cat "$work/log"; exit 1; }
   models=Tests/Fixtures/models
   # The sanitizer's runtime, as Swift has it, watches over its queues as well.
   runtime=$(dirname -- "$(dirname -- "$(clang)")")/lib/swift/linux
@@ -105,20 +130,24 @@ soak() {
 clang() { echo "$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang"; }
 
 # Swift's compiler has no such sanitizer on Linux, so the C code alone is checked, and its runtime named.
-undefined() {
+built_undefined() {
   runtime=$("$(clang)" -print-resource-dir)/lib/linux/libclang_rt.ubsan_standalone-$(uname -m).a
+  built undefined -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all -Xlinker "$runtime"
+}
+
+undefined() {
+  built_undefined
   each_set "undefined behaviour" undefined_with_set
 }
 
 undefined_with_set() {
-  checked undefined "undefined behaviour, $ARMS_ISA" -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all \
-    -Xlinker "$runtime" \
+  checked undefined "undefined behaviour, $ARMS_ISA" \
     --filter CKernelsTests --filter ResamplingTests --filter ImageFileTests --filter FixtureTests
 }
 
 # Valgrind knows no AVX-512: the kernels see an AVX2 machine.
 valgrind_example() {
-  swift build -c release --product arms > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+  quietly swift build -c release --product arms
   cp .build/release/libarms.so "$work/libarms.so.0"
   cc -std=c99 -g -Iinclude examples/c/route.c "$work/libarms.so.0" -Wl,-rpath,"$work" -lm -o "$work/route"
   for model in distilbert-patches-scaled-int8 bert-pooled-scaled; do
@@ -134,7 +163,8 @@ for part in "${@:-default}"; do
   case $part in
     address | thread | soak | undefined) "$part" ;;
     valgrind) valgrind_example ;;
+    build) built_address; built_thread; built_soak; built_undefined ;;
     default) address; thread; soak; undefined; valgrind_example ;;
-    *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 12 >&2; exit 2 ;;
+    *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 13 >&2; exit 2 ;;
   esac
 done
