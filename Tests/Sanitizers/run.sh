@@ -10,7 +10,7 @@
 #               ThreadSanitizer
 #   undefined   the tests of the C targets under UndefinedBehaviorSanitizer, with each instruction set
 #   valgrind    the C example under memcheck, with the release library
-#   build       runs nothing, but builds what the parts above need but the release library
+#   build       runs nothing: builds what the parts above need, apart from the release library
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
