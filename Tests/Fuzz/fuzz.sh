@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --seconds) seconds=${2:?--seconds needs a number}; shift ;;
     --merge) merge=true ;;
-    -*) sed -n 's/^# \{0,1\}//p' "$0" | head -n 9 >&2; exit 2 ;;
+    -*) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     *) targets="$targets $1" ;;
   esac
   shift

@@ -165,6 +165,6 @@ for part in "${@:-default}"; do
     valgrind) valgrind_example ;;
     build) built_address; built_thread; built_soak; built_undefined ;;
     default) address; thread; soak; undefined; valgrind_example ;;
-    *) sed -n 's/^# \{0,1\}//p' "$0" | head -n 13 >&2; exit 2 ;;
+    *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
