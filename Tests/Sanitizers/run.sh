@@ -33,16 +33,15 @@ quietly() { "$@" > "$work/log" 2>&1 || { cat "$work/log"; return 1; }; }
 # The builds that are checked keep their symbols, for the reports.
 instrumented() { ARMS_INSTRUMENTED=1 quietly swift "$@"; }
 
-# built FOLDER ARGUMENTS...: builds the tests in a folder of their own, so that no sanitizer undoes what was built for
-# another. The C code is optimised, or it would take most of the time.
+# built FOLDER ARGUMENTS...: builds in a folder of its own, so that no sanitizer undoes what was built for another.
+# The C code is optimised, or it would take most of the time.
 built() {
   folder=$1
   shift
-  instrumented build --build-tests --scratch-path ".build/$folder" --disable-xctest -Xcc -O1 \
-    -Xcc -fno-omit-frame-pointer "$@"
+  instrumented build --scratch-path ".build/$folder" --disable-xctest -Xcc -O1 -Xcc -fno-omit-frame-pointer "$@"
 }
-built_address() { built address --sanitize=address; }
-built_thread() { built thread --sanitize=thread; }
+built_address() { built address --build-tests --sanitize=address; }
+built_thread() { built thread --build-tests --sanitize=thread; }
 
 # checked FOLDER NAME ARGUMENTS...: runs tests that are built.
 checked() {
@@ -106,10 +105,7 @@ thread() {
 }
 
 # The library alone, as the tests are no part of the program below.
-built_soak() {
-  instrumented build --product arms --scratch-path .build/thread --sanitize=thread -Xcc -O1 \
-    -Xcc -fno-omit-frame-pointer
-}
+built_soak() { built thread --product arms --sanitize=thread; }
 
 # Its memory is a sanitizer's, and is not judged in so short a run.
 soak() {
@@ -132,7 +128,7 @@ clang() { echo "$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang";
 # Swift's compiler has no such sanitizer on Linux, so the C code alone is checked, and its runtime named.
 built_undefined() {
   runtime=$("$(clang)" -print-resource-dir)/lib/linux/libclang_rt.ubsan_standalone-$(uname -m).a
-  built undefined -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all -Xlinker "$runtime"
+  built undefined --build-tests -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all -Xlinker "$runtime"
 }
 
 undefined() {
