@@ -111,7 +111,7 @@ private struct Int8Pieces: ParallelTask {
   let next: Linear?
   let count: Int
 
-  /// Blocks of a panel, which are a cut of all kernels.
+  /// Blocks of a panel: every kernel multiplies whole tiles of so many.
   static let blocks = 4
   private static let piecesPerThread = 3
   private let panelsPerPiece: Int

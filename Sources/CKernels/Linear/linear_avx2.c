@@ -21,16 +21,26 @@
 
 CK_TARGET_BEGIN
 
-/* A part of the depth of some rows and of a panel of blocks is widened at a time: then the words of both lie in the
- * first-level cache, and all of it on the stack. */
+/* A part of the depth is widened at a time: of the inputs for a panel of blocks, of the weights block by block. Then what
+ * a tile reads lies in the first-level cache, and all of it on the stack, 61 KB. */
 enum {
-  part_depth = 96,
-  panel_blocks = 4,
+  part_depth = 256,
+  panel_blocks = 8,
   group_rows = 52,
   group_tiles = group_rows / LINEAR_ROWS,
 };
 
 CK_INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+CK_INLINE __m256i even_bytes(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi16(255)); }
+CK_INLINE __m256i odd_bytes(__m256i bytes) { return _mm256_srli_epi16(bytes, 8); }
+
+/* Two words, or four bytes, in all lanes. */
+CK_INLINE __m256i broadcast_four(const void *bytes) {
+  int32_t four;
+  memcpy(&four, bytes, sizeof four);
+  return _mm256_set1_epi32(four);
+}
 
 /* The words of four inputs of sixteen channels, eight a register: inputs 0 and 2, and inputs 1 and 3. */
 typedef struct weight_words {
@@ -48,61 +58,25 @@ CK_INLINE weight_words widen_weights(const int8_t *w) {
   return words;
 }
 
-/* A part of a row: words 2 i and 2 i + 1 are the even, or odd, bytes of the i-th four. */
-typedef struct input_words {
-  _Alignas(32) uint16_t even[part_depth / 2];
-  _Alignas(32) uint16_t odd[part_depth / 2];
-} input_words;
-
-CK_INLINE __m256i even_bytes(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi16(255)); }
-CK_INLINE __m256i odd_bytes(__m256i bytes) { return _mm256_srli_epi16(bytes, 8); }
-
-/* Up to 32 bytes, and zeros. */
-CK_INLINE __m256i load_bytes(const uint8_t *a, size_t count) {
-  if (count >= 32) return _mm256_loadu_si256((const __m256i *)a);
-  uint8_t bytes[32] = {0};
-  memcpy(bytes, a, count);
-  return _mm256_loadu_si256((const __m256i *)bytes);
-}
-
-CK_INLINE void widen_inputs(const uint8_t *a, size_t count, input_words *words) {
-  for (size_t k = 0; k < count; k += 32) {
-    const __m256i bytes = load_bytes(a + k, count - k);
-    _mm256_store_si256((__m256i *)(words->even + k / 2), even_bytes(bytes));
-    _mm256_store_si256((__m256i *)(words->odd + k / 2), odd_bytes(bytes));
-  }
-}
-
-CK_INLINE __m256i broadcast_pair(const uint16_t *words) {
-  int32_t pair;
-  memcpy(&pair, words, sizeof pair);
-  return _mm256_set1_epi32(pair);
-}
-
-/* ---- Few rows: weights are widened in registers ---- */
+/* ---- Few rows: everything is widened in registers ---- */
 
 /* The sums of a tile and a block: 8 of 16 registers, 4 weights, 2 inputs. */
 CK_INLINE void plain_tile(const ck_linear_u8s8 *p, size_t block, int rows, const int8_t *ahead) {
   const int8_t *w = p->w + block * 16 * p->depth;
-  input_words inputs[LINEAR_ROWS];
   __m256i sums[2 * LINEAR_ROWS];
 #pragma clang loop unroll(full)
   for (int i = 0; i < 2 * rows; i++) sums[i] = _mm256_setzero_si256();
-  for (size_t first = 0; first < p->depth; first += part_depth) {
-    const size_t count = least(part_depth, p->depth - first);
-    for (int r = 0; r < rows; r++) widen_inputs(p->a + (size_t)r * p->lda + first, count, &inputs[r]);
-    for (size_t k = 0; k < count; k += 4) {
-      __builtin_prefetch(ahead + 16 * (first + k), 0, 2);
-      const weight_words weights = widen_weights(w + 16 * (first + k));
+  for (size_t k = 0; k < p->depth; k += 4) {
+    __builtin_prefetch(ahead + 16 * k, 0, 2);
+    const weight_words weights = widen_weights(w + 16 * k);
 #pragma clang loop unroll(full)
-      for (int r = 0; r < rows; r++) {
-        const __m256i even = broadcast_pair(inputs[r].even + k / 2), odd = broadcast_pair(inputs[r].odd + k / 2);
+    for (int r = 0; r < rows; r++) {
+      const __m256i bytes = broadcast_four(p->a + (size_t)r * p->lda + k);
 #pragma clang loop unroll(full)
-        for (int half = 0; half < 2; half++) {
-          __m256i *sum = &sums[2 * r + half];
-          *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(even, weights.even[half]));
-          *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(odd, weights.odd[half]));
-        }
+      for (int half = 0; half < 2; half++) {
+        __m256i *sum = &sums[2 * r + half];
+        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(even_bytes(bytes), weights.even[half]));
+        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(odd_bytes(bytes), weights.odd[half]));
       }
     }
   }
@@ -121,7 +95,46 @@ static void plain_block(const ck_linear_u8s8 *p, size_t block, size_t end) {
   }
 }
 
-/* ---- Many rows: widened weights are kept for a group of rows, widened inputs for a panel ---- */
+/* ---- Many rows: what is widened is kept, inputs for a panel of blocks and weights for a group of rows ---- */
+
+/* Up to 32 bytes, and zeros. */
+CK_INLINE __m256i load_bytes(const uint8_t *a, size_t count) {
+  if (count >= 32) return _mm256_loadu_si256((const __m256i *)a);
+  uint8_t bytes[32] = {0};
+  memcpy(bytes, a, count);
+  return _mm256_loadu_si256((const __m256i *)bytes);
+}
+
+/* The words of four inputs of the rows of a tile, of each row inputs 0 and 2, then 1 and 3: one after the other in the
+ * order in which they are read, which takes the fewest lines of the cache. */
+typedef struct tile_words {
+  _Alignas(32) uint16_t rows[LINEAR_ROWS][2][2];
+} tile_words;
+
+/* From registers of one row with fours 0, 1, 4, 5 to those of one four. */
+CK_INLINE void store_fours(const __m256i rows[LINEAR_ROWS], tile_words *fours) {
+  for (int i = 0; i < 2; i++) {
+    const __m256i top = i ? _mm256_unpackhi_epi64(rows[0], rows[1]) : _mm256_unpacklo_epi64(rows[0], rows[1]);
+    const __m256i bottom = i ? _mm256_unpackhi_epi64(rows[2], rows[3]) : _mm256_unpacklo_epi64(rows[2], rows[3]);
+    _mm256_store_si256((__m256i *)&fours[i], _mm256_permute2x128_si256(top, bottom, 0x20));
+    _mm256_store_si256((__m256i *)&fours[i + 4], _mm256_permute2x128_si256(top, bottom, 0x31));
+  }
+}
+
+/* Rows that are not there are 0. */
+CK_INLINE void widen_tile(const uint8_t *a, size_t lda, size_t rows, size_t count, tile_words *fours) {
+  for (size_t k = 0; k < count; k += 32) {
+    __m256i first[LINEAR_ROWS], second[LINEAR_ROWS];
+#pragma clang loop unroll(full)
+    for (size_t r = 0; r < LINEAR_ROWS; r++) {
+      const __m256i bytes = r < rows ? load_bytes(a + r * lda + k, count - k) : _mm256_setzero_si256();
+      first[r] = _mm256_unpacklo_epi32(even_bytes(bytes), odd_bytes(bytes));
+      second[r] = _mm256_unpackhi_epi32(even_bytes(bytes), odd_bytes(bytes));
+    }
+    store_fours(first, fours + k / 4);
+    store_fours(second, fours + k / 4 + 2);
+  }
+}
 
 typedef struct row_group {
   size_t first, count;
@@ -150,7 +163,7 @@ static void sum_rows(const ck_linear_u8s8 *p, row_group *group) {
 
 /* Sums of (a0 + w1) (a1 + w0) of some rows and blocks, and of w0 w1 of the blocks. */
 typedef struct panel_sums {
-  __m256i tiles[group_tiles][panel_blocks][2 * LINEAR_ROWS];
+  __m256i tiles[panel_blocks][group_tiles][2 * LINEAR_ROWS];
   __m256i channels[panel_blocks][2];
 } panel_sums;
 
@@ -167,7 +180,7 @@ CK_INLINE void widen_block(const int8_t *w, size_t fours, weight_words *words, _
 }
 
 /* Adds a part of the sums of a tile and a block: 8 of 16 registers, 4 weights, 2 inputs, 2 factors. */
-CK_INLINE void winograd_tile(const input_words *inputs, const weight_words *weights, size_t fours, int rows,
+CK_INLINE void winograd_tile(const tile_words *inputs, const weight_words *weights, size_t fours, int rows,
                              __m256i *sums) {
   __m256i tile[2 * LINEAR_ROWS];
 #pragma clang loop unroll(full)
@@ -176,7 +189,7 @@ CK_INLINE void winograd_tile(const input_words *inputs, const weight_words *weig
     const weight_words w = weights[i];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      const __m256i even = broadcast_pair(inputs[r].even + 2 * i), odd = broadcast_pair(inputs[r].odd + 2 * i);
+      const __m256i even = broadcast_four(inputs[i].rows[r][0]), odd = broadcast_four(inputs[i].rows[r][1]);
 #pragma clang loop unroll(full)
       for (int half = 0; half < 2; half++) {
         const __m256i left = _mm256_add_epi16(even, w.odd[half]), right = _mm256_add_epi16(odd, w.even[half]);
@@ -188,7 +201,7 @@ CK_INLINE void winograd_tile(const input_words *inputs, const weight_words *weig
   for (int i = 0; i < 2 * rows; i++) sums[i] = tile[i];
 }
 
-CK_INLINE void winograd_rows(const input_words *inputs, const weight_words *weights, size_t fours, size_t rows,
+CK_INLINE void winograd_rows(const tile_words *inputs, const weight_words *weights, size_t fours, size_t rows,
                              __m256i *sums) {
   switch (rows) {
   case 1: winograd_tile(inputs, weights, fours, 1, sums); break;
@@ -202,20 +215,20 @@ CK_INLINE void winograd_rows(const input_words *inputs, const weight_words *weig
  * meanwhile, a share with every tile. */
 CK_INLINE void add_inputs(const ck_linear_u8s8 *p, const row_group *group, size_t block, size_t blocks, size_t k,
                           size_t count, const int8_t *ahead, panel_sums *sums) {
-  weight_words weights[panel_blocks][part_depth / 4];
-  const size_t fours = count / 4;
-  const size_t share = fours / ((group->count + LINEAR_ROWS - 1) / LINEAR_ROWS) + 1;
-  for (size_t b = 0; b < blocks; b++)
-    widen_block(p->w + 16 * ((block + b) * p->depth + k), fours, weights[b], sums->channels[b]);
-  for (size_t row = 0; row < group->count; row += LINEAR_ROWS) {
-    const size_t rows = least(LINEAR_ROWS, group->count - row), tile = row / LINEAR_ROWS;
-    input_words inputs[LINEAR_ROWS];
-    for (size_t r = 0; r < rows; r++)
-      widen_inputs(p->a + (group->first + row + r) * p->lda + k, count, &inputs[r]);
-    for (size_t b = 0; b < blocks; b++) {
+  tile_words inputs[group_tiles][part_depth / 4];
+  weight_words weights[part_depth / 4];
+  const size_t fours = count / 4, tiles = (group->count + LINEAR_ROWS - 1) / LINEAR_ROWS;
+  const size_t share = fours / tiles + 1;
+  for (size_t tile = 0; tile < tiles; tile++) {
+    const size_t row = tile * LINEAR_ROWS;
+    widen_tile(p->a + (group->first + row) * p->lda + k, p->lda, group->count - row, count, inputs[tile]);
+  }
+  for (size_t b = 0; b < blocks; b++) {
+    widen_block(p->w + 16 * ((block + b) * p->depth + k), fours, weights, sums->channels[b]);
+    for (size_t tile = 0; tile < tiles; tile++) {
       for (size_t i = tile * share; i < (tile + 1) * share; i++)
         __builtin_prefetch(ahead + 16 * b * p->depth + 64 * i, 0, 2);
-      winograd_rows(inputs, weights[b], fours, rows, sums->tiles[tile][b]);
+      winograd_rows(inputs[tile], weights, fours, group->count - tile * LINEAR_ROWS, sums->tiles[b][tile]);
     }
   }
 }
@@ -258,7 +271,7 @@ static void winograd_panel(const ck_linear_u8s8 *p, const row_group *group, size
   for (size_t row = 0; row < group->count; row += LINEAR_ROWS)
     for (size_t b = 0; b < blocks; b++)
       finish_tile(p, group, row, block + b, least(LINEAR_ROWS, group->count - row), sums.channels[b],
-                  sums.tiles[row / LINEAR_ROWS][b]);
+                  sums.tiles[b][row / LINEAR_ROWS]);
 }
 
 /* Groups are of nearly the same height. */
