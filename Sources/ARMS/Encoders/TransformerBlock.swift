@@ -27,6 +27,14 @@ struct TransformerBlock {
   var needsBLAS: Bool { [query, output, up, down].contains { !$0.isInt8 } }
 }
 
+extension [TransformerBlock] {
+  /// The multiply-adds of their products for one row.
+  var multiplyAddsPerRow: Double {
+    guard let block = first else { return 0 }
+    return Double(count) * Double(block.width) * Double(4 * block.width + 2 * block.up.outputs)
+  }
+}
+
 /// The intermediate results of a stack of blocks, reused from block to block.
 struct BlockWorkspace {
   let sequences: Sequences

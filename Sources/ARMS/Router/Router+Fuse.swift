@@ -27,8 +27,7 @@ struct QueryFusion {
 
   /// The queries behind the head of `network`, and their encoded questions.
   mutating func fuse(_ network: RouterNetwork) throws(ARMSError) -> (FusedQueries, EncodedQuestions) {
-    let encoded = EncodedQueries(
-      questions: try encodeQuestions(network.text), images: try encodeImages(network))
+    let encoded = try encode(network)
     let (count, head) = (queries.count, network.head)
     let start = Counters.now
     let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
@@ -41,11 +40,50 @@ struct QueryFusion {
     return (FusedQueries(gate: UnsafePointer(gate), vectors: UnsafePointer(vectors)), encoded.questions)
   }
 
-  private mutating func encodeQuestions(_ encoder: TextEncoder) throws(ARMSError) -> EncodedQuestions {
-    if let questions, questions.encoder === encoder { return questions.encoded }
-    let encoded = try encoder.encode(queries, on: execution)
-    questions = (encoder, encoded)
+  private mutating func encode(_ network: RouterNetwork) throws(ARMSError) -> EncodedQueries {
+    let encoder = network.text
+    if let questions, questions.encoder === encoder {
+      return EncodedQueries(questions: questions.encoded, images: try encodeImages(network))
+    }
+    let tokenized = try encoder.tokenize(queries, on: execution)
+    let images = try encodeImages(network, beside: tokenized)
+    questions = (encoder, tokenized.encoded)
+    return EncodedQueries(questions: tokenized.encoded, images: images)
+  }
+
+  /// Encodes questions and images: the questions on a thread of their own meanwhile, where that thread is done before
+  /// the images are. The two then meet half as often as if they shared every product.
+  private mutating func encodeImages(
+    _ network: RouterNetwork, beside questions: TokenizedQuestions
+  ) throws(ARMSError) -> EncodedImages {
+    let (text, images) = (work(network.text, questions), work(network.image))
+    guard text > 0, text * Double(execution.pool.threads) <= text + images else {
+      try network.text.encode(questions, on: execution)
+      return try encodeImages(network)
+    }
+    var failure: ARMSError?
+    let encoded = try withUnsafeMutablePointer(to: &failure) { (failure) throws(ARMSError) in
+      let side = EncodeQuestions(
+        encoder: network.text, questions: questions, execution: execution, failure: failure)
+      return try execution.pool.run(beside: side) { () throws(ARMSError) in try encodeImages(network) }
+    }
+    if let failure { throw failure }
     return encoded
+  }
+
+  /// The multiply-adds of the questions that are not encoded yet.
+  private func work(_ encoder: TextEncoder, _ questions: TokenizedQuestions) -> Double {
+    Double(questions.sequences.rows) * encoder.blocks.multiplyAddsPerRow
+  }
+
+  /// The multiply-adds of the images that are not encoded yet.
+  private func work(_ encoder: ImageEncoder?) -> Double {
+    guard let encoder, images?.encoder !== encoder else { return 0 }
+    var fresh = 0
+    for query in queries {
+      for case .input in query.images { fresh += 1 }
+    }
+    return Double(fresh * encoder.tokenCount) * encoder.blocks.multiplyAddsPerRow
   }
 
   private mutating func encodeImages(_ network: RouterNetwork) throws(ARMSError) -> EncodedImages {
@@ -62,5 +100,21 @@ struct QueryFusion {
       queries, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
     images = (encoder, encoded)
     return encoded
+  }
+}
+
+/// The text encoder's part of a pass, beside the image encoder's.
+private struct EncodeQuestions: SideTask {
+  let encoder: TextEncoder
+  let questions: TokenizedQuestions
+  let execution: Execution
+  let failure: UnsafeMutablePointer<ARMSError?>
+
+  func run() {
+    do {
+      try execution.alone { (execution) throws(ARMSError) in try encoder.encode(questions, on: execution) }
+    } catch {
+      failure.pointee = error
+    }
   }
 }

@@ -72,11 +72,30 @@ extension EncodedImages {
   }
 }
 
+/// Questions before the text encoder.
+struct TokenizedQuestions {
+  /// Where they go; those that were encoded before are there.
+  let encoded: EncodedQuestions
+  /// The token ids of the others, one question after the other, and their places among all.
+  let ids: UnsafePointer<Int32>
+  let sequences: Sequences
+  let places: UnsafePointer<Int>
+}
+
 extension TextEncoder {
   /// Tokenises and encodes the questions that are not encoded yet, without padding, and collects all.
   func encode(
     _ queries: UnsafeBufferPointer<QueryView>, on execution: Execution
   ) throws(ARMSError) -> EncodedQuestions {
+    let questions = try tokenize(queries, on: execution)
+    try encode(questions, on: execution)
+    return questions.encoded
+  }
+
+  /// Tokenises the questions that are not encoded yet, and collects the others.
+  func tokenize(
+    _ queries: UnsafeBufferPointer<QueryView>, on execution: Execution
+  ) throws(ARMSError) -> TokenizedQuestions {
     let arena = execution.arena
     let count = queries.count
     let result = EncodedQuestions(
@@ -101,16 +120,24 @@ extension TextEncoder {
       fresh += 1
       starts[fresh] = starts[fresh - 1] + tokens
     }
-    guard fresh > 0 else { return result }
-    execution.counters.add(.tokenize, nanoseconds: Counters.now &- start)
-    let pooled = try arena.allocate(Float.self, fresh * width)
+    if fresh > 0 { execution.counters.add(.tokenize, nanoseconds: Counters.now &- start) }
+    return TokenizedQuestions(
+      encoded: result, ids: UnsafePointer(ids),
+      sequences: Sequences(starts: UnsafePointer(starts), count: fresh), places: UnsafePointer(places))
+  }
+
+  /// Encodes what is not encoded yet.
+  func encode(_ questions: TokenizedQuestions, on execution: Execution) throws(ARMSError) {
+    let count = questions.sequences.count
+    guard count > 0 else { return }
+    let pooled = try execution.arena.allocate(Float.self, count * width)
     try execution.counters.measure(.text) { () throws(ARMSError) in
-      try encode(ids, Sequences(starts: UnsafePointer(starts), count: fresh), out: pooled, on: execution)
+      try encode(questions.ids, questions.sequences, out: pooled, on: execution)
     }
-    for index in 0..<fresh {
-      (result.pooled + places[index] * width).update(from: pooled + index * width, count: width)
+    for index in 0..<count {
+      (questions.encoded.pooled + questions.places[index] * width)
+        .update(from: pooled + index * width, count: width)
     }
-    return result
   }
 
   /// The token ids of a question that is not encoded yet: how many, and how many before truncation.

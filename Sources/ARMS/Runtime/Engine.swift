@@ -10,9 +10,7 @@ final class Engine: Sendable {
 
   /// Runs `body` with scratch memory of its own.
   func execute<R>(_ body: (Execution) throws(ARMSError) -> R) throws(ARMSError) -> R {
-    try scratch.withArena { (arena) throws(ARMSError) in
-      try body(Execution(kernels: ck_kernels_best().pointee, pool: pool, arena: arena, counters: counters))
-    }
+    try Execution.with(scratch, kernels: ck_kernels_best().pointee, pool: pool, counters: counters, body)
   }
 }
 

@@ -17,6 +17,11 @@ extension ParallelTask {
   var multiplyAdds: Double { .infinity }
 }
 
+/// Work that one thread does while another does something else.
+protocol SideTask {
+  func run()
+}
+
 /// Threads that share the pieces of one task with the thread that asks.
 ///
 /// Each has a share of neighbouring pieces, so that one that goes through memory in their order finds it fetched
@@ -42,6 +47,9 @@ final class ThreadPool: Sendable {
 
   deinit { shared.stop() }
 
+  /// No thread but the caller's.
+  static let callerAlone = ThreadPool(threads: 1)
+
   /// The first of `count` pieces that falls to thread `share` of `threads`.
   static func start(ofShare share: Int, of threads: Int, count: Int) -> Int {
     let (whole, rest) = count.quotientAndRemainder(dividingBy: threads)
@@ -60,6 +68,26 @@ final class ThreadPool: Sendable {
       ) { context, index, worker in
         context.assumingMemoryBound(to: Task.self).pointee.run(index, worker: worker)
       }
+    }
+  }
+
+  /// Runs `side` on another thread while the caller runs `body`, and returns when both are done.
+  ///
+  /// The tasks of `body` do without that thread until it is done with `side`. If none comes to it in time, or all
+  /// this has for another caller already, the caller does it too.
+  func run<Side: SideTask, R>(
+    beside side: Side, _ body: () throws(ARMSError) -> R
+  ) throws(ARMSError) -> R {
+    guard threads > 1 else {
+      side.run()
+      return try body()
+    }
+    return try withUnsafePointer(to: side) { (pointer) throws(ARMSError) in
+      let isOffered = shared.offer(context: UnsafeRawPointer(pointer)) { context in
+        context.assumingMemoryBound(to: Side.self).pointee.run()
+      }
+      defer { if isOffered { shared.finishSide() } else { side.run() } }
+      return try body()
     }
   }
 }
@@ -91,6 +119,16 @@ private final class SharedState: @unchecked Sendable {
   /// Grows with every task; sleepers wait for it to change.
   private let bell = UnsafeMutablePointer<ct_bell>.allocate(capacity: 1)
   private let sleepers = Atomic<Int>(0)
+
+  /// What a worker does by itself: written by the caller that has ``side``, read by the worker that took it.
+  private var sideBody: (UnsafeRawPointer) -> Void = { _ in }
+  private var sideContext = UnsafeRawPointer(bitPattern: 1)
+  /// The fork epoch in the upper half, a ``SideState`` in the lower; of an older epoch it is free.
+  private let side = Atomic<UInt64>(0)
+
+  private enum SideState: UInt64 {
+    case free, prepared, offered, taken, done
+  }
 
   init(threads: Int) {
     self.threads = threads
@@ -135,18 +173,60 @@ private final class SharedState: @unchecked Sendable {
     ring(wakes: wakes)
     work(as: 0)
     open.store(false, ordering: .sequentiallyConsistent)
+    wait { inside.load(ordering: .sequentiallyConsistent) == 0 }
+    claimed.store(startedEpoch, ordering: .releasing)
+  }
+
+  private func wait(until isDone: () -> Bool) {
     var spins = 0
-    while inside.load(ordering: .sequentiallyConsistent) != 0 {
+    while !isDone() {
       ct_pause()
       spins += 1
       if spins > Self.watch { sched_yield() }
     }
-    claimed.store(startedEpoch, ordering: .releasing)
   }
 
   func stop() {
     stopping.store(true, ordering: .sequentiallyConsistent)
     ring(wakes: true)
+  }
+
+  // MARK: Side tasks
+
+  private func word(_ state: SideState) -> UInt64 { UInt64(Fork.epoch) << 32 | state.rawValue }
+
+  /// Puts `from` to `to` if it is there.
+  private func moveSide(from: SideState, to: SideState) -> Bool {
+    side.compareExchange(expected: word(from), desired: word(to), ordering: .acquiringAndReleasing).exchanged
+  }
+
+  /// Offers a side task to the workers. False when another caller has one there.
+  func offer(context: UnsafeRawPointer, _ body: @escaping (UnsafeRawPointer) -> Void) -> Bool {
+    let seen = side.load(ordering: .relaxed)
+    let isStale = seen >> 32 != UInt64(Fork.epoch)
+    guard isStale || seen == word(.free),
+      side.compareExchange(expected: seen, desired: word(.prepared), ordering: .acquiring).exchanged
+    else { return false }
+    sideBody = body
+    sideContext = context
+    side.store(word(.offered), ordering: .releasing)
+    ring(wakes: true)
+    return true
+  }
+
+  /// Does the side task if no worker has begun it, else waits for it.
+  func finishSide() {
+    if moveSide(from: .offered, to: .taken) {
+      runSide()
+    } else {
+      wait { side.load(ordering: .acquiring) == word(.done) }
+    }
+    side.store(word(.free), ordering: .releasing)
+  }
+
+  private func runSide() {
+    if let sideContext { sideBody(sideContext) }
+    side.store(word(.done), ordering: .releasing)
   }
 
   private func work(as worker: Int) {
@@ -174,7 +254,7 @@ private final class SharedState: @unchecked Sendable {
       var attributes = pthread_attr_t()
       pthread_attr_init(&attributes)
       pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-      // A worker runs kernels only; their frames are small.
+      // A worker runs kernels and encoders only; their frames are small.
       pthread_attr_setstacksize(&attributes, 256 << 10)
       let status = withoutSignals {
         pthread_create(
@@ -205,6 +285,7 @@ private final class SharedState: @unchecked Sendable {
   private func serve(as worker: Int) {
     var heard: UInt32 = 0
     while !stopping.load(ordering: .sequentiallyConsistent) {
+      if moveSide(from: .offered, to: .taken) { runSide() }
       inside.wrappingAdd(1, ordering: .sequentiallyConsistent)
       if open.load(ordering: .sequentiallyConsistent) { work(as: worker) }
       inside.wrappingSubtract(1, ordering: .sequentiallyConsistent)

@@ -132,6 +132,90 @@ import Testing
     #expect(Self.works(pool) == 0)
   }
 
+  @Test(arguments: [1, 2, 3])
+  func runsASideTaskOnce(threads: Int) throws {
+    let pool = ThreadPool(threads: threads)
+    for round in 0..<200 {
+      let (side, tally) = (Side(), Tally(pieces: 9, threads: threads))
+      let result = try pool.run(beside: side) { () throws(ARMSError) in
+        // Without tasks, too: then no worker need be there.
+        if round % 3 > 0 { pool.run(tally, count: 9) }
+        return round
+      }
+      #expect(result == round && side.runs.value == 1)
+      #expect(round % 3 == 0 || (tally.ranEachOnce && tally.violations.value == 0))
+    }
+  }
+
+  /// The body's tasks are done before the side task is, which waits for them.
+  @Test func aSideTaskHoldsUpNoOtherTask() throws {
+    let pool = ThreadPool(threads: 2)
+    let side = Side(waits: true)
+    try pool.run(beside: side) { () throws(ARMSError) in
+      pool.run(Sum(), count: 2)
+      while side.begun.value == 0 { sched_yield() }
+      let sum = Sum()
+      for _ in 0..<100 { pool.run(sum, count: 10) }
+      #expect(sum.total.value == 5_500 && side.runs.value == 0)
+      side.mayEnd.add()
+    }
+    #expect(side.runs.value == 1)
+    #expect(Self.works(pool) == 0)
+  }
+
+  @Test(arguments: [1, 2]) func aSideTaskIsDoneWhenTheBodyThrows(threads: Int) {
+    let pool = ThreadPool(threads: threads)
+    let side = Side()
+    #expect(throws: ARMSError.self) {
+      try pool.run(beside: side) { () throws(ARMSError) in
+        pool.run(Sum(), count: 4)
+        throw ARMSError(.invalidImage, "no image")
+      }
+    }
+    // One thread alone does it before the body, so that its own error is the first.
+    #expect(side.runs.value == 1)
+  }
+
+  @Test func sideTasksOfManyCallersRunOnce() {
+    let pool = ThreadPool(threads: 3)
+    let wrong = Counter()
+    Threads.run(8) { caller in
+      for round in 0..<300 {
+        let (side, tally) = (Side(), Tally(pieces: 1 + (caller + round) % 12, threads: 3))
+        try? pool.run(beside: side) { () throws(ARMSError) in pool.run(tally, count: tally.pieces) }
+        if side.runs.value != 1 || !tally.ranEachOnce || tally.violations.value > 0 { wrong.add() }
+      }
+    }
+    #expect(wrong.value == 0)
+  }
+
+  @Test func sideTasksRunInAChildForkedAmidOthers() {
+    let pool = ThreadPool(threads: 3)
+    let (started, stop) = (Counter(), Counter())
+    let callers = Threads(3) { _ in
+      while stop.value == 0 {
+        try? pool.run(beside: Side()) { () throws(ARMSError) in pool.run(Sum(), count: 50) }
+        started.add()
+      }
+    }
+    while started.value == 0 { sched_yield() }
+    for _ in 0..<30 {
+      let status = inChild {
+        // That a worker takes it shows that what the parent left behind counts as nothing.
+        let side = Side(waits: true)
+        try? pool.run(beside: side) { () throws(ARMSError) in
+          pool.run(Sum(), count: 2)
+          while side.begun.value == 0 { sched_yield() }
+          side.mayEnd.add()
+        }
+        return side.runs.value == 1 ? Self.works(pool) : 3
+      }
+      #expect(status == 0)
+    }
+    stop.add()
+    callers.join()
+  }
+
   /// 0 if the pool has all its threads and runs each piece once.
   private static func works(_ pool: ThreadPool) -> Int32 {
     let meeting = Meeting(pool.threads)
@@ -149,10 +233,12 @@ import Testing
 /// Counts how often each piece ran, and watches the numbers of the workers.
 private final class Tally: ParallelTask, Sendable {
   let violations = Counter()
+  let pieces: Int
   private let runs: [Counter]
   private let busy: [Counter]
 
   init(pieces: Int, threads: Int) {
+    self.pieces = pieces
     runs = (0..<max(0, pieces)).map { _ in Counter() }
     busy = (0..<threads).map { _ in Counter() }
   }
@@ -203,4 +289,19 @@ private final class Workers: ParallelTask, Sendable {
 private final class Sum: ParallelTask, Sendable {
   let total = Counter()
   func run(_ index: Int, worker: Int) { total.add(index + 1) }
+}
+
+/// Counts how often it ran, once it may end.
+private final class Side: SideTask, Sendable {
+  let begun = Counter()
+  let mayEnd = Counter()
+  let runs = Counter()
+
+  init(waits: Bool = false) { if !waits { mayEnd.add() } }
+
+  func run() {
+    begun.add()
+    while mayEnd.value == 0 { sched_yield() }
+    runs.add()
+  }
 }
