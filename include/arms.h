@@ -259,7 +259,7 @@ enum arms_stage {
   ARMS_STAGE_ROUTE = 0,    /* a whole arms_route() that succeeded */
   ARMS_STAGE_TOKENIZE = 1, /* the tokens of the texts that a call encodes together */
   ARMS_STAGE_DECODE = 2,   /* decoding and preparing one image */
-  ARMS_STAGE_TEXT = 3,     /* the text encoder, for those texts */
+  ARMS_STAGE_TEXT = 3,     /* the text encoder, for those texts; it may run beside decoding and encoding images */
   ARMS_STAGE_IMAGE = 4,    /* the image encoder, for up to eight images */
   ARMS_STAGE_HEAD = 5      /* gate, experts and classifier, for queries that are answered together */
 };

@@ -22,7 +22,7 @@ const (
 	StageTokenize Stage = C.ARMS_STAGE_TOKENIZE
 	// StageDecode is decoding and preparing one image.
 	StageDecode Stage = C.ARMS_STAGE_DECODE
-	// StageText is the text encoder, for those texts.
+	// StageText is the text encoder, for those texts; it may run beside decoding and encoding images.
 	StageText Stage = C.ARMS_STAGE_TEXT
 	// StageImage is the image encoder, for up to eight images.
 	StageImage Stage = C.ARMS_STAGE_IMAGE

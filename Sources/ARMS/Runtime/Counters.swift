@@ -15,7 +15,8 @@ public enum MetricStage: Int, CaseIterable, Sendable {
   case tokenize
   /// Decoding and preparing one image.
   case decode
-  /// The text encoder, for the texts of a pass.
+  /// The text encoder, for the texts of a pass. It may run beside decoding and encoding images: then the parts' times
+  /// are more than the route's together.
   case text
   /// The image encoder, for up to eight images.
   case image
