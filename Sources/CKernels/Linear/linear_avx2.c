@@ -185,7 +185,10 @@ CK_INLINE void winograd_tile(const tile_words *inputs, const weight_words *weigh
   __m256i tile[2 * LINEAR_ROWS];
 #pragma clang loop unroll(full)
   for (int i = 0; i < 2 * rows; i++) tile[i] = sums[i];
-  for (size_t i = 0; i < fours; i++) {
+  /* A loop in more than four lines of the cache takes 2 to 5% longer to fetch. It fits four from a multiple of 32 on if
+   * its addresses are short, which they are relative to pointers in registers and not to the stack's. */
+  __asm__("" : "+r"(inputs), "+r"(weights));
+  [[clang::code_align(32)]] for (size_t i = 0; i < fours; i++) {
     const weight_words w = weights[i];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
