@@ -24,7 +24,7 @@ struct TransformerBlock {
 
   var width: Int { query.inputs }
   /// Whether any linear layer has float weights, and so needs OpenBLAS. Key and value have the query's type.
-  var needsBLAS: Bool { [query, output, up, down].contains { !$0.isInt8 } }
+  var needsBLAS: Bool { !(query.isInt8 && output.isInt8 && up.isInt8 && down.isInt8) }
 }
 
 extension [TransformerBlock] {

@@ -56,8 +56,7 @@ struct QueryFusion {
   private mutating func encodeImages(
     _ network: RouterNetwork, beside questions: TokenizedQuestions
   ) throws(ARMSError) -> EncodedImages {
-    let (text, images) = (work(network.text, questions), work(network.image))
-    guard text > 0, text * Double(execution.pool.threads) <= text + images else {
+    guard isDoneBeforeImages(questions, network) else {
       try network.text.encode(questions, on: execution)
       return try encodeImages(network)
     }
@@ -71,14 +70,27 @@ struct QueryFusion {
     return encoded
   }
 
+  /// Whether a thread alone encodes the questions sooner than the others the images.
+  ///
+  /// Encoders of float weights are left out: which threads multiply at once would be left to chance, and OpenBLAS takes
+  /// memory when one more does for the first time.
+  private func isDoneBeforeImages(_ questions: TokenizedQuestions, _ network: RouterNetwork) -> Bool {
+    let threads = execution.pool.threads
+    guard threads > 1, let image = network.image, !network.text.needsBLAS, !image.needsBLAS else {
+      return false
+    }
+    let text = work(network.text, questions)
+    return text > 0 && text * Double(threads) <= text + work(image)
+  }
+
   /// The multiply-adds of the questions that are not encoded yet.
   private func work(_ encoder: TextEncoder, _ questions: TokenizedQuestions) -> Double {
     Double(questions.sequences.rows) * encoder.blocks.multiplyAddsPerRow
   }
 
   /// The multiply-adds of the images that are not encoded yet.
-  private func work(_ encoder: ImageEncoder?) -> Double {
-    guard let encoder, images?.encoder !== encoder else { return 0 }
+  private func work(_ encoder: ImageEncoder) -> Double {
+    guard images?.encoder !== encoder else { return 0 }
     var fresh = 0
     for query in queries {
       for case .input in query.images { fresh += 1 }

@@ -195,9 +195,11 @@ private final class SharedState: @unchecked Sendable {
 
   private func word(_ state: SideState) -> UInt64 { UInt64(Fork.epoch) << 32 | state.rawValue }
 
-  /// Puts `from` to `to` if it is there.
-  private func moveSide(from: SideState, to: SideState) -> Bool {
-    side.compareExchange(expected: word(from), desired: word(to), ordering: .acquiringAndReleasing).exchanged
+  /// Takes the side task that is offered, if there is one.
+  private func takeSide() -> Bool {
+    let offered = word(.offered)
+    return side.load(ordering: .relaxed) == offered
+      && side.compareExchange(expected: offered, desired: word(.taken), ordering: .acquiring).exchanged
   }
 
   /// Offers a side task to the workers. False when another caller has one there.
@@ -216,7 +218,7 @@ private final class SharedState: @unchecked Sendable {
 
   /// Does the side task if no worker has begun it, else waits for it.
   func finishSide() {
-    if moveSide(from: .offered, to: .taken) {
+    if takeSide() {
       runSide()
     } else {
       wait { side.load(ordering: .acquiring) == word(.done) }
@@ -285,7 +287,7 @@ private final class SharedState: @unchecked Sendable {
   private func serve(as worker: Int) {
     var heard: UInt32 = 0
     while !stopping.load(ordering: .sequentiallyConsistent) {
-      if moveSide(from: .offered, to: .taken) { runSide() }
+      if takeSide() { runSide() }
       inside.wrappingAdd(1, ordering: .sequentiallyConsistent)
       if open.load(ordering: .sequentiallyConsistent) { work(as: worker) }
       inside.wrappingSubtract(1, ordering: .sequentiallyConsistent)
