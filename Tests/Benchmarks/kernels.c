@@ -54,7 +54,8 @@ static void linear(const ck_kernels *k, size_t rows, size_t depth, size_t column
                       .w = filled(depth * columns, -1), .w_scale = floats(columns),
                       .w_colsum = filled(4 * columns, 0), .bias = floats(columns),
                       .block_end = (columns + 15) / 16, .columns = columns, .activation = activation,
-                      .out = filled(4 * rows * columns, 0), .ldo = columns};
+                      .out = filled(4 * rows * columns, 0), .ldo = columns,
+                      .scratch = filled(k->linear_scratch, 0)};
   double t;
   LEAST(t, k->linear_u8s8(&p));
   double products = (double)rows * (double)depth * (double)columns;

@@ -66,6 +66,8 @@ private struct Layer {
   ) -> [Float] {
     let ldo = ldo ?? columns
     let blocks = blocks ?? 0..<(columns + 15) / 16
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: isa.kernels.linear_scratch, alignment: 64)
+    defer { scratch.deallocate() }
     var out = [Float](repeating: 77, count: rows * ldo)
     if inPlace, let residual {
       for row in 0..<rows {
@@ -91,7 +93,7 @@ private struct Layer {
                         bias: self.bias == nil ? nil : bias.baseAddress, block_begin: blocks.lowerBound,
                         block_end: blocks.upperBound, columns: columns, activation: activation,
                         residual: self.residual == nil ? nil : UnsafePointer(residual.baseAddress),
-                        ldr: columns, out: out.baseAddress, ldo: ldo, next: nil)
+                        ldr: columns, out: out.baseAddress, ldo: ldo, next: nil, scratch: scratch)
                       if inPlace {
                         args.residual = UnsafePointer(out.baseAddress)
                         args.ldr = ldo

@@ -116,7 +116,7 @@ final class ImageEncoder: @unchecked Sendable {
     let columns = patches.inputs
     let x = try arena.allocate(Float.self, count * tokenCount * patchWidth)
     let unfolded = try arena.allocate(Float.self, patchCount * columns)
-    let room = try QuantizedRows(rows: patchCount, columns: columns, in: arena)
+    let room = try QuantizedRows(rows: patchCount, columns: columns, on: execution)
     for image in 0..<count {
       unfold(pixels + image * pixelCount, into: unfolded)
       let input = patches.input(unfolded, stride: columns, rows: patchCount, room: room, on: execution)

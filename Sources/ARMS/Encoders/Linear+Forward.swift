@@ -38,11 +38,12 @@ extension Linear {
         a: quantized.values, lda: quantized.stride, a_scale: quantized.scale, a_zero: quantized.zero,
         rows: input.rows, depth: weight.depth, w: weight.packed, w_scale: weight.scale,
         w_colsum: weight.columnSum, bias: bias, block_begin: 0, block_end: weight.blocks, columns: outputs,
-        activation: activation, residual: residual, ldr: stride, out: out, ldo: stride, next: nil)
+        activation: activation, residual: residual, ldr: stride, out: out, ldo: stride, next: nil,
+        scratch: nil)
       let tiles = RowTiles(rows: input.rows, depth: weight.depth)
       for tile in 0..<tiles.count {
         let pieces = Int8Pieces(
-          kernels: execution.kernels, arguments: arguments, rows: tiles[tile],
+          kernels: execution.kernels, arguments: arguments, room: quantized, rows: tiles[tile],
           threads: execution.pool.threads,
           next: tile + 1 < tiles.count ? self : next)
         execution.pool.run(pieces, count: pieces.count)
@@ -107,6 +108,7 @@ private struct FloatTiles: ParallelTask {
 private struct Int8Pieces: ParallelTask {
   let kernels: ck_kernels
   let arguments: ck_linear_u8s8
+  let room: QuantizedRows
   let threads: Int
   let next: Linear?
   let count: Int
@@ -118,8 +120,12 @@ private struct Int8Pieces: ParallelTask {
 
   var multiplyAdds: Double { Double(arguments.rows) * Double(arguments.depth) * Double(arguments.columns) }
 
-  init(kernels: ck_kernels, arguments: ck_linear_u8s8, rows: Range<Int>, threads: Int, next: Linear?) {
+  init(
+    kernels: ck_kernels, arguments: ck_linear_u8s8, room: QuantizedRows, rows: Range<Int>, threads: Int,
+    next: Linear?
+  ) {
     self.kernels = kernels
+    self.room = room
     self.threads = threads
     self.next = next
     // A thread alone needs no cut. Of several one may be late: the others take pieces of its share.
@@ -143,6 +149,7 @@ private struct Int8Pieces: ParallelTask {
     if index + 1 == ThreadPool.start(ofShare: worker + 1, of: threads, count: count) {
       piece.next = next?.firstWeights(of: worker, threads: threads)
     }
+    piece.scratch = room.scratch(of: worker)
     withUnsafePointer(to: piece) { kernels.linear_u8s8($0) }
   }
 

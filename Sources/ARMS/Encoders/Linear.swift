@@ -58,32 +58,43 @@ struct QuantizedRows {
   let scale: UnsafeMutablePointer<Float>
   /// `[rows]`
   let zero: UnsafeMutablePointer<Int32>
+  /// What the kernels want for a product with these rows, `scratchStride` bytes for each thread. One row wants none.
+  private let scratch: UnsafeMutablePointer<UInt8>?
+  private let scratchStride: Int
 
   /// Takes room for `rows` rows of at most `columns` columns from the arena.
-  init(rows: Int, columns: Int, in arena: ScratchArena) throws(ARMSError) {
+  init(rows: Int, columns: Int, on execution: Execution) throws(ARMSError) {
+    let arena = execution.arena
     stride = (columns + 3) & ~3
     values = try arena.allocate(UInt8.self, rows * stride)
     scale = try arena.allocate(Float.self, rows)
     zero = try arena.allocate(Int32.self, rows)
+    scratchStride = rows > 1 ? execution.kernels.linear_scratch : 0
+    scratch =
+      scratchStride > 0 ? try arena.allocate(UInt8.self, scratchStride * execution.pool.threads) : nil
   }
 
-  private init(
-    values: UnsafeMutablePointer<UInt8>, stride: Int,
-    scale: UnsafeMutablePointer<Float>, zero: UnsafeMutablePointer<Int32>
-  ) {
-    self.values = values
+  private init(_ other: QuantizedRows, from row: Int, stride: Int) {
+    values = other.values + row * stride
     self.stride = stride
-    self.scale = scale
-    self.zero = zero
+    scale = other.scale + row
+    zero = other.zero + row
+    scratch = other.scratch
+    scratchStride = other.scratchStride
+  }
+
+  /// The scratch memory of a thread.
+  func scratch(of worker: Int) -> UnsafeMutableRawPointer? {
+    scratch.map { UnsafeMutableRawPointer($0 + worker * scratchStride) }
   }
 
   /// The same memory, for rows of another width that fit in it.
   func reshaped(columns: Int) -> QuantizedRows {
-    QuantizedRows(values: values, stride: (columns + 3) & ~3, scale: scale, zero: zero)
+    QuantizedRows(self, from: 0, stride: (columns + 3) & ~3)
   }
 
   /// The rows from `row` on.
   func advanced(by row: Int) -> QuantizedRows {
-    QuantizedRows(values: values + row * stride, stride: stride, scale: scale + row, zero: zero + row)
+    QuantizedRows(self, from: row, stride: stride)
   }
 }

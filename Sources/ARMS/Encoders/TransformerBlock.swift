@@ -66,8 +66,8 @@ struct BlockWorkspace {
     hidden = try arena.allocate(Float.self, rows * feedForward)
     first = try arena.allocate(Float.self, sequences.count * width)
     firstNormed = try arena.allocate(Float.self, sequences.count * width)
-    quantized = try QuantizedRows(rows: rows, columns: max(width, feedForward), in: arena)
-    firstQuantized = try QuantizedRows(rows: sequences.count, columns: width, in: arena)
+    quantized = try QuantizedRows(rows: rows, columns: max(width, feedForward), on: execution)
+    firstQuantized = try QuantizedRows(rows: sequences.count, columns: width, on: execution)
     scratchStride = MultiHeadAttention.scratchStride(
       longest: sequences.longest, headWidth: width / block.heads)
     scratch = try arena.allocate(Float.self, scratchStride * execution.pool.threads)

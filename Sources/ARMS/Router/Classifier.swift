@@ -69,7 +69,7 @@ struct Classifier {
         profiles: profiles, rows: rows, out: out)
       execution.pool.run(task, count: task.pieces)
     case .int8:
-      let room = try QuantizedRows(rows: rows, columns: candidate.inputs, in: execution.arena)
+      let room = try QuantizedRows(rows: rows, columns: candidate.inputs, on: execution)
       let input = candidate.input(
         profiles, stride: candidate.inputs, rows: rows, room: room, on: execution)
       candidate.forward(input, out: out, stride: sharedWidth, on: execution)

@@ -91,14 +91,15 @@ struct ExpertAttentionScratch {
   let value: UnsafeMutablePointer<Float>
   let quantized: QuantizedRows
 
-  init(attention: ExpertAttention, mostTokens: Int, in arena: ScratchArena) throws(ARMSError) {
+  init(attention: ExpertAttention, mostTokens: Int, on execution: Execution) throws(ARMSError) {
+    let arena = execution.arena
     folded = try arena.allocate(Float.self, attention.heads * attention.patchWidth)
     weights = try arena.allocate(Float.self, mostTokens)
     sum = try arena.allocate(Float.self, attention.patchWidth)
     part = try arena.allocate(Float.self, attention.patchWidth)
     value = try arena.allocate(Float.self, attention.width)
     quantized = try QuantizedRows(
-      rows: 1, columns: max(attention.patchWidth, attention.headWidth), in: arena)
+      rows: 1, columns: max(attention.patchWidth, attention.headWidth), on: execution)
   }
 }
 
@@ -179,7 +180,7 @@ private struct AttendTokens: ParallelTask {
       a: row.values, lda: row.stride, a_scale: row.scale, a_zero: row.zero, rows: 1, depth: weight.depth,
       w: weight.packed, w_scale: weight.scale, w_colsum: weight.columnSum, bias: bias,
       block_begin: channels.lowerBound / 16, block_end: (channels.upperBound + 15) / 16, columns: outputs,
-      activation: CK_IDENTITY, residual: nil, ldr: 0, out: out, ldo: outputs, next: nil)
+      activation: CK_IDENTITY, residual: nil, ldr: 0, out: out, ldo: outputs, next: nil, scratch: nil)
     withUnsafePointer(to: arguments) { kernels.linear_u8s8($0) }
   }
 }

@@ -83,12 +83,12 @@ struct HeadWorkspace {
     hidden = try arena.allocate(Float.self, count * hiddenWidth)
     expert = try arena.allocate(Float.self, count * head.expertWidth)
     mixture = try arena.allocate(Float.self, count * head.expertWidth)
-    quantized = try QuantizedRows(rows: count, columns: max(joinedWidth, hiddenWidth), in: arena)
+    quantized = try QuantizedRows(rows: count, columns: max(joinedWidth, hiddenWidth), on: execution)
     attentionScratch = try arena.allocate(ExpertAttentionScratch.self, execution.pool.threads)
     if case .patches(let attention, _) = first.image {
       for thread in 0..<execution.pool.threads {
         (attentionScratch + thread).initialize(
-          to: try ExpertAttentionScratch(attention: attention, mostTokens: input.mostTokens, in: arena))
+          to: try ExpertAttentionScratch(attention: attention, mostTokens: input.mostTokens, on: execution))
       }
     }
   }

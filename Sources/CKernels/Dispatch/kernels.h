@@ -10,6 +10,15 @@
 
 #define CK_DECLARE_LINEAR(isa) void ck_linear_u8s8_##isa(const ck_linear_u8s8 *args);
 
+/* ck_kernels.linear_scratch of each: more than belongs on a host's stack. */
+enum {
+  ck_linear_scratch_avx512vnni = 0,
+  ck_linear_scratch_avxvnni = 0,
+  ck_linear_scratch_avx2 = 64 << 10,
+  ck_linear_scratch_neon = 0,
+  ck_linear_scratch_scalar = 0,
+};
+
 #define CK_DECLARE_FLOAT(isa)                                                                        \
   void ck_quantize_rows_##isa(const float *x, size_t ldx, size_t rows, size_t columns,               \
                               const float *smooth, uint8_t *q, size_t ldq, float *scale,             \

@@ -11,6 +11,7 @@
  * instructions, but most CPUs add on more ports than they multiply on. Nothing overflows: a word is in -128...382, and
  * sums wrap modulo 2^32 to the true one, which fits. */
 #if defined(__x86_64__)
+#include "../Dispatch/kernels.h"
 #include "../Vector/avx2.h"
 
 #define LINEAR_ROWS 4
@@ -22,7 +23,7 @@
 CK_TARGET_BEGIN
 
 /* A part of the depth is widened at a time: of the inputs for a panel of blocks, of the weights block by block. Then what
- * a tile reads lies in the first-level cache, and all of it on the stack, 61 KB. */
+ * a tile reads lies in the first-level cache. */
 enum {
   part_depth = 256,
   panel_blocks = 8,
@@ -167,6 +168,15 @@ typedef struct panel_sums {
   __m256i channels[panel_blocks][2];
 } panel_sums;
 
+/* What is kept of a panel, in the call's scratch memory. */
+typedef struct panel_room {
+  tile_words inputs[group_tiles][part_depth / 4];
+  weight_words weights[part_depth / 4];
+  panel_sums sums;
+} panel_room;
+
+_Static_assert(sizeof(panel_room) <= ck_linear_scratch_avx2, "a panel fits the scratch memory");
+
 /* Widens a part of a block, and adds its w0 w1. */
 CK_INLINE void widen_block(const int8_t *w, size_t fours, weight_words *words, __m256i sums[2]) {
   __m256i low = sums[0], high = sums[1];
@@ -217,21 +227,20 @@ CK_INLINE void winograd_rows(const tile_words *inputs, const weight_words *weigh
 /* Adds the part of all sums that begins at input k. The part of the weights at `ahead`, blocks as far apart, is fetched
  * meanwhile, a share with every tile. */
 CK_INLINE void add_inputs(const ck_linear_u8s8 *p, const row_group *group, size_t block, size_t blocks, size_t k,
-                          size_t count, const int8_t *ahead, panel_sums *sums) {
-  tile_words inputs[group_tiles][part_depth / 4];
-  weight_words weights[part_depth / 4];
+                          size_t count, const int8_t *ahead, panel_room *room) {
   const size_t fours = count / 4, tiles = (group->count + LINEAR_ROWS - 1) / LINEAR_ROWS;
   const size_t share = fours / tiles + 1;
   for (size_t tile = 0; tile < tiles; tile++) {
     const size_t row = tile * LINEAR_ROWS;
-    widen_tile(p->a + (group->first + row) * p->lda + k, p->lda, group->count - row, count, inputs[tile]);
+    widen_tile(p->a + (group->first + row) * p->lda + k, p->lda, group->count - row, count, room->inputs[tile]);
   }
   for (size_t b = 0; b < blocks; b++) {
-    widen_block(p->w + 16 * ((block + b) * p->depth + k), fours, weights, sums->channels[b]);
+    widen_block(p->w + 16 * ((block + b) * p->depth + k), fours, room->weights, room->sums.channels[b]);
     for (size_t tile = 0; tile < tiles; tile++) {
       for (size_t i = tile * share; i < (tile + 1) * share; i++)
         __builtin_prefetch(ahead + 16 * b * p->depth + 64 * i, 0, 2);
-      winograd_rows(inputs[tile], weights, fours, group->count - tile * LINEAR_ROWS, sums->tiles[b][tile]);
+      winograd_rows(room->inputs[tile], room->weights, fours, group->count - tile * LINEAR_ROWS,
+                    room->sums.tiles[b][tile]);
     }
   }
 }
@@ -253,28 +262,29 @@ CK_INLINE void finish_tile(const ck_linear_u8s8 *p, const row_group *group, size
 
 /* Nearly all parts are whole: with a constant depth their loops need no tests. */
 static void add_part(const ck_linear_u8s8 *p, const row_group *group, size_t block, size_t blocks, size_t k,
-                     const int8_t *ahead, panel_sums *sums) {
+                     const int8_t *ahead, panel_room *room) {
   const size_t left = p->depth - k;
   if (left >= part_depth)
-    add_inputs(p, group, block, blocks, k, part_depth, ahead, sums);
+    add_inputs(p, group, block, blocks, k, part_depth, ahead, room);
   else
-    add_inputs(p, group, block, blocks, k, left, ahead, sums);
+    add_inputs(p, group, block, blocks, k, left, ahead, room);
 }
 
 /* A group of rows by a panel of blocks; next: the panel that follows. */
 static void winograd_panel(const ck_linear_u8s8 *p, const row_group *group, size_t block, size_t blocks,
                            const int8_t *next) {
-  panel_sums sums;
-  memset(&sums, 0, sizeof sums);
+  panel_room *room = p->scratch;
+  panel_sums *sums = &room->sums;
+  memset(sums, 0, sizeof *sums);
   for (size_t k = 0; k < p->depth; k += part_depth) {
     const size_t following = k + part_depth;
     const int8_t *ahead = following < p->depth ? p->w + 16 * (block * p->depth + following) : next;
-    add_part(p, group, block, blocks, k, ahead, &sums);
+    add_part(p, group, block, blocks, k, ahead, room);
   }
   for (size_t row = 0; row < group->count; row += LINEAR_ROWS)
     for (size_t b = 0; b < blocks; b++)
-      finish_tile(p, group, row, block + b, least(LINEAR_ROWS, group->count - row), sums.channels[b],
-                  sums.tiles[b][row / LINEAR_ROWS]);
+      finish_tile(p, group, row, block + b, least(LINEAR_ROWS, group->count - row), sums->channels[b],
+                  sums->tiles[b][row / LINEAR_ROWS]);
 }
 
 /* Groups are of nearly the same height. */

@@ -55,6 +55,7 @@ typedef struct ck_linear_u8s8 {
   float *out;
   size_t ldo;
   const int8_t *next; /* the weights to be read after these, or NULL for those behind them: only a hint */
+  void *scratch;      /* ck_kernels.linear_scratch bytes of this call's own, aligned to 64; of one row not used */
 } ck_linear_u8s8;
 
 /* One head of scaled dot-product attention over one sequence, softmax(scale q k^T) v, float32.
@@ -102,6 +103,7 @@ typedef struct ck_kernels {
   const char *isa; /* "scalar", "avx2", "avxvnni" (avx2 with a VNNI product), "avx512vnni", "neon" */
 
   void (*linear_u8s8)(const ck_linear_u8s8 *args);
+  size_t linear_scratch; /* bytes that linear_u8s8 wants beside its operands, a multiple of 64 */
 
   /* Quantises rows to u8, asymmetric: x * smooth = scale * (q - zero). q is [rows, ldq]; columns from
    * `columns` to ldq are set to the row's zero point times 0, that is 0: the weights there are 0.
