@@ -62,7 +62,7 @@ struct QuantizedRows {
   private let scratch: UnsafeMutablePointer<UInt8>?
   private let scratchStride: Int
 
-  /// Takes room for `rows` rows of at most `columns` columns from the arena.
+  /// Takes room for `rows` rows of at most `columns` columns, and for products with them, from the execution's arena.
   init(rows: Int, columns: Int, on execution: Execution) throws(ARMSError) {
     let arena = execution.arena
     stride = (columns + 3) & ~3

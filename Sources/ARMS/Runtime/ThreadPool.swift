@@ -19,6 +19,7 @@ extension ParallelTask {
 
 /// Work that one thread does while another does something else.
 protocol SideTask {
+  /// Does all of it, on whichever thread.
   func run()
 }
 

@@ -55,7 +55,7 @@ typedef struct ck_linear_u8s8 {
   float *out;
   size_t ldo;
   const int8_t *next; /* the weights to be read after these, or NULL for those behind them: only a hint */
-  void *scratch;      /* ck_kernels.linear_scratch bytes of this call's own, aligned to 64; of one row not used */
+  void *scratch;      /* ck_kernels.linear_scratch bytes of this call's own, aligned to 64; may be NULL for one row */
 } ck_linear_u8s8;
 
 /* One head of scaled dot-product attention over one sequence, softmax(scale q k^T) v, float32.

@@ -172,7 +172,6 @@ import Testing
         throw ARMSError(.invalidImage, "no image")
       }
     }
-    // One thread alone does it before the body, so that its own error is the first.
     #expect(side.runs.value == 1)
   }
 
