@@ -82,23 +82,26 @@ final class ImageEncoder: @unchecked Sendable {
     tokens: UnsafeMutablePointer<Float>?, on execution: Execution
   ) throws(ARMSError) {
     guard let last = blocks.last else { throw ARMSError(.internal, "the image encoder has no blocks") }
-    let sequences = try equalSequences(count, in: execution.arena)
-    let x = try embed(pixels, count: count, on: execution)
-    let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
-    let rows = blocks.forward(x, keep: tokens == nil ? .first : .all, workspace, on: execution)
-    let classes = try execution.arena.allocate(Float.self, count * patchWidth)
-    if let tokens {
-      postNorm.forward(rows, rows: sequences.rows, out: tokens, on: execution)
-      for image in 0..<count {
-        (classes + image * patchWidth).update(
-          from: tokens + image * tokenCount * patchWidth, count: patchWidth)
+    // A call may make many passes: what one has worked with, the next takes anew.
+    try execution.arena.scoped { () throws(ARMSError) in
+      let sequences = try equalSequences(count, in: execution.arena)
+      let x = try embed(pixels, count: count, on: execution)
+      let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
+      let rows = blocks.forward(x, keep: tokens == nil ? .first : .all, workspace, on: execution)
+      let classes = try execution.arena.allocate(Float.self, count * patchWidth)
+      if let tokens {
+        postNorm.forward(rows, rows: sequences.rows, out: tokens, on: execution)
+        for image in 0..<count {
+          (classes + image * patchWidth).update(
+            from: tokens + image * tokenCount * patchWidth, count: patchWidth)
+        }
+      } else {
+        postNorm.forward(rows, rows: count, out: classes, on: execution)
       }
-    } else {
-      postNorm.forward(rows, rows: count, out: classes, on: execution)
+      let input = projection.input(
+        classes, stride: patchWidth, rows: count, room: workspace.quantized, on: execution)
+      projection.forward(input, out: pooled, stride: width, on: execution)
     }
-    let input = projection.input(
-      classes, stride: patchWidth, rows: count, room: workspace.quantized, on: execution)
-    projection.forward(input, out: pooled, stride: width, on: execution)
   }
 
   func equalSequences(_ count: Int, in arena: ScratchArena) throws(ARMSError) -> Sequences {

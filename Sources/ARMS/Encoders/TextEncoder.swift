@@ -66,12 +66,14 @@ final class TextEncoder: @unchecked Sendable {
     on execution: Execution
   ) throws(ARMSError) {
     guard let last = blocks.last else { throw ARMSError(.internal, "the text encoder has no blocks") }
-    let x = try execution.arena.allocate(Float.self, sequences.rows * width)
-    embed(ids, sequences, into: x)
-    embeddingNorm.forward(x, rows: sequences.rows, out: x, on: execution)
-    let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
-    let rows = blocks.forward(x, keep: pooling == .cls ? .first : .all, workspace, on: execution)
-    pool(rows, sequences, into: out)
+    try execution.arena.scoped { () throws(ARMSError) in
+      let x = try execution.arena.allocate(Float.self, sequences.rows * width)
+      embed(ids, sequences, into: x)
+      embeddingNorm.forward(x, rows: sequences.rows, out: x, on: execution)
+      let workspace = try BlockWorkspace(sequences: sequences, block: last, on: execution)
+      let rows = blocks.forward(x, keep: pooling == .cls ? .first : .all, workspace, on: execution)
+      pool(rows, sequences, into: out)
+    }
   }
 
   /// Tokens with their positions, `[rows, width]`.

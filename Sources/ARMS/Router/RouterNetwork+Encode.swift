@@ -231,10 +231,11 @@ extension ImageEncoder {
   ) throws(ARMSError) {
     let arena = execution.arena
     let tokenFloats = tokenCount * patchWidth
+    let most = min(Self.imagesPerPass, fresh.count)
+    let pixels = try arena.allocate(Float.self, most * pixelCount)
+    let passPooled = try arena.allocate(Float.self, most * width)
     for start in stride(from: 0, to: fresh.count, by: Self.imagesPerPass) {
       let count = min(Self.imagesPerPass, fresh.count - start)
-      let pixels = try arena.allocate(Float.self, count * pixelCount)
-      let passPooled = try arena.allocate(Float.self, count * width)
       let passTokens = wantTokens ? try arena.allocate(Float.self, count * tokenFloats) : nil
       for index in 0..<count {
         guard case .input(let input) = fresh[start + index].image.pointee else { continue }

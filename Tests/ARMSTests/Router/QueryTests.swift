@@ -51,6 +51,19 @@ import Testing
     }
   }
 
+  /// Images are encoded in passes, each of which works in the memory of the one before.
+  @Test func manyPassesTakeTheMemoryOfOne() throws {
+    func scratch(afterQueries count: Int) throws -> Int {
+      let router = try ModelFixture.named("bert-pooled-scaled.gguf").router(threads: 1)
+      let question = Query.Question.encoded(try router.encode(question: .text("Which of them is red?")))
+      let query = Query(question, images: (0..<4).map { .input(image($0)) })
+      for _ in 0..<2 { _ = try router.scores([Query](repeating: query, count: count)) }
+      return router.memory.scratch
+    }
+    let (one, many) = (try scratch(afterQueries: 2), try scratch(afterQueries: 32))
+    #expect(many < one + one / 2, "\(many) bytes for 128 images, \(one) for 8")
+  }
+
   @Test func anEncodedQueryOutlivesItsRouter() throws {
     func encode() throws -> (EncodedQuestion, EncodedImage) {
       let router = try paper.router()
