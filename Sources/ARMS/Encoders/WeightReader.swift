@@ -8,6 +8,8 @@ final class WeightReader {
   let file: ModelFile
   /// What stands before every tensor's name: "" or "second.".
   let prefix: String
+  /// Whether a layer may be int8, in whose quantisation NaN would be lost.
+  private let mayQuantize: Bool
   private(set) var owned: [AlignedBuffer] = []
   /// What was read so far, as training sees it.
   private(set) var parameters: [Parameter] = []
@@ -19,15 +21,13 @@ final class WeightReader {
   init(file: ModelFile, prefix: String) {
     self.file = file
     self.prefix = prefix
+    mayQuantize = file.tensorNames.contains { $0.hasPrefix(prefix) && file.tensor($0)?.type == .i8 }
   }
 
   /// Whether the tensor is there.
   func has(_ name: String) -> Bool { file.tensor(prefix + name) != nil }
 
   /// An F32 tensor in place, all of whose values are finite.
-  ///
-  /// Only matrices are not checked: they are large, and NaN in a float matrix reaches the scores, where it is
-  /// found. In the tensors that an int8 file keeps as floats it would be lost at the next quantisation.
   func float(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
     let values = try finite(name, shape)
     record(name, shape, .float(values))
@@ -37,11 +37,15 @@ final class WeightReader {
   private func finite(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
     let tensor = try file.tensor(prefix + name, type: .f32, shape: shape)
     let values = try bind(tensor, to: Float.self)
-    for index in 0..<tensor.data.count / MemoryLayout<Float>.stride where !values[index].isFinite {
+    try check(values, count: tensor.data.count / MemoryLayout<Float>.stride, name)
+    return values
+  }
+
+  private func check(_ values: UnsafePointer<Float>, count: Int, _ name: String) throws(ARMSError) {
+    for index in 0..<count where !values[index].isFinite {
       throw file.invalid(
         "tensor \"\(prefix + name)\" has \(values[index]) at \(index); finite numbers are wanted")
     }
-    return values
   }
 
   /// An F32 vector in place, all of whose values are finite.
@@ -141,8 +145,18 @@ final class WeightReader {
     return tensor.type
   }
 
-  /// A matrix in float32: in place, or converted from F16 or BF16.
+  /// A matrix in float32.
+  ///
+  /// It is large, and NaN in it reaches the scores, where it is found, unless a layer quantises what it makes: only then
+  /// are its values read here.
   private func matrix(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
+    let values = try floats(name, shape)
+    if mayQuantize { try check(values, count: shape.reduce(1, *), name) }
+    return values
+  }
+
+  /// The values of a matrix in place, or converted from F16 or BF16.
+  private func floats(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
     let type = try type(of: name)
     switch type {
     case .f32: return try bind(file.tensor(prefix + name, type: .f32, shape: shape), to: Float.self)

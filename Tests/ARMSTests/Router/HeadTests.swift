@@ -127,6 +127,27 @@ import Testing
     _ = try router.route(Query(question: "What?", images: [image(0)]))
   }
 
+  /// The same of matrices whose floats an int8 layer would read.
+  @Test(
+    arguments: [
+      "t.token_embd.weight", "t.blk.0.ffn_up.weight", "v.blk.0.ffn_up.weight", "expert.0.ffn_up.weight",
+    ])
+  func refusesMatricesThatAreNoneAmongInt8(_ name: String) throws {
+    let directory = try TemporaryDirectory()
+    let tensor = try #require(try ModelFile(path: paper.path, copy: false).tensor(name))
+    let model = try EditedModel(.named("bert-patches-paper-int8.gguf"), keeping: { !$0.hasPrefix(name) })
+    var values = elements(tensor, Float.self)
+    model.add(name, shape: tensor.shape, values)
+    _ = try Router(path: try model.write(to: directory))
+    values[5] = .nan
+    let damaged = try EditedModel(.named("bert-patches-paper-int8.gguf"), keeping: { !$0.hasPrefix(name) })
+    damaged.add(name, shape: tensor.shape, values)
+    let path = try damaged.write(to: directory)
+    let error = failure { try Router(path: path) }
+    #expect(error?.code == .invalidModel)
+    #expect(error?.message.contains("\"\(name)\" has nan at 5") == true)
+  }
+
   /// int8 layers would make numbers of NaN, and a confident score of damaged weights.
   @Test(
     arguments: [
