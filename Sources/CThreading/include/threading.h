@@ -37,7 +37,12 @@ static inline void ct_bell_wake(ct_bell *bell) {
   syscall(SYS_futex, &bell->rings, FUTEX_WAKE_PRIVATE, INT_MAX, (void *)0, (void *)0, 0);
 }
 
-/* The cores that this process may use, at least 1. */
+/* The cores that this process may use, at least 1: those of its affinity mask, or fewer if its control group grants it
+ * less processor time, as a container's limit does. More threads would be held up together for the rest of a period. */
 int ct_usable_cores(void);
+
+/* The processor time that the control group (version 2) of a process and those above it grant, in cores, rounded up;
+ * INT_MAX without a limit. membership: the process's /proc/.../cgroup; mount: where the groups are. */
+int ct_quota_cores(const char *membership, const char *mount);
 
 #endif
