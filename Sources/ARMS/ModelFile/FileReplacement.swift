@@ -5,8 +5,8 @@ import Glibc
 /// The bytes go to a temporary in the same directory, `.<name>.<16 hex digits>.tmp`, which `commit` renames
 /// over the old file. Whoever has the old one open or mapped keeps reading it. Without `commit` the
 /// temporary is removed when this object goes; only a killed process leaves one, until the next write to
-/// the same file. The new file has the permissions of the old one, or those of the umask. A symbolic link is followed
-/// if it leads to a file, which is replaced; else the link is.
+/// the same file. The new file has the owner, group and permissions of the old one, as far as this process may give
+/// them, or those of the umask. A symbolic link is followed if it leads to a file, which is replaced; else the link is.
 ///
 /// Not safe to share between threads.
 final class FileReplacement {
@@ -27,11 +27,11 @@ final class FileReplacement {
     guard !path.isEmpty, !path.utf8.contains(0) else { throw failure("this is no path of a file") }
     let target = Self.resolve(path)
     let (directory, name) = Self.split(target)
-    let mode = try Self.mode(of: target, failure).map { $0 & 0o777 }
+    let old = try Self.status(of: target, failure)
 
     TemporaryFile.removeLeftovers(of: name, in: directory)
     // Never open to more users than the file that it replaces.
-    guard let temporary = TemporaryFile(for: name, in: directory, mode: mode ?? 0o666) else {
+    guard let temporary = TemporaryFile(for: name, in: directory, mode: old == nil ? 0o666 : 0o600) else {
       throw failure(errorText(errno))
     }
 
@@ -39,7 +39,7 @@ final class FileReplacement {
     self.target = target
     self.directory = directory
     self.temporary = temporary
-    if let mode, fchmod(temporary.descriptor, mode) != 0 {
+    if let old, !Self.give(temporary.descriptor, what: old) {
       let reason = errorText(errno)
       throw failure("its permissions: \(reason)")
     }
@@ -112,15 +112,24 @@ extension FileReplacement {
     return (directory.isEmpty ? "/" : String(directory), String(path[path.utf8.index(after: slash)...]))
   }
 
-  /// The permissions of the regular file at `path`, or nil if there is none.
-  private static func mode(
+  /// What the regular file at `path` is, or nil if there is none.
+  private static func status(
     of path: String, _ failure: (String) -> ARMSError
-  ) throws(ARMSError) -> mode_t? {
+  ) throws(ARMSError) -> stat? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw failure("it is a directory, pipe, socket or device; only a regular file is replaced")
     }
-    return status.st_mode
+    return status
+  }
+
+  /// Gives a file the owner, group and permissions of `old`. Root alone gives files to others; whoever is not in the
+  /// group of the old file keeps the new one from every group.
+  private static func give(_ descriptor: Int32, what old: stat) -> Bool {
+    if fchown(descriptor, old.st_uid, old.st_gid) != 0 { _ = fchown(descriptor, uid_t.max, old.st_gid) }
+    var new = stat()
+    guard fstat(descriptor, &new) == 0 else { return false }
+    return fchmod(descriptor, old.st_mode & (new.st_gid == old.st_gid ? 0o777 : 0o707)) == 0
   }
 }

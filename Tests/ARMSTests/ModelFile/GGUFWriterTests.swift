@@ -217,6 +217,17 @@ import Testing
     #expect(try ModelFile(path: path, copy: false).tensor("x")?.shape == [2])
   }
 
+  /// What root writes stays readable for those whose file it was. Other users can give nothing away, and keep theirs.
+  @Test func keepsTheOwner() throws {
+    try write([1], to: path)
+    let (owner, group) = geteuid() == 0 ? (uid_t(12_345), gid_t(54_321)) : (geteuid(), getegid())
+    #expect(chown(path, owner, group) == 0 && chmod(path, 0o640) == 0)
+    try write([1, 2], to: path)
+    var status = stat()
+    #expect(stat(path, &status) == 0 && status.st_size > 0)
+    #expect(status.st_uid == owner && status.st_gid == group && status.st_mode & 0o777 == 0o640)
+  }
+
   @Test func writesANameAsLongAsTheyGet() throws {
     let path = directory.path + "/" + String(repeating: "é", count: 127)
     try write([1], to: path)
