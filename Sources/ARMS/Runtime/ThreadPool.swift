@@ -257,7 +257,7 @@ private final class SharedState: @unchecked Sendable {
       var attributes = pthread_attr_t()
       pthread_attr_init(&attributes)
       pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-      // A worker runs kernels and encoders only; their frames are small.
+      // A worker runs kernels, encoders, OpenBLAS and the image libraries; their frames are small.
       pthread_attr_setstacksize(&attributes, 256 << 10)
       let status = withoutSignals {
         pthread_create(
@@ -275,11 +275,13 @@ private final class SharedState: @unchecked Sendable {
     }
   }
 
-  /// Threads inherit the mask of signals: the host's signals stay with the host's threads.
+  /// Threads inherit the mask of signals: the host's signals stay with the host's threads. Those of a fault come to the
+  /// thread that makes it, where the host's handler is to see them; blocked, they would end the process without it.
   private func withoutSignals<R>(_ body: () -> R) -> R {
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)
+    for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP] { sigdelset(&all, fault) }
     pthread_sigmask(SIG_SETMASK, &all, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     return body()

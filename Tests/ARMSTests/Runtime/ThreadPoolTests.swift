@@ -24,6 +24,13 @@ import Testing
     #expect(meeting.workers.value == 0b1111)
   }
 
+  @Test func workersTakeNoSignalsButThoseOfFaults() {
+    let pool = ThreadPool(threads: 2)
+    let masks = SignalMasks()
+    pool.run(masks, count: 2)
+    #expect(masks.blocked.value == 1 << Int(SIGTERM) | 1 << Int(SIGINT) | 1 << Int(SIGALRM))
+  }
+
   /// A task that is done sooner than a sleeper is awake leaves it asleep, and a larger one wakes it. On a busy machine
   /// the worker may not have come to sleep yet, and helps; so it is enough that it slept on once.
   @Test func wakesNobodyForLittleWork() {
@@ -272,6 +279,23 @@ private final class Meeting: ParallelTask, Sendable {
       turns += 1
     }
     if turns == 100_000 { arrived.add(-1_000) }
+  }
+}
+
+/// Notes which signals a worker has blocked, one bit each, of some that are sent and all that a fault raises.
+private final class SignalMasks: ParallelTask, Sendable {
+  let blocked = Counter()
+  private let meeting = Meeting(2)
+
+  func run(_ index: Int, worker: Int) {
+    meeting.run(index, worker: worker)
+    guard worker > 0 else { return }
+    var mask = sigset_t()
+    pthread_sigmask(SIG_BLOCK, nil, &mask)
+    for signal in [SIGTERM, SIGINT, SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP]
+    where sigismember(&mask, signal) == 1 {
+      blocked.add(1 << Int(signal))
+    }
   }
 }
 
