@@ -14,6 +14,9 @@ import Testing
     #expect(isa.kernels.attention != nil && isa.kernels.bias_activation != nil)
     #expect(isa.kernels.softmax != nil && isa.kernels.gemv != nil)
     #expect(isa.kernels.gemv_transposed != nil && isa.kernels.dot != nil)
+    #expect(isa.kernels.activation_backward != nil && isa.kernels.layer_norm_backward != nil)
+    #expect(isa.kernels.adamw != nil && isa.kernels.resample_columns != nil)
+    #expect(isa.kernels.resample_row != nil)
   }
 
   @Test func anUnknownNameHasNoKernels() {

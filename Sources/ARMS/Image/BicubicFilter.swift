@@ -1,4 +1,4 @@
-import CImageCodec
+import CKernels
 
 /// The coefficients that resample one axis of an image, in fixed point.
 ///
@@ -69,7 +69,7 @@ struct BicubicFilter {
   }
 
   private static func fixed(_ weight: Double) -> Int32 {
-    let scaled = weight * Double(1 << CIC_COEFFICIENT_BITS)
+    let scaled = weight * Double(1 << ck_coefficient_bits)
     return Int32(weight < 0 ? scaled - 0.5 : scaled + 0.5)
   }
 }

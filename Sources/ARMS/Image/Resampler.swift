@@ -1,4 +1,4 @@
-import CImageCodec
+import CKernels
 
 /// The two passes of a separable resampling, which computes only what the crop keeps.
 ///
@@ -9,6 +9,7 @@ struct Resampler {
   private let rows: BicubicFilter
   private let verticalFirst: Bool
   private let arena: ScratchArena
+  private let kernels = ck_kernels_best().pointee
 
   /// Resamples with `columns` along the rows and with `rows` along the columns, in scratch memory of `arena`.
   init(columns: BicubicFilter, rows: BicubicFilter, verticalFirst: Bool, in arena: ScratchArena) {
@@ -49,13 +50,13 @@ struct Resampler {
     _ source: inout Rows, _ pass: HorizontalPass, write: (_ row: UnsafePointer<UInt8>, _ y: Int) -> Void
   ) throws(ARMSError) {
     let width = outputWidth(channels: source.channels)
-    let strip = try pass.strip(rows: min(Int(CIC_STRIP), source.height), of: source.width, in: arena)
+    let strip = try pass.strip(rows: min(ck_resample_strip, source.height), of: source.width, in: arena)
     defer { extendLifetime(strip) }
     let kept = try ByteBuffer(rows.span.count, times: width, in: arena)
     defer { extendLifetime(kept) }
     try source.skip(rows.span.lowerBound, through: strip.pointer)
-    for y in stride(from: 0, to: rows.span.count, by: Int(CIC_STRIP)) {
-      let count = min(Int(CIC_STRIP), rows.span.count - y)
+    for y in stride(from: 0, to: rows.span.count, by: ck_resample_strip) {
+      let count = min(ck_resample_strip, rows.span.count - y)
       try source.read(count, into: strip.pointer, stride: pass.stride(of: source.width))
       pass.run(strip.pointer, of: source.width, count: count, into: kept.pointer + y * width)
     }
@@ -75,7 +76,7 @@ struct Resampler {
   ) throws(ARMSError) {
     let width = outputWidth(channels: source.channels)
     let rowBytes = source.width * source.channels
-    let strip = try pass.strip(rows: Int(CIC_STRIP), of: source.width, in: arena)
+    let strip = try pass.strip(rows: ck_resample_strip, of: source.width, in: arena)
     defer { extendLifetime(strip) }
     let stripStride = pass.stride(of: source.width)
     let kept = try ByteBuffer(rows.span.count, times: rowBytes, in: arena)
@@ -84,10 +85,10 @@ struct Resampler {
     try source.read(rows.span.count, into: kept.pointer, stride: rowBytes)
     try source.skip(source.height - rows.span.upperBound, through: strip.pointer)
 
-    let output = try ByteBuffer(Int(CIC_STRIP), times: width, in: arena)
+    let output = try ByteBuffer(ck_resample_strip, times: width, in: arena)
     defer { extendLifetime(output) }
-    for y in stride(from: 0, to: rows.starts.count, by: Int(CIC_STRIP)) {
-      let count = min(Int(CIC_STRIP), rows.starts.count - y)
+    for y in stride(from: 0, to: rows.starts.count, by: ck_resample_strip) {
+      let count = min(ck_resample_strip, rows.starts.count - y)
       for row in 0..<count {
         let target = strip.pointer + row * stripStride
         resampleRows(kept.pointer, stride: rowBytes, width: rowBytes, output: y + row, into: target)
@@ -103,27 +104,28 @@ struct Resampler {
   ) {
     let first = kept + (rows.starts[output] - rows.span.lowerBound) * stride
     guard let coefficients = rows.coefficients.baseAddress else { return }
-    cic_resample_rows(first, stride, coefficients + output * rows.taps, rows.taps, width, row)
+    kernels.resample_row(first, stride, coefficients + output * rows.taps, rows.taps, width, row)
   }
 }
 
 /// The horizontal pass: a filter as the kernel wants it, with coefficients by byte instead of by pixel.
 private struct HorizontalPass {
   private let channels: Int
-  /// [columns, groups, CIC_GROUP]; each tap once a channel, 0 after the last tap.
+  /// [columns, groups, ck_resample_group]; each tap once a channel, 0 after the last tap.
   private let coefficients: UnsafePointer<Int32>
   /// The first byte of each column's window.
   private let offsets: UnsafePointer<Int>
   private let count: Int
   private let groups: Int
+  private let kernels = ck_kernels_best().pointee
 
   /// A pass over rows that begin with `firstColumn` of the image. What it reads lies in `arena`.
   init(
     _ filter: BicubicFilter, firstColumn: Int, channels: Int, in arena: ScratchArena
   ) throws(ARMSError) {
     let bytes = filter.taps * channels
-    let groups = (bytes + Int(CIC_GROUP) - 1) / Int(CIC_GROUP)
-    let padded = groups * Int(CIC_GROUP)
+    let groups = (bytes + ck_resample_group - 1) / ck_resample_group
+    let padded = groups * ck_resample_group
     let count = filter.starts.count
     let coefficients = try arena.allocate(Int32.self, count * padded)
     let offsets = try arena.allocate(Int.self, count)
@@ -142,7 +144,7 @@ private struct HorizontalPass {
   }
 
   /// Bytes from row to row of a strip: the kernel reads whole groups, up to one beyond a row's end.
-  func stride(of width: Int) -> Int { width * channels + Int(CIC_GROUP) }
+  func stride(of width: Int) -> Int { width * channels + ck_resample_group }
 
   /// Memory for `rows` rows of `width` pixels, and what the kernel reads behind them.
   func strip(rows: Int, of width: Int, in arena: ScratchArena) throws(ARMSError) -> ByteBuffer {
@@ -151,12 +153,14 @@ private struct HorizontalPass {
     return strip
   }
 
-  /// Resamples `count` rows, at most `CIC_STRIP`, of a strip; output rows follow one another.
+  /// Resamples `count` rows, at most `ck_resample_strip`, of a strip; output rows follow one another.
   func run(
     _ strip: UnsafePointer<UInt8>, of width: Int, count: Int, into output: UnsafeMutablePointer<UInt8>
   ) {
-    cic_resample_columns(
-      strip, stride(of: width), count, coefficients, offsets, self.count, groups, channels, output,
-      self.count * min(channels, 3))
+    var args = ck_resample_columns(
+      rows: strip, stride: stride(of: width), row_count: count, coefficients: coefficients, offsets: offsets,
+      columns: self.count, groups: groups, channels: channels, out: output,
+      out_stride: self.count * min(channels, 3))
+    kernels.resample_columns(&args)
   }
 }

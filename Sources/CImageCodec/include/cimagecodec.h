@@ -1,4 +1,4 @@
-/* JPEG and PNG decoding, and the resampling of 8-bit pixels.
+/* JPEG and PNG decoding.
  *
  * libjpeg and libpng report errors with longjmp. Every jump starts and lands inside one function of
  * this target, so that none crosses a caller's frame. Nothing here prints or opens a file.
@@ -59,34 +59,6 @@ cic_status cic_read_rows(cic_decoder *decoder, uint8_t *rows, size_t stride, siz
 
 /* What the library said of the failure; "" if nothing. Valid until cic_close(). */
 const char *cic_message(const cic_decoder *decoder);
-
-/* Fixed-point fraction bits of a resampling coefficient. 8 bits of pixel and 2 of headroom, for sums
- * below 0 and above 1, leave 22 of 32. */
-#define CIC_COEFFICIENT_BITS 22
-
-/* Coefficients of one output pixel come in groups of 24 bytes of the source: 24 is a multiple of 1, 3
- * and 4 channels, and of 8 lanes. */
-#define CIC_GROUP 24
-
-/* Rows that cic_resample_columns() takes at a time at most. */
-#define CIC_STRIP 4
-
-/* The horizontal pass over up to CIC_STRIP rows of interleaved pixels.
- *
- * out[r, x, c] = clip8(sum over j of rows[r, offsets[x] + j] * coefficients[x, j], j % channels == c)
- *
- * coefficients: [columns, groups, CIC_GROUP], each tap repeated once a channel and 0 after the last.
- * offsets: bytes; groups * CIC_GROUP bytes behind each must be readable. channels: 1, 3 or 4. Only
- * the first min(channels, 3) are written, so alpha is dropped. */
-void cic_resample_columns(const uint8_t *rows, size_t stride, size_t row_count,
-                          const int32_t *coefficients, const size_t *offsets, size_t columns,
-                          size_t groups, size_t channels, uint8_t *out, size_t out_stride);
-
-/* The vertical pass: one output row of `width` bytes from `taps` rows.
- *
- * out[i] = clip8(sum over t of rows[t, i] * coefficients[t]) */
-void cic_resample_rows(const uint8_t *rows, size_t stride, const int32_t *coefficients, size_t taps,
-                       size_t width, uint8_t *out);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* The scratch of attention: k transposed, then the scores of a tile of queries. */
+/* The scratch of attention: the scores of a tile of queries, then k transposed. */
 #ifndef CK_ATTENTION_SCRATCH_H
 #define CK_ATTENTION_SCRATCH_H
 

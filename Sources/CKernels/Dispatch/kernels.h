@@ -19,7 +19,7 @@ enum {
   ck_linear_scratch_scalar = 0,
 };
 
-#define CK_DECLARE_FLOAT(isa)                                                                        \
+#define CK_DECLARE_OTHERS(isa)                                                                       \
   void ck_quantize_rows_##isa(const float *x, size_t ldx, size_t rows, size_t columns,               \
                               const float *smooth, uint8_t *q, size_t ldq, float *scale,             \
                               int32_t *zero);                                                        \
@@ -45,20 +45,23 @@ enum {
   void ck_layer_norm_backward_##isa(const float *x, size_t ldx, const float *dy, size_t ldy,         \
                                     size_t rows, size_t columns, const float *gamma, float epsilon,  \
                                     float *dx, size_t ldd, float *dgamma, float *dbeta);             \
-  void ck_adamw_##isa(const ck_adamw *args);
+  void ck_adamw_##isa(const ck_adamw *args);                                                         \
+  void ck_resample_columns_##isa(const ck_resample_columns *args);                                   \
+  void ck_resample_row_##isa(const uint8_t *rows, size_t stride, const int32_t *coefficients,        \
+                             size_t taps, size_t width, uint8_t *out);
 
 CK_DECLARE_LINEAR(scalar)
-CK_DECLARE_FLOAT(scalar)
+CK_DECLARE_OTHERS(scalar)
 #if defined(__x86_64__)
 CK_DECLARE_LINEAR(avx2)
 CK_DECLARE_LINEAR(avxvnni)
 CK_DECLARE_LINEAR(avx512vnni)
-CK_DECLARE_FLOAT(avx2)
-CK_DECLARE_FLOAT(avx512vnni)
+CK_DECLARE_OTHERS(avx2)
+CK_DECLARE_OTHERS(avx512vnni)
 #endif
 #if defined(__aarch64__)
 CK_DECLARE_LINEAR(neon)
-CK_DECLARE_FLOAT(neon)
+CK_DECLARE_OTHERS(neon)
 #endif
 
 #endif

@@ -6,8 +6,8 @@
  * packed weights is in Sources/ARMS/ModelFile/FORMAT.md. Every function may run on any number of threads
  * at once, on outputs that do not overlap; no row of an output depends on the rows beside it.
  *
- * Accuracy. The integers of linear_u8s8 and the codes, scales and zero points of quantize_rows are the
- * same on every instruction set. Float results are those of the formulas within the bounds stated at
+ * Accuracy. The integers of linear_u8s8, the codes, scales and zero points of quantize_rows and resampled
+ * bytes are the same on every instruction set. Float results are those of the formulas within the bounds stated at
  * each kernel; sums are taken in an order that differs between instruction sets, and e below is 2^-23.
  */
 #ifndef CKERNELS_H
@@ -98,6 +98,39 @@ typedef struct ck_adamw {
   float epsilon;
 } ck_adamw;
 
+enum {
+  /* Fixed-point fraction bits of a resampling coefficient. 8 bits of pixel and 2 of headroom, for sums below 0 and
+   * above 1, leave 22 of 32. */
+  ck_coefficient_bits = 22,
+  /* Coefficients of one output pixel come in groups of 24 bytes of the source: 24 is a multiple of 1, 3 and 4
+   * channels, and of 8 lanes. */
+  ck_resample_group = 24,
+  /* Rows that resample_columns takes at a time at most. */
+  ck_resample_strip = 4,
+};
+
+/* The horizontal pass of a separable resampling over up to ck_resample_strip rows of interleaved pixels, in the
+ * fixed-point arithmetic of Pillow's Image.resize: 32-bit sums, rounded to 8 bits after each pass.
+ *
+ * out[r, x, c] = clip8(sum over j of rows[r, offsets[x] + j] * coefficients[x, j], j % channels == c)
+ *
+ * coefficients: [columns, groups, ck_resample_group], each tap repeated once a channel and 0 after the last;
+ * the magnitudes of a sum's are below 2 in all, so that it fits 32 bits.
+ * offsets: bytes; groups * ck_resample_group bytes behind each must be readable. channels: 1, 3 or 4. Only
+ * the first min(channels, 3) are written, so alpha is dropped. */
+typedef struct ck_resample_columns {
+  const uint8_t *rows;
+  size_t stride;
+  size_t row_count;
+  const int32_t *coefficients;
+  const size_t *offsets;
+  size_t columns;
+  size_t groups;
+  size_t channels;
+  uint8_t *out;
+  size_t out_stride;
+} ck_resample_columns;
+
 /* The kernels of one instruction set. */
 typedef struct ck_kernels {
   const char *isa; /* "scalar", "avx2", "avxvnni" (avx2 with a VNNI product), "avx512vnni", "neon" */
@@ -160,6 +193,13 @@ typedef struct ck_kernels {
 
   /* Within 8 e of the magnitudes of its terms. */
   void (*adamw)(const ck_adamw *args);
+
+  void (*resample_columns)(const ck_resample_columns *args);
+
+  /* The vertical pass: one output row of `width` bytes from `taps` rows.
+   * out[i] = clip8(sum over t of rows[t, i] * coefficients[t]) */
+  void (*resample_row)(const uint8_t *rows, size_t stride, const int32_t *coefficients, size_t taps, size_t width,
+                       uint8_t *out);
 } ck_kernels;
 
 /* Floats of scratch that the attention kernel of any instruction set needs: some (dim + 6) keys. The caller

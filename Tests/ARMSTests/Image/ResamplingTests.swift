@@ -1,4 +1,4 @@
-import CImageCodec
+import CKernels
 import Testing
 
 @testable import ARMS
@@ -25,7 +25,7 @@ import Testing
     for (output, start) in filter.starts.enumerated() {
       let coefficients = filter.coefficients[output * filter.taps..<(output + 1) * filter.taps]
       let sum = coefficients.reduce(0) { $0 + Int($1) }
-      #expect(abs(sum - 1 << CIC_COEFFICIENT_BITS) <= filter.taps)
+      #expect(abs(sum - 1 << ck_coefficient_bits) <= filter.taps)
       #expect(start >= 0 && start + filter.taps <= inputs)
     }
   }
@@ -37,7 +37,7 @@ import Testing
     for output in 0..<5 {
       for tap in 0..<filter.taps {
         let isSelf = filter.starts[output] + tap == output + 2
-        #expect(filter.coefficients[output * filter.taps + tap] == (isSelf ? 1 << CIC_COEFFICIENT_BITS : 0))
+        #expect(filter.coefficients[output * filter.taps + tap] == (isSelf ? 1 << ck_coefficient_bits : 0))
       }
     }
   }

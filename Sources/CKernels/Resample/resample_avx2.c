@@ -1,0 +1,5 @@
+#if defined(__x86_64__)
+#include "../Vector/avx2.h"
+
+#include "resample_simd.h"
+#endif
