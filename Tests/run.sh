@@ -38,7 +38,8 @@ step "Debian packages"
 as_root apt-get update -qq
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends \
   gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv \
-  abigail-tools valgrind git golang-github-prometheus-client-golang-dev > /dev/null
+  abigail-tools valgrind git golang-github-prometheus-client-golang-dev \
+  libc6-dev-arm64-cross libgcc-12-dev-arm64-cross qemu-user > /dev/null
 
 # They are fetched while Swift builds.
 step "Python packages, into .venv: begun"
@@ -64,6 +65,9 @@ step "Swift tests"
 SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xcc -Wextra -Xcc -Werror \
   > "$work/swift.log" 2>&1 || { cat "$work/swift.log"; grep -e '✘' -e ' error: ' "$work/swift.log"; exit 1; }
 grep 'Test run with' "$work/swift.log"
+
+step "NEON kernels, emulated"
+Tests/ARM64/run.sh
 
 step "Python packages"
 wait "$packages" || { cat "$work/pip.log"; exit 1; }

@@ -1,0 +1,254 @@
+/* The kernels of an instruction set against the scalar ones, which the unit tests hold against double precision. A
+ * program of its own, for CPUs that are emulated and have no Swift.
+ *
+ * usage: kernels ISA */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ckernels.h"
+
+static const ck_kernels *tested, *scalar;
+static int passed, failed;
+
+static void expect(int holds, const char *what, size_t a, size_t b, size_t c) {
+  if (holds) {
+    passed++;
+    return;
+  }
+  failed++;
+  printf("%s: differs from the scalar kernel at %zu, %zu, %zu\n", what, a, b, c);
+}
+
+/* SplitMix64, so that every run sees the same values. */
+static uint64_t random_state = 1;
+static uint64_t next_random(void) {
+  uint64_t z = random_state += 0x9E3779B97F4A7C15;
+  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+  z = (z ^ z >> 27) * 0x94D049BB133111EB;
+  return z ^ z >> 31;
+}
+static float next_float(float least, float most) {
+  return least + (most - least) * (float)(next_random() >> 40) / 0x1p24f;
+}
+
+/* Room for the operands; whoever takes it all at once begins anew with forget(). */
+static char room[32 << 20];
+static size_t taken;
+static void forget(void) { taken = 0; }
+static void *take(size_t bytes) {
+  void *start = room + taken;
+  taken += (bytes + 127) / 64 * 64;
+  if (taken > sizeof room) abort();
+  return start;
+}
+static float *floats(size_t count, float least, float most) {
+  float *values = take(count * sizeof *values);
+  for (size_t i = 0; i < count; i++) values[i] = next_float(least, most);
+  return values;
+}
+static void *copy(const void *source, size_t bytes) { return memcpy(take(bytes), source, bytes); }
+
+/* Within `tolerance` of the larger of 1 and the largest expected value. */
+static int near(const float *values, const float *expected, size_t count, float tolerance) {
+  float scale = 1;
+  for (size_t i = 0; i < count; i++) scale = fmaxf(scale, fabsf(expected[i]));
+  for (size_t i = 0; i < count; i++)
+    if (!(fabsf(values[i] - expected[i]) <= tolerance * scale)) return 0;
+  return 1;
+}
+
+/* ---- The int8 product ---- */
+
+static void linear(size_t rows, size_t depth, size_t columns, ck_activation activation) {
+  forget();
+  const size_t blocks = (columns + 15) / 16;
+  uint8_t *a = take(rows * depth);
+  int8_t *w = take(blocks * 16 * depth);
+  int32_t *zero = take(rows * 4), *colsum = take(16 * blocks * 4);
+  const int exact = activation == CK_IDENTITY;
+  for (size_t i = 0; i < rows * depth; i++) a[i] = next_random() % 4 ? (uint8_t)next_random() : 255;
+  for (size_t i = 0; i < blocks * 16 * depth; i++) w[i] = next_random() % 4 ? (int8_t)next_random() : -128;
+  for (size_t r = 0; r < rows; r++) zero[r] = (int32_t)(next_random() % 256);
+  for (size_t c = 0; c < 16 * blocks; c++) {
+    colsum[c] = 0;
+    for (size_t k = 0; k < depth; k++) colsum[c] += w[c / 16 * 16 * depth + k / 4 * 64 + c % 16 * 4 + k % 4];
+  }
+  float *results[2];
+  ck_linear_u8s8 args = {
+      .a = a, .lda = depth, .a_scale = floats(rows, exact ? 1 : 0.001f, exact ? 1 : 0.01f), .a_zero = zero,
+      .rows = rows, .depth = depth, .w = w, .w_scale = floats(16 * blocks, exact ? 1 : 0, exact ? 1 : 0.002f),
+      .w_colsum = colsum, .bias = exact ? NULL : floats(columns, -1, 1), .block_end = blocks, .columns = columns,
+      .activation = activation, .residual = exact ? NULL : floats(rows * columns, -1, 1), .ldr = columns,
+      .ldo = columns};
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    args.out = results[i] = take(rows * columns * sizeof(float));
+    args.scratch = take(both[i]->linear_scratch);
+    both[i]->linear_u8s8(&args);
+  }
+  expect(near(results[0], results[1], rows * columns, exact ? 0 : 2e-6f), "linear_u8s8", rows, depth, columns);
+}
+
+static void quantize(size_t rows, size_t columns, float most) {
+  forget();
+  const size_t ldq = columns + 5;
+  float *x = floats(rows * columns, -0.3f * most, most), *smooth = floats(columns, 0.25f, 4);
+  uint8_t *q[2];
+  float *scale[2];
+  int32_t *zero[2];
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    q[i] = take(rows * ldq), scale[i] = take(rows * 4), zero[i] = take(rows * 4);
+    both[i]->quantize_rows(x, columns, rows, columns, smooth, q[i], ldq, scale[i], zero[i]);
+  }
+  expect(!memcmp(q[0], q[1], rows * ldq) && !memcmp(scale[0], scale[1], rows * 4) &&
+             !memcmp(zero[0], zero[1], rows * 4), "quantize_rows", rows, columns, 0);
+}
+
+/* ---- Floats ---- */
+
+static void layer_norm(size_t rows, size_t columns) {
+  forget();
+  const size_t count = rows * columns;
+  float *x = floats(count, -2, 3), *gamma = floats(columns, -1, 1), *beta = floats(columns, -1, 1);
+  float *dy = floats(count, -1, 1), *out[2], *dx[2], *dgamma[2], *dbeta[2], *scale[2];
+  uint8_t *q[2];
+  int32_t *zero[2];
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    out[i] = take(count * 4), dx[i] = take(count * 4), scale[i] = take(rows * 4), zero[i] = take(rows * 4);
+    q[i] = take(count), dgamma[i] = floats(columns, 1, 1), dbeta[i] = floats(columns, 1, 1);
+    both[i]->layer_norm(x, columns, rows, columns, gamma, beta, 1e-5f, out[i], columns);
+    both[i]->layer_norm_backward(x, columns, dy, columns, rows, columns, gamma, 1e-5f, dx[i], columns, dgamma[i],
+                                 dbeta[i]);
+  }
+  expect(near(out[0], out[1], count, 4e-6f), "layer_norm", rows, columns, 0);
+  expect(near(dx[0], dx[1], count, 1e-5f), "layer_norm_backward", rows, columns, 0);
+  expect(near(dgamma[0], dgamma[1], columns, 1e-5f) && near(dbeta[0], dbeta[1], columns, 1e-5f),
+         "layer_norm_backward, weights", rows, columns, 0);
+  tested->layer_norm_quantize(x, columns, rows, columns, gamma, beta, 1e-5f, NULL, 0, NULL, q[0], columns, scale[0],
+                              zero[0]);
+  tested->quantize_rows(out[0], columns, rows, columns, NULL, q[1], columns, scale[1], zero[1]);
+  expect(!memcmp(q[0], q[1], count) && !memcmp(scale[0], scale[1], rows * 4) && !memcmp(zero[0], zero[1], rows * 4),
+         "layer_norm_quantize", rows, columns, 0);
+}
+
+static void attention(size_t queries, size_t keys, size_t dim) {
+  forget();
+  float *q = floats(queries * dim, -3, 3), *k = floats(keys * dim, -3, 3), *v = floats(keys * dim, -1, 1), *out[2];
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    out[i] = floats(queries * dim, 7, 7);
+    ck_attention args = {.q = q, .ldq = dim, .k = k, .ldk = dim, .v = v, .ldv = dim, .queries = queries, .keys = keys,
+                         .dim = dim, .scale = 0.2f, .out = out[i], .ldo = dim,
+                         .scratch = take(ck_attention_scratch(keys, dim) * sizeof(float))};
+    both[i]->attention(&args);
+  }
+  expect(near(out[0], out[1], queries * dim, 1e-5f), "attention", queries, keys, dim);
+}
+
+static void activations(size_t count, ck_activation activation) {
+  forget();
+  float *x = floats(count, -9, 9), *bias = floats(count, -1, 1), *residual = floats(count, -1, 1);
+  float *dy = floats(count, -1, 1), *y[2], *dx[2];
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    y[i] = copy(x, count * 4), dx[i] = copy(dy, count * 4);
+    both[i]->bias_activation(y[i], count, 1, count, bias, activation, residual, count);
+    both[i]->activation_backward(x, count, activation, dx[i]);
+  }
+  expect(near(y[0], y[1], count, 2e-6f), "bias_activation", count, activation, 0);
+  expect(near(dx[0], dx[1], count, 4e-6f), "activation_backward", count, activation, 0);
+}
+
+static void products(size_t rows, size_t columns) {
+  forget();
+  float *w = floats(rows * columns, -1, 1), *x = floats(columns, -1, 1), *z = floats(rows, -1, 1), *y[2], *t[2], *p[2];
+  float dots[2];
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    y[i] = take(rows * 4), t[i] = take(columns * 4), p[i] = copy(x, columns * 4);
+    both[i]->gemv(w, columns, rows, columns, x, z, y[i]);
+    both[i]->gemv_transposed(w, columns, rows, columns, z, t[i]);
+    both[i]->softmax(p[i], columns, 5);
+    dots[i] = both[i]->dot(x, w, columns);
+  }
+  expect(near(y[0], y[1], rows, 1e-5f), "gemv", rows, columns, 0);
+  expect(near(t[0], t[1], columns, 1e-5f), "gemv_transposed", rows, columns, 0);
+  expect(near(p[0], p[1], columns, 2e-6f), "softmax", columns, 0, 0);
+  expect(near(&dots[0], &dots[1], 1, 1e-5f), "dot", columns, 0, 0);
+}
+
+static void adamw(size_t count) {
+  forget();
+  float *value = floats(count, -1, 1), *gradient = floats(count, -1, 1), *first = floats(count, -1, 1);
+  float *second = floats(count, 0, 1), *results[2][3];
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    ck_adamw args = {.value = copy(value, count * 4), .gradient = gradient, .first = copy(first, count * 4),
+                     .second = copy(second, count * 4), .count = count, .gradient_scale = 0.5f, .kept = 0.99f,
+                     .beta1 = 0.9f, .beta2 = 0.999f, .rate = 0.01f, .correction = 2, .epsilon = 1e-8f};
+    both[i]->adamw(&args);
+    results[i][0] = args.value, results[i][1] = args.first, results[i][2] = args.second;
+  }
+  for (int i = 0; i < 3; i++) expect(near(results[0][i], results[1][i], count, 2e-6f), "adamw", count, (size_t)i, 0);
+}
+
+/* ---- Pixels ---- */
+
+static void resample(size_t rows, size_t channels, size_t columns, size_t groups) {
+  forget();
+  const size_t written = channels < 3 ? channels : 3, width = groups * ck_resample_group, stride = 3 * columns + width;
+  uint8_t *pixels = take(rows * stride), *out[2], *row[2];
+  int32_t *coefficients = take(columns * width * 4);
+  size_t *offsets = take(columns * sizeof *offsets);
+  for (size_t i = 0; i < rows * stride; i++) pixels[i] = (uint8_t)next_random();
+  for (size_t i = 0; i < columns * width; i++)
+    coefficients[i] = (int32_t)(next_random() % (1 << (ck_coefficient_bits - 6))) - (1 << (ck_coefficient_bits - 8));
+  for (size_t i = 0; i < columns; i++) offsets[i] = 3 * i;
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    out[i] = take(rows * columns * written), row[i] = take(stride);
+    ck_resample_columns args = {.rows = pixels, .stride = stride, .row_count = rows, .coefficients = coefficients,
+                                .offsets = offsets, .columns = columns, .groups = groups, .channels = channels,
+                                .out = out[i], .out_stride = columns * written};
+    both[i]->resample_columns(&args);
+    both[i]->resample_row(pixels, stride, coefficients, rows, stride, row[i]);
+  }
+  expect(!memcmp(out[0], out[1], rows * columns * written), "resample_columns", rows, channels, columns);
+  expect(!memcmp(row[0], row[1], stride), "resample_row", rows, stride, 0);
+}
+
+int main(int count, char **arguments) {
+  tested = ck_kernels_named(count > 1 ? arguments[1] : NULL);
+  scalar = ck_kernels_named("scalar");
+  if (tested == NULL) {
+    fprintf(stderr, "usage: kernels ISA, one that this CPU has\n");
+    return 2;
+  }
+  static const size_t rows[] = {0, 1, 2, 3, 4, 5, 7, 13, 50}, depths[] = {4, 60, 388};
+  static const size_t columns[] = {1, 15, 16, 31, 100, 147};
+  for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
+      for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
+        for (int activation = CK_IDENTITY; activation <= CK_QUICK_GELU; activation++)
+          linear(rows[r], depths[d], columns[c], (ck_activation)activation);
+      quantize(rows[r], columns[c], r % 2 ? 1 : 1e4f);
+      layer_norm(rows[r], columns[c]);
+      attention(rows[r], columns[c], 7 + 19 * r);
+      products(rows[r], columns[c]);
+    }
+  attention(3, 0, 64);
+  for (size_t n = 0; n < 40; n++) {
+    for (int activation = CK_IDENTITY; activation <= CK_QUICK_GELU; activation++)
+      activations(n, (ck_activation)activation);
+    adamw(n);
+  }
+  static const size_t channels[] = {1, 3, 4};
+  for (size_t r = 1; r <= ck_resample_strip; r++)
+    for (int c = 0; c < 3; c++) resample(r, channels[c], 37, 1 + r % 3);
+  printf("%s: %d passed, %d failed\n", tested->isa, passed, failed);
+  return failed > 0;
+}
