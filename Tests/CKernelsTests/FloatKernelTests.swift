@@ -193,6 +193,37 @@ import Testing
 }
 
 @Suite struct AttentionTests {
+  /// Attention of rows without gaps.
+  static func run(
+    _ isa: ISA, q: [Float], k: [Float], v: [Float], queries: Int, keys: Int, dim: Int
+  ) -> [Float] {
+    var scratch = [Float](repeating: .nan, count: ck_attention_scratch(keys, dim))
+    var out = [Float](repeating: 77, count: queries * dim)
+    q.withUnsafeBufferPointer { q in
+      k.withUnsafeBufferPointer { k in
+        v.withUnsafeBufferPointer { v in
+          out.withUnsafeMutableBufferPointer { out in
+            scratch.withUnsafeMutableBufferPointer { scratch in
+              var args = ck_attention(
+                q: q.baseAddress, ldq: dim, k: k.baseAddress, ldk: dim, v: v.baseAddress, ldv: dim,
+                queries: queries, keys: keys, dim: dim, scale: 0.2, out: out.baseAddress, ldo: dim,
+                scratch: scratch.baseAddress)
+              isa.kernels.attention(&args)
+            }
+          }
+        }
+      }
+    }
+    return out
+  }
+
+  @Test(arguments: ISA.available, [1, 7])
+  func withoutKeysIsZero(_ isa: ISA, _ queries: Int) {
+    let q = [Float](repeating: 1, count: queries * 20)
+    let out = Self.run(isa, q: q, k: [], v: [], queries: queries, keys: 0, dim: 20)
+    #expect(out == [Float](repeating: 0, count: queries * 20))
+  }
+
   @Test(arguments: ISA.available, [32, 64, 20, 7])
   func isThatOfDoublePrecision(_ isa: ISA, _ dim: Int) {
     var random = Random(8)
@@ -230,6 +261,46 @@ import Testing
         #expect(largestError(out.dropFirst(i * ld), expected) < 5e-6, "\(queries) x \(keys)")
         #expect(out[i * ld + dim] == 77)
       }
+    }
+  }
+}
+
+/// Damaged weights are found by the NaN that reaches the scores: no kernel may lose one on its way.
+@Suite struct NotANumberTests {
+  @Test(arguments: ISA.available, [CK_IDENTITY, CK_GELU, CK_QUICK_GELU])
+  func staysInAnActivation(_ isa: ISA, _ activation: ck_activation) {
+    for count in [1, 5, 16, 37] {
+      var y = [Float](repeating: 1, count: count)
+      y[count - 1] = .nan
+      isa.kernels.bias_activation(&y, count, 1, count, nil, activation, nil, 0)
+      #expect(y[count - 1].isNaN && y.dropLast().allSatisfy { $0.isFinite })
+    }
+  }
+
+  @Test(arguments: ISA.available, [1, 16, 50])
+  func fillsItsRowOfASoftmaxAndOfALayerNorm(_ isa: ISA, _ count: Int) {
+    var x = [Float](repeating: 0.5, count: count)
+    x[count / 2] = .nan
+    let (gamma, beta) = ([Float](repeating: 1, count: count), [Float](repeating: 0, count: count))
+    var normed = [Float](repeating: 0, count: count)
+    isa.kernels.layer_norm(x, count, 1, count, gamma, beta, 1e-5, &normed, count)
+    #expect(normed.allSatisfy { $0.isNaN })
+    isa.kernels.softmax(&x, count, 1)
+    #expect(x.allSatisfy { $0.isNaN })
+  }
+
+  @Test(arguments: ISA.available, [1, 7])
+  func reachesTheResultOfAttention(_ isa: ISA, _ queries: Int) {
+    let keys = 20
+    let dim = 32
+    let sound = [Float](repeating: 0.25, count: keys * dim)
+    var damaged = sound
+    damaged[3 * dim] = .nan
+    for (q, k, v) in [(damaged, sound, sound), (sound, damaged, sound), (sound, sound, damaged)] {
+      let out = AttentionTests.run(isa, q: q, k: k, v: v, queries: queries, keys: keys, dim: dim)
+      // One query of many has it in q, one column of all in v.
+      let isReached = q[3 * dim].isNaN ? queries <= 3 || out[3 * dim].isNaN : out[0].isNaN
+      #expect(isReached)
     }
   }
 }

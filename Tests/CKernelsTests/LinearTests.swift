@@ -9,7 +9,10 @@ private struct Layer {
   var columns: Int
   var lda: Int
   var inputs: [UInt8]
-  var weights: [[Int8]]
+  let weights: [[Int8]]
+  /// The weights as the model file's page says, `[O / 16, I / 4, 64]`.
+  let packed: [Int8]
+  let columnSums: [Int32]
   var inputScale: [Float]
   var inputZero: [Int32]
   var weightScale: [Float]
@@ -28,6 +31,8 @@ private struct Layer {
     lda = depth + 4
     inputs = (0..<rows * lda).map { _ in input(&random) }
     weights = (0..<columns).map { _ in (0..<depth).map { _ in weight(&random) } }
+    packed = Self.pack(weights, depth: depth)
+    columnSums = weights.map { $0.reduce(0) { $0 + Int32($1) } }
     inputScale = random.floats(rows, in: 0.001...0.01)
     inputZero = (0..<rows).map { _ in Int32.random(in: 0...255, using: &random) }
     weightScale = random.floats(columns, in: 0.0005...0.002)
@@ -35,17 +40,13 @@ private struct Layer {
     self.residual = residual ? random.floats(rows * columns) : nil
   }
 
-  /// [O / 16, I / 4, 64] as the model file's page says.
-  var packed: [Int8] {
-    let blocks = (columns + 15) / 16
-    var bytes = [Int8](repeating: 0, count: blocks * 16 * depth)
-    for c in 0..<columns {
-      for k in 0..<depth { bytes[c / 16 * 16 * depth + k / 4 * 64 + c % 16 * 4 + k % 4] = weights[c][k] }
+  private static func pack(_ weights: [[Int8]], depth: Int) -> [Int8] {
+    var bytes = [Int8](repeating: 0, count: (weights.count + 15) / 16 * 16 * depth)
+    for (c, row) in weights.enumerated() {
+      for k in 0..<depth { bytes[c / 16 * 16 * depth + k / 4 * 64 + c % 16 * 4 + k % 4] = row[k] }
     }
     return bytes
   }
-
-  var columnSums: [Int32] { weights.map { $0.reduce(0) { $0 + Int32($1) } } }
 
   /// sum_k (a - zero) w, exact.
   func sum(_ row: Int, _ column: Int) -> Int {
@@ -62,7 +63,8 @@ private struct Layer {
 
   /// The output [rows, ldo], of which columns outside blocks keep the value 77.
   func run(
-    _ isa: ISA, _ activation: ck_activation, ldo: Int? = nil, blocks: Range<Int>? = nil, inPlace: Bool = false
+    _ isa: ISA, _ activation: ck_activation, ldo: Int? = nil, blocks: Range<Int>? = nil,
+    inPlace: Bool = false, withScratch: Bool = true
   ) -> [Float] {
     let ldo = ldo ?? columns
     let blocks = blocks ?? 0..<(columns + 15) / 16
@@ -75,10 +77,8 @@ private struct Layer {
         out.replaceSubrange(row * ldo..<row * ldo + columns, with: values)
       }
     }
-    let sums = columnSums
-    let packed = packed
     packed.withUnsafeBufferPointer { packed in
-      sums.withUnsafeBufferPointer { sums in
+      columnSums.withUnsafeBufferPointer { sums in
         inputs.withUnsafeBufferPointer { inputs in
           inputScale.withUnsafeBufferPointer { inputScale in
             inputZero.withUnsafeBufferPointer { inputZero in
@@ -93,7 +93,8 @@ private struct Layer {
                         bias: self.bias == nil ? nil : bias.baseAddress, block_begin: blocks.lowerBound,
                         block_end: blocks.upperBound, columns: columns, activation: activation,
                         residual: self.residual == nil ? nil : UnsafePointer(residual.baseAddress),
-                        ldr: columns, out: out.baseAddress, ldo: ldo, next: nil, scratch: scratch)
+                        ldr: columns, out: out.baseAddress, ldo: ldo, next: nil,
+                        scratch: withScratch ? scratch : nil)
                       if inPlace {
                         args.residual = UnsafePointer(out.baseAddress)
                         args.ldr = ldo
@@ -166,8 +167,8 @@ func activate(_ x: Double, _ activation: ck_activation) -> Double {
 
   /// More rows, inputs and channels than any kernel takes at a time, none of them a multiple of what it takes: the
   /// integers are the same as those of the scalar kernel.
-  @Test(arguments: ISA.available, [1, 4, 5, 50, 105])
-  func integersAreExactInEveryCut(_ isa: ISA, _ rows: Int) {
+  @Test(arguments: ISA.available.dropFirst(), [1, 4, 5, 50, 105])
+  func integersAreThoseOfTheScalarKernelInEveryCut(_ isa: ISA, _ rows: Int) {
     for depth in [4, 92, 100, 388] {
       var layer = Layer(
         rows: rows, depth: depth, columns: 16 * 9 + 3, bias: false, residual: false,
@@ -175,22 +176,32 @@ func activate(_ x: Double, _ activation: ck_activation) -> Double {
         weight: { Bool.random(using: &$0) ? -128 : Int8.random(in: -128...127, using: &$0) })
       layer.inputScale = layer.inputScale.map { _ in 1 }
       layer.weightScale = layer.weightScale.map { _ in 1 }
-      let expected = (0..<rows).flatMap { row in (0..<layer.columns).map { Float(layer.sum(row, $0)) } }
-      #expect(layer.run(isa, CK_IDENTITY) == expected, "\(depth) inputs")
+      #expect(layer.run(isa, CK_IDENTITY) == layer.run(.scalar, CK_IDENTITY), "\(depth) inputs")
     }
   }
 
+  /// Few and many rows go different ways; what overflows on the way must come back.
+  @Test(arguments: ISA.available, [1, 5])
+  func deepSumsDoNotOverflow(_ isa: ISA, _ rows: Int) {
+    for weight in [Int8(-128), 127] {
+      var layer = Layer(
+        rows: rows, depth: 65536, columns: 2, bias: false, residual: false, input: { _ in 255 },
+        weight: { _ in weight })
+      layer.inputScale = [Float](repeating: 1, count: rows)
+      layer.inputZero = [Int32](repeating: 0, count: rows)
+      layer.weightScale = [1, 1]
+      let sum = Float(255 * 65536 * Int(weight))
+      #expect(layer.run(isa, CK_IDENTITY) == [Float](repeating: sum, count: 2 * rows))
+      layer.inputZero = [Int32](repeating: 255, count: rows)
+      #expect(layer.run(isa, CK_IDENTITY) == [Float](repeating: 0, count: 2 * rows))
+    }
+  }
+
+  /// One row needs no scratch memory.
   @Test(arguments: ISA.available)
-  func deepSumsDoNotOverflow(_ isa: ISA) {
-    var layer = Layer(
-      rows: 1, depth: 65536, columns: 2, bias: false, residual: false, input: { _ in 255 },
-      weight: { _ in -127 })
-    layer.inputScale = [1]
-    layer.inputZero = [0]
-    layer.weightScale = [1, 1]
-    #expect(layer.run(isa, CK_IDENTITY) == [Float](repeating: -255 * 127 * 65536, count: 2))
-    layer.inputZero = [255]
-    #expect(layer.run(isa, CK_IDENTITY) == [0, 0])
+  func oneRowWithoutScratch(_ isa: ISA) {
+    let layer = Layer(rows: 1, depth: 64, columns: 40)
+    #expect(layer.run(isa, CK_GELU, withScratch: false) == layer.run(isa, CK_GELU))
   }
 
   @Test(arguments: ISA.available)
