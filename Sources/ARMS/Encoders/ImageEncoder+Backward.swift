@@ -3,35 +3,28 @@ extension ImageEncoder {
   struct Kept {
     let layers: TrainedLayers
     let count: Int
-    let sequences: Sequences
     /// `[count G G, 3 P P]`; like the next, unused unless the embeddings are trained.
     let unfolded: UnsafeMutablePointer<Float>
     /// `[rows, d_p]`: class token and patches with their positions, before the norm.
     let embedded: UnsafeMutablePointer<Float>
-    /// Of the trained blocks.
-    let blocks: UnsafeMutablePointer<TransformerBlock.Kept>
-    /// `[rows, d_p]`: of the last block.
-    let out: UnsafeMutablePointer<Float>
+    let blocks: TrainedBlocks
 
+    var sequences: Sequences { blocks.sequences }
     /// `[rows, d_p]`: what the lowest trained block reads. The caller fills it unless the embeddings are trained.
-    var input: UnsafeMutablePointer<Float> { blocks[0].input }
+    var input: UnsafeMutablePointer<Float> { blocks.input }
 
     init(
       _ encoder: ImageEncoder, _ layers: TrainedLayers, count: Int, in arena: ScratchArena
     ) throws(ARMSError) {
       self.layers = layers
       self.count = count
-      sequences = try encoder.equalSequences(count, in: arena)
+      let sequences = try encoder.equalSequences(count, in: arena)
       let (rows, hasEmbeddings) = (sequences.rows, layers.includesEmbeddings)
       let patches = hasEmbeddings ? count * encoder.grid * encoder.grid : 0
       unfolded = try arena.allocate(Float.self, patches * encoder.patches.inputs)
       embedded = try arena.allocate(Float.self, hasEmbeddings ? rows * encoder.patchWidth : 0)
-      let trained = encoder.blocks[layers.firstBlock...]
-      blocks = try arena.allocate(TransformerBlock.Kept.self, trained.count)
-      for (number, block) in trained.enumerated() {
-        (blocks + number).initialize(to: try TransformerBlock.Kept(rows: rows, block: block, in: arena))
-      }
-      out = try arena.allocate(Float.self, rows * encoder.patchWidth)
+      blocks = try TrainedBlocks(
+        encoder.blocks[layers.firstBlock...], over: sequences, width: encoder.patchWidth, in: arena)
     }
   }
 
@@ -78,12 +71,8 @@ extension ImageEncoder {
     tokens: UnsafeMutablePointer<Float>, on execution: Execution
   ) throws(ARMSError) {
     if kept.layers.includesEmbeddings { embedKeeping(pixels, kept, on: execution) }
-    let trained = blocks[kept.layers.firstBlock...]
-    for (number, block) in trained.enumerated() {
-      let next = number + 1 < trained.count ? kept.blocks[number + 1].input : kept.out
-      try block.forward(kept.sequences, keeping: kept.blocks[number], out: next, on: execution)
-    }
-    postNorm.forward(kept.out, rows: kept.sequences.rows, out: tokens, on: execution)
+    try kept.blocks.forward(on: execution)
+    postNorm.forward(kept.blocks.out, rows: kept.sequences.rows, out: tokens, on: execution)
     projection.forward(
       Rows(tokens, stride: tokenCount * patchWidth).input(count: kept.count), out: pooled, stride: width,
       on: execution)
@@ -102,16 +91,10 @@ extension ImageEncoder {
       on: execution)
     projection.inputGradient(
       of: dy, count: kept.count, accumulates: true, into: Rows(gradient, stride: classStride), on: execution)
-    try postNorm.backward(kept.out, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
-    for (number, block) in blocks[kept.layers.firstBlock...].enumerated().reversed() {
-      let isLowest = number == 0 && !kept.layers.includesEmbeddings
-      // What a block needs meanwhile the next uses again.
-      try execution.arena.scoped { () throws(ARMSError) in
-        try block.backward(
-          kept.sequences, kept: kept.blocks[number], gradient: gradient, wantsInput: !isLowest,
-          into: gradients, on: execution)
-      }
-    }
+    try postNorm.backward(
+      kept.blocks.out, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
+    try kept.blocks.backward(
+      gradient: gradient, wantsInput: kept.layers.includesEmbeddings, into: gradients, on: execution)
     guard kept.layers.includesEmbeddings else { return }
     try preNorm.backward(
       kept.embedded, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)

@@ -2,18 +2,15 @@ extension TextEncoder {
   /// What the backward pass through the trained layers reads.
   struct Kept {
     let layers: TrainedLayers
-    let sequences: Sequences
     /// Read if the embeddings are trained.
     let ids: UnsafePointer<Int32>
     /// `[rows, width]`: tokens with their positions, before the norm; unused unless the embeddings are trained.
     let embedded: UnsafeMutablePointer<Float>
-    /// Of the trained blocks.
-    let blocks: UnsafeMutablePointer<TransformerBlock.Kept>
-    /// `[rows, width]`: of the last block.
-    let out: UnsafeMutablePointer<Float>
+    let blocks: TrainedBlocks
 
+    var sequences: Sequences { blocks.sequences }
     /// `[rows, width]`: what the lowest trained block reads. The caller fills it unless the embeddings are trained.
-    var input: UnsafeMutablePointer<Float> { blocks[0].input }
+    var input: UnsafeMutablePointer<Float> { blocks.input }
 
     init(
       _ encoder: TextEncoder, _ layers: TrainedLayers, _ ids: UnsafePointer<Int32>, _ sequences: Sequences,
@@ -21,15 +18,10 @@ extension TextEncoder {
     ) throws(ARMSError) {
       self.layers = layers
       self.ids = ids
-      self.sequences = sequences
-      let rows = sequences.rows
-      embedded = try arena.allocate(Float.self, layers.includesEmbeddings ? rows * encoder.width : 0)
-      let trained = encoder.blocks[layers.firstBlock...]
-      blocks = try arena.allocate(TransformerBlock.Kept.self, trained.count)
-      for (number, block) in trained.enumerated() {
-        (blocks + number).initialize(to: try TransformerBlock.Kept(rows: rows, block: block, in: arena))
-      }
-      out = try arena.allocate(Float.self, rows * encoder.width)
+      embedded = try arena.allocate(
+        Float.self, layers.includesEmbeddings ? sequences.rows * encoder.width : 0)
+      blocks = try TrainedBlocks(
+        encoder.blocks[layers.firstBlock...], over: sequences, width: encoder.width, in: arena)
     }
   }
 
@@ -57,19 +49,9 @@ extension TextEncoder {
       embed(kept.ids, kept.sequences, into: kept.embedded)
       embeddingNorm.forward(kept.embedded, rows: kept.sequences.rows, out: kept.input, on: execution)
     }
-    let trained = blocks[kept.layers.firstBlock...]
-    for (number, block) in trained.enumerated() {
-      let next = number + 1 < trained.count ? kept.blocks[number + 1].input : kept.out
-      try block.forward(kept.sequences, keeping: kept.blocks[number], out: next, on: execution)
-    }
+    try kept.blocks.forward(on: execution)
     for sequence in 0..<kept.sequences.count {
-      let target = out + sequence * width
-      target.update(repeating: 0, count: width)
-      let pooled = pooledRows(kept.sequences, sequence)
-      for row in pooled {
-        for column in 0..<width { target[column] += kept.out[row * width + column] }
-      }
-      for column in 0..<width { target[column] /= Float(pooled.count) }
+      mean(of: kept.blocks.out, pooledRows(kept.sequences, sequence), into: out + sequence * width)
     }
   }
 
@@ -88,15 +70,8 @@ extension TextEncoder {
         }
       }
     }
-    for (number, block) in blocks[kept.layers.firstBlock...].enumerated().reversed() {
-      let isLowest = number == 0 && !kept.layers.includesEmbeddings
-      // What a block needs meanwhile the next uses again.
-      try execution.arena.scoped { () throws(ARMSError) in
-        try block.backward(
-          kept.sequences, kept: kept.blocks[number], gradient: gradient, wantsInput: !isLowest,
-          into: gradients, on: execution)
-      }
-    }
+    try kept.blocks.backward(
+      gradient: gradient, wantsInput: kept.layers.includesEmbeddings, into: gradients, on: execution)
     guard kept.layers.includesEmbeddings else { return }
     try embeddingNorm.backward(
       kept.embedded, rows: rows, dy: gradient, dx: gradient, into: gradients, on: execution)
@@ -122,11 +97,5 @@ extension TextEncoder {
         }
       }
     }
-  }
-
-  /// The rows of a sequence whose mean is its vector.
-  private func pooledRows(_ sequences: Sequences, _ sequence: Int) -> Range<Int> {
-    let start = sequences.starts[sequence]
-    return start..<(pooling == .cls ? start + 1 : sequences.starts[sequence + 1])
   }
 }

@@ -86,23 +86,32 @@ final class TextEncoder: @unchecked Sendable {
     }
   }
 
+  /// Each sequence's vector, of its first row alone, `[sequences, width]`, or of all, as its pooling wants.
   private func pool(
     _ rows: UnsafePointer<Float>, _ sequences: Sequences, into out: UnsafeMutablePointer<Float>
   ) {
-    for sequence in 0..<sequences.count {
-      let target = out + sequence * width
-      switch pooling {
-      case .cls:
-        target.update(from: rows + sequence * width, count: width)
-      case .mean:
-        let (start, end) = (sequences.starts[sequence], sequences.starts[sequence + 1])
-        target.update(repeating: 0, count: width)
-        for row in start..<end {
-          for column in 0..<width { target[column] += rows[row * width + column] }
-        }
-        let scale = 1 / Float(max(1, end - start))
-        for column in 0..<width { target[column] *= scale }
+    switch pooling {
+    case .cls:
+      out.update(from: rows, count: sequences.count * width)
+    case .mean:
+      for sequence in 0..<sequences.count {
+        mean(of: rows, pooledRows(sequences, sequence), into: out + sequence * width)
       }
     }
+  }
+
+  /// The rows of a sequence whose mean is its vector.
+  func pooledRows(_ sequences: Sequences, _ sequence: Int) -> Range<Int> {
+    let start = sequences.starts[sequence]
+    return start..<(pooling == .cls ? start + 1 : sequences.starts[sequence + 1])
+  }
+
+  /// The mean of some rows, of which there is at least one.
+  func mean(of rows: UnsafePointer<Float>, _ some: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+    out.update(repeating: 0, count: width)
+    for row in some {
+      for column in 0..<width { out[column] += rows[row * width + column] }
+    }
+    for column in 0..<width { out[column] /= Float(some.count) }
   }
 }
