@@ -10,8 +10,7 @@ enum ImageFile {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ARMSError(.invalidArgument, "image path: it is empty or holds a NUL; give the path of a file")
     }
-    // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever. A regular file ignores it.
-    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let file = openForReading(path)
     guard file >= 0 else { throw failure("cannot be opened", path) }
     defer { close(file) }
 
@@ -19,31 +18,25 @@ enum ImageFile {
     guard fstat(file, &status) == 0 else { throw failure("cannot be examined", path) }
     guard status.st_mode & S_IFMT == S_IFREG else {
       let kind = status.st_mode & S_IFMT == S_IFDIR ? "a directory" : "not a regular file"
-      throw ARMSError(.io, "image '\(path)' is \(kind); give the path of a JPEG or PNG file")
+      throw ARMSError(.io, "\(name(path)) is \(kind); give the path of a JPEG or PNG file")
     }
     guard let size = Int(exactly: status.st_size), size > 0 else {
-      throw ARMSError(.invalidImage, "image '\(path)' is empty; JPEG and PNG are accepted")
+      throw ARMSError(.invalidImage, "\(name(path)) is empty; JPEG and PNG are accepted")
     }
-    try limits.check(bytes: size, of: "image '\(path)'")
+    try limits.check(bytes: size, of: name(path))
     let buffer = try ByteBuffer(count: size)
-    try fill(buffer, from: file, path: path)
+    let room = UnsafeMutableRawBufferPointer(start: buffer.pointer, count: size)
+    guard let count = ARMS.read(file, into: room) else { throw failure("cannot be read", path) }
+    guard count == size else {
+      throw ARMSError(.io, "\(name(path)) became shorter while it was read; try again when it is written")
+    }
     return buffer
   }
 
-  private static func fill(_ buffer: borrowing ByteBuffer, from file: Int32, path: String) throws(ARMSError) {
-    var position = 0
-    while position < buffer.bytes.count {
-      let count = Glibc.read(file, buffer.pointer + position, buffer.bytes.count - position)
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw failure("cannot be read", path) }
-      guard count > 0 else {
-        throw ARMSError(.io, "image '\(path)' became shorter while it was read; try again when it is written")
-      }
-      position += count
-    }
-  }
+  /// What messages call the image at `path`.
+  static func name(_ path: String) -> String { "image \(printable(path))" }
 
   private static func failure(_ what: String, _ path: String) -> ARMSError {
-    ARMSError(.io, "image '\(path)' \(what): \(String(cString: strerror(errno)))")
+    ARMSError(.io, "\(name(path)) \(what): \(errorText(errno))")
   }
 }

@@ -43,7 +43,8 @@ struct ImagePreprocessor: Sendable {
       defer { extendLifetime(file) }
       let data = UnsafeRawBufferPointer(file.bytes)
       try prepare(
-        encoded: data, name: "image '\(path)'", exact: input.exact, limits: limits, into: pixels, in: arena)
+        encoded: data, name: ImageFile.name(path), exact: input.exact, limits: limits, into: pixels,
+        in: arena)
     case .rgb8(let data, let width, let height, let stride):
       try prepare(
         raw: data, (width, height), channels: 3, stride: stride, limits: limits, into: pixels, in: arena)

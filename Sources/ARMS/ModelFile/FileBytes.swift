@@ -57,18 +57,16 @@ extension FileBytes {
     madvise(UnsafeMutableRawPointer(mutating: address), bytes.count, MADV_WILLNEED)
   }
 
-  /// Opens for reading. O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
   private static func open(_ path: String) throws(ARMSError) -> Int32 {
     if path.utf8.contains(0) {
       throw ARMSError(.io, "\(printable(path)): cannot open: the path contains a NUL")
     }
-    while true {
-      let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-      if descriptor >= 0 { return descriptor }
-      if errno == EINTR { continue }
+    let descriptor = openForReading(path)
+    guard descriptor >= 0 else {
       let reason = errorText(errno)
       throw ARMSError(.io, "\(printable(path)): cannot open: \(reason)")
     }
+    return descriptor
   }
 
   private static func size(of descriptor: Int32, path: String) throws(ARMSError) -> Int {
@@ -107,17 +105,11 @@ extension FileBytes {
     -> UnsafeRawBufferPointer
   {
     let memory = try allocate(count, printable(path))
-    var done = 0
-    while done < count {
-      let got = Glibc.read(descriptor, memory.baseAddress?.advanced(by: done), count - done)
-      if got > 0 {
-        done += got
-        continue
-      }
-      let reason = errno
-      if got < 0 && reason == EINTR { continue }
+    let done = ARMS.read(descriptor, into: memory)
+    let reason = errno
+    guard done == count else {
       free(memory.baseAddress)
-      let text = got < 0 ? errorText(reason) : "it shrank to \(done) of \(count) bytes meanwhile"
+      let text = done.map { "it shrank to \($0) of \(count) bytes meanwhile" } ?? errorText(reason)
       throw ARMSError(.io, "\(printable(path)): cannot read: \(text)")
     }
     return UnsafeRawBufferPointer(memory)

@@ -18,7 +18,7 @@ import Testing
   @Test func namesTheFileThatIsMissing() throws {
     let error = try #require(failure("/nowhere/at all.jpg"))
     #expect(error.code == .io)
-    #expect(error.message.contains("'/nowhere/at all.jpg'"))
+    #expect(error.message.contains("/nowhere/at all.jpg cannot"))
     #expect(error.message.contains("No such file"))
   }
 
