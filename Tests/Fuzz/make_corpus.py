@@ -77,11 +77,8 @@ def texts() -> None:
     lines = "\n".join(words).encode()[:2_048]
     for number, text in enumerate(TEXTS):
         added = struct.pack("<HBBB", 1, number, 1, 3)
-        head = struct.pack("<BBBHH", number, 1, 1, 16, len(lines))
-        write("tokenizer", f"text_{number}", head + lines + added + bytes(2) + text.encode())
-    array = b"".join(struct.pack("<Q", len(word.encode())) + word.encode() for word in words[:100])
-    head = struct.pack("<BBBHH", 0, 0, 1, 16, len(array))
-    write("tokenizer", "array", head + array + bytes(2) + struct.pack("<H", 100) + TEXTS[0].encode())
+        head = struct.pack("<BBHH", number, 1, 16, len(lines))
+        write("tokenizer", f"text_{number}", head + lines + added + text.encode())
 
 
 def queries() -> None:

@@ -58,7 +58,6 @@ extension GGUFWriter {
   /// The model without writing it: its tensors stay where they are, and keep alive no more than that. `name` stands in
   /// messages where the path would.
   func modelFile(_ name: String) throws(ARMSError) -> ModelFile {
-    try check(name)
     let header = try encodeHeader(name, [])
     let bytes = try header.bytes.span.bytes.withUnsafeBytes { (bytes) throws(ARMSError) in
       try FileBytes(copying: bytes)
@@ -66,20 +65,20 @@ extension GGUFWriter {
     return try ModelFile(header: bytes, tensors: tensors, name: name)
   }
 
-  /// Everything before the data of `tensors`.
-  private func encodeHeader(_ path: String, _ tensors: [TensorInfo]) throws(ARMSError) -> GGUFBuffer {
+  /// Everything before the data of the tensors, of which `listed` are named. All are checked.
+  private func encodeHeader(_ path: String, _ listed: [TensorInfo]) throws(ARMSError) -> GGUFBuffer {
     try check(path)
     var header = GGUFBuffer()
     header.append(GGUF.magic)
     header.append(GGUF.version)
-    header.append(UInt64(tensors.count))
+    header.append(UInt64(listed.count))
     header.append(UInt64(keys.count))
     for (name, value) in keys {
       header.append(name)
       value.encode(into: &header)
     }
     var offset: UInt64 = 0
-    for tensor in tensors {
+    for tensor in listed {
       header.append(tensor.name)
       header.append(UInt32(tensor.shape.count))
       for dimension in tensor.shape.reversed() { header.append(UInt64(dimension)) }

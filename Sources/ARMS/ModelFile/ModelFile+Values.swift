@@ -54,11 +54,6 @@ extension ModelFile {
   func float(_ key: String, default: Float) throws(ARMSError) -> Float {
     has(key) ? try float(key) : `default`
   }
-
-  /// The truth value of `key`, or `default` if the file lacks the key.
-  func bool(_ key: String, default: Bool) throws(ARMSError) -> Bool {
-    has(key) ? try bool(key) : `default`
-  }
 }
 
 extension ModelFile {

@@ -85,31 +85,6 @@ package final class WordPieceTokenizer: @unchecked Sendable {
     normalizedMatcher = try NormalizedMatcher(normalized, normalizer)
   }
 
-  /// Makes a tokeniser of the elements of a GGUF string array, read where they lie: for each token its length,
-  /// a little-endian 64-bit integer, and its bytes. `owner` keeps the file mapped.
-  ///
-  /// - Throws: `invalidModel` if the elements reach beyond `stringArray`, and as the other initialiser.
-  package convenience init(
-    stringArray: UnsafeRawBufferPointer, count: Int, owner: (any AnyObject & Sendable)?,
-    options: WordPieceOptions
-  ) throws(ARMSError) {
-    var rest = stringArray[...]
-    try self.init(vocabularyCount: count, owner: owner, options: options) { id throws(ARMSError) in
-      let width = MemoryLayout<UInt64>.size
-      if rest.count >= width {
-        let length = UInt64(
-          littleEndian: UnsafeRawBufferPointer(rebasing: rest).loadUnaligned(as: UInt64.self))
-        rest = rest.dropFirst(width)
-        if length <= UInt64(rest.count) {
-          let token = UnsafeRawBufferPointer(rebasing: rest.prefix(Int(length)))
-          rest = rest.dropFirst(Int(length))
-          return token.assumingMemoryBound(to: UInt8.self)
-        }
-      }
-      throw ARMSError(.invalidModel, "token \(id) of the vocabulary is cut off; the file is damaged")
-    }
-  }
-
   /// Makes a tokeniser of a vocabulary given as text; the position is the id.
   ///
   /// - Throws: as the other initialiser.

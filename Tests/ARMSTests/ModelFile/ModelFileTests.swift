@@ -76,7 +76,6 @@ import Testing
     #expect(try model.uint32("none", default: 7) == 7)
     #expect(try model.uint32("test.u8", default: 7) == 200)
     #expect(try model.float("none", default: 7) == 7)
-    #expect(try model.bool("none", default: true))
     #expect(try model.string("none", default: "x") == "x")
     #expect(failure { try model.uint32("test.text", default: 7) } != nil)
   }

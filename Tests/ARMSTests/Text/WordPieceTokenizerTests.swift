@@ -152,31 +152,6 @@ private func encode(
     memory.deallocate()
   }
 
-  @Test func aStringArrayOfAModelFileIsReadInPlace() throws {
-    let array = vocabulary.flatMap { token in
-      withUnsafeBytes(of: UInt64(token.utf8.count).littleEndian, Array.init) + Array(token.utf8)
-    }
-    try array.withUnsafeBytes { bytes in
-      let tokenizer = try WordPieceTokenizer(
-        stringArray: bytes, count: vocabulary.count, owner: nil, options: options())
-      #expect(try encode(tokenizer, Array("a aab?".utf8)).ids == [2, 4, 4, 7, 8, 3])
-      for cut in 0..<bytes.count {
-        let error = #expect(throws: ARMSError.self) {
-          try WordPieceTokenizer(
-            stringArray: UnsafeRawBufferPointer(rebasing: bytes[..<cut]), count: vocabulary.count, owner: nil,
-            options: options())
-        }
-        #expect(error?.code == .invalidModel)
-      }
-    }
-    let huge = [UInt8](repeating: 0xFF, count: 64)
-    _ = huge.withUnsafeBytes { bytes in
-      #expect(throws: ARMSError.self) {
-        try WordPieceTokenizer(stringArray: bytes, count: 4, owner: nil, options: options())
-      }
-    }
-  }
-
   @Test func optionsThatContradictTheVocabularyAreErrors() {
     func fails(_ tokens: [String] = vocabulary, _ change: (inout WordPieceOptions) -> Void = { _ in }) {
       let error = #expect(throws: ARMSError.self) {

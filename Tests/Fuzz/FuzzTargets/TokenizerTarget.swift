@@ -1,13 +1,13 @@
 import ARMS
 
-/// The input is options, a vocabulary, one token a line or as a model file holds it, and a text.
+/// The input is options, a vocabulary, one token a line, and a text. How a model file holds one is read by the target of
+/// model files.
 func fuzzTokenizer(_ bytes: UnsafeRawBufferPointer) {
   let source = ByteSource(bytes)
   let flags = source.next(UInt8.self)
-  let asArray = source.once(in: 4)
   let limit = source.once(in: 4) ? Int(source.next(Int16.self)) : 100
   let capacity = source.below(64)
-  let vocabulary = source.take(source.below(4_096))
+  let lines = source.take(source.below(4_096)).split(separator: 10)
   var options = WordPieceOptions(
     lowercase: flags & 1 == 0, stripAccents: flags & 2 == 0, cleanText: flags & 4 == 0,
     splitCJK: flags & 8 == 0, maxWordLength: limit, subwordPrefix: flags & 16 == 0 ? "##" : "",
@@ -20,22 +20,12 @@ func fuzzTokenizer(_ bytes: UnsafeRawBufferPointer) {
         id: source.once(in: 8) ? source.next() : Int32(source.next(UInt8.self)), normalized: kind & 1 != 0,
         singleWord: kind & 2 != 0, lstrip: kind & 4 != 0, rstrip: kind & 8 != 0))
   }
-  let tokenizer = try? make(vocabulary, asArray: asArray, count: source.below(512), options)
+  let tokenizer = try? WordPieceTokenizer(vocabularyCount: lines.count, owner: nil, options: options) {
+    UnsafeRawBufferPointer(rebasing: lines[$0]).assumingMemoryBound(to: UInt8.self)
+  }
   let text = source.takeAll()
   guard let tokenizer else { return }
   check(tokenizer, text.assumingMemoryBound(to: UInt8.self), capacity)
-}
-
-private func make(
-  _ vocabulary: UnsafeRawBufferPointer, asArray: Bool, count: Int, _ options: WordPieceOptions
-) throws(ARMSError) -> WordPieceTokenizer {
-  if asArray {
-    return try WordPieceTokenizer(stringArray: vocabulary, count: count, owner: nil, options: options)
-  }
-  let lines = vocabulary.split(separator: 10).map { UnsafeRawBufferPointer(rebasing: $0) }
-  return try WordPieceTokenizer(vocabularyCount: lines.count, owner: nil, options: options) {
-    lines[$0].assumingMemoryBound(to: UInt8.self)
-  }
 }
 
 /// A short list of ids must be the beginning of a long one.
