@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
-import typer
-from gguf import GGUFWriter
-from typer.testing import CliRunner
+from gguf import GGUFReader, GGUFWriter
 
-from arms.inspect import InspectionError, inspect_model, register
+import arms
+from arms.inspect import inspect_model
+from conftest import Command
 
 MODELS = Path(__file__).parents[3] / "Tests" / "Fixtures" / "models"
 INT8 = MODELS / "distilbert-patches-scaled-int8.gguf"
-
-
-@pytest.fixture
-def app() -> typer.Typer:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    register(app)
-    return app
 
 
 @pytest.mark.parametrize("path", sorted(MODELS.glob("*.gguf")), ids=lambda path: path.stem)
@@ -50,32 +43,34 @@ def test_candidates() -> None:
     assert inspect_model(MODELS / "bert-concat-paper.gguf").candidates == []
 
 
-def test_command_prints_json(app: typer.Typer) -> None:
-    result = CliRunner().invoke(app, ["inspect", "--json", str(INT8)])
-    assert result.exit_code == 0
-    document = json.loads(result.output)
+def test_command_prints_json(command: Command) -> None:
+    code, output, _ = command("inspect", "--json", INT8)
+    assert code == 0
+    document = json.loads(output)
     assert document["keys"]["arms.fusion"] == "patches"
     assert document["training"]["seed"] == 7
     assert document["candidates"][1]["latency"] is None
 
 
-def test_command_prints_tables(app: typer.Typer) -> None:
-    result = CliRunner().invoke(app, ["inspect", str(INT8)], env={"COLUMNS": "200"})
-    assert result.exit_code == 0
-    assert "arms.text.block_count" in result.output
-    assert "A small fast model, weak at math." in result.output
+def test_command_prints_tables(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, output, _ = command("inspect", INT8)
+    assert code == 0
+    assert "arms.text.block_count" in output
+    assert "A small fast model, weak at math." in output
 
 
-def test_command_fails_in_one_line(app: typer.Typer, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["inspect", str(tmp_path / "none.gguf")])
-    assert result.exit_code == 1
-    assert "no such file" in result.output
+def test_command_fails_in_one_line(command: Command, tmp_path: Path) -> None:
+    code, output, said = command("inspect", tmp_path / "none.gguf")
+    assert (code, output) == (1, "")
+    assert said.count("\n") == 1
+    assert "none.gguf: cannot open: No such file" in said
 
 
 def test_foreign_file(tmp_path: Path) -> None:
     path = tmp_path / "picture.gguf"
     path.write_bytes(b"\x89PNG" + bytes(100))
-    with pytest.raises(InspectionError, match="not a GGUF file"):
+    with pytest.raises(arms.InvalidModelError, match="not a GGUF file"):
         inspect_model(path)
 
 
@@ -86,7 +81,39 @@ def test_foreign_architecture(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    with pytest.raises(InspectionError, match=r'general\.architecture = "llama"'):
+    with pytest.raises(arms.UnsupportedError, match='architecture "llama"'):
+        inspect_model(path)
+
+
+def test_array_that_is_longer_than_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the file claims is not believed: GGUFReader would take memory without end."""
+    path = tmp_path / "endless.gguf"
+    array, uint8, key = 9, 0, b"endless"
+    path.write_bytes(
+        struct.pack("<4sIQQ", b"GGUF", 3, 0, 1)
+        + struct.pack(f"<Q{len(key)}s", len(key), key)
+        + struct.pack("<IIQ", array, uint8, 2**40)
+        + bytes(58)
+    )
+
+    def read(*_: object) -> GGUFReader:
+        pytest.fail("the file was given to GGUFReader")
+
+    monkeypatch.setattr("arms.inspect.GGUFReader", read)
+    with pytest.raises(arms.InvalidModelError, match=f"claims {2**40} elements"):
+        inspect_model(path)
+
+
+def test_record_that_is_nested_too_deep(tmp_path: Path) -> None:
+    path = tmp_path / "deep.gguf"
+    old = GGUFReader(INT8).fields["arms.training.record"].contents().encode()
+    new = b"[" * 100_000 + b"]" * 100_000
+    new += b" " * ((len(old) - len(new)) % 64)  # So that the tensors stay where they may lie.
+    before, after = INT8.read_bytes().split(struct.pack("<Q", len(old)) + old)
+    path.write_bytes(before + struct.pack("<Q", len(new)) + new + after)
+    with pytest.raises(arms.InvalidModelError, match=r"deep\.gguf.*too deep"):
         inspect_model(path)
 
 
@@ -94,5 +121,5 @@ def test_foreign_architecture(tmp_path: Path) -> None:
 def test_truncated_file(tmp_path: Path, length: int) -> None:
     path = tmp_path / "cut.gguf"
     path.write_bytes(INT8.read_bytes()[:length])
-    with pytest.raises(InspectionError, match=r"cut\.gguf"):
+    with pytest.raises(arms.InvalidModelError, match=r"cut\.gguf"):
         inspect_model(path)

@@ -15,19 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from arms.errors import InvalidModelError
+from arms.router import Router
+
 _TOKEN_KEYS: Final = ("arms.tokenizer.tokens", "arms.second.tokenizer.tokens")
-_REQUIRED: Final = (
-    "arms.format_version",
-    "arms.fusion",
-    "arms.head",
-    "arms.text.block_count",
-    "arms.vision.projection_length",
-)
-_FORMAT_VERSION: Final = 1
-
-
-class InspectionError(ValueError):
-    """A file is not an ARMS model file, or is damaged; the message names it and says which."""
 
 
 @dataclass(frozen=True)
@@ -82,50 +73,20 @@ def inspect_model(path: str | Path) -> Inspection:
 
     Raises
     ------
-    InspectionError
-        If it cannot be read, is not GGUF, is damaged, or is not an ARMS model.
+    ArmsError
+        If it cannot be opened as a router: the library's error.
+    InvalidModelError
+        If what a router ignores in it is damaged.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InspectionError(f"{path}: no such file")
-    with path.open("rb") as file:
-        if file.read(4) != b"GGUF":
-            raise InspectionError(
-                f"{path}: not a GGUF file; ARMS models are made by `arms convert`"
-            )
+    # GGUFReader believes what a file says of itself, as the length of an array, and would read on
+    # without end. The library checks every count before it reads.
+    Router(path).close()
     try:
         reader = GGUFReader(path)
         keys = {name: field.contents() for name, field in reader.fields.items()}
-    # GGUFReader believes the file, so a damaged one fails wherever it first makes no sense.
-    except (
-        ValueError,
-        IndexError,
-        KeyError,
-        OSError,
-        OverflowError,
-        MemoryError,
-        TypeError,
-    ) as error:
-        raise InspectionError(
-            f"{path}: damaged GGUF file: {type(error).__name__}: {error}"
-        ) from None
-    if keys.get("general.architecture") != "arms":
-        raise InspectionError(
-            f"{path}: general.architecture = {json.dumps(keys.get('general.architecture'))}; "
-            'an ARMS model has "arms"'
-        )
-    if keys.get("general.type") == "adapter":
-        raise InspectionError(
-            f"{path}: is an adapter; inspect the model that `arms adapter apply` makes with it"
-        )
-    for name in _REQUIRED:
-        if name not in keys:
-            raise InspectionError(f"{path}: key {name} is missing; the file is incomplete")
-    if keys["arms.format_version"] != _FORMAT_VERSION:
-        raise InspectionError(
-            f"{path}: arms.format_version = {keys['arms.format_version']}; "
-            f"this version reads {_FORMAT_VERSION}"
-        )
+    except (ValueError, IndexError, KeyError, OverflowError, TypeError) as error:
+        raise InvalidModelError(f"{path}: damaged: {type(error).__name__}: {error}") from error
     tensors = {tensor.name: tensor for tensor in reader.tensors}
     types: dict[str, TypeUse] = {}
     parts: dict[str, int] = {}
@@ -140,10 +101,12 @@ def inspect_model(path: str | Path) -> Inspection:
         ]
         record = keys.get("arms.training.record")
         training = None if record is None else json.loads(record)
+    except RecursionError:
+        raise InvalidModelError(f"{path}: the training record is nested too deep") from None
     except (IndexError, ValueError, TypeError, AttributeError) as error:
-        raise InspectionError(
+        raise InvalidModelError(
             f"{path}: candidates or training record are damaged: {error}"
-        ) from None
+        ) from error
     vocabulary = keys.get("arms.tokenizer.tokens", [])
     hidden = (*_TOKEN_KEYS, "arms.training.record")
     shown = {
@@ -284,11 +247,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Say what a model file holds: architecture, sizes, types, candidates, training record."""
-    try:
-        inspection = inspect_model(model)
-    except InspectionError as error:
-        typer.echo(f"arms inspect: {error}", err=True)
-        raise typer.Exit(1) from None
+    inspection = inspect_model(model)
     if as_json:
         typer.echo(json.dumps(asdict(inspection), indent=2))
     else:
