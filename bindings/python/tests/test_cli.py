@@ -236,6 +236,27 @@ def test_candidates_are_listed(pool: Path) -> None:
     assert "900 ms" in done.stdout
 
 
+def test_names_and_profiles_say_nothing_to_the_terminal(pool: Path) -> None:
+    clear, colour = "\x1b[2J", "\x9b31m"
+    name = f"sly{colour}"
+    with arms.Router(pool) as router:
+        router.candidates.add(arms.Candidate(name=name, profile=f"A model.{clear}"))
+        router.save(pool)
+    for arguments in (
+        ["candidates", "list", pool],
+        ["inspect", pool],
+        ["route", pool, "none", "Why?"],
+        ["score", pool, f"Why?{clear}"],
+    ):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "sly\ufffd31m" in done.stdout
+        assert not {"\x1b", "\x9b"} & set(done.stdout)
+    done = run("candidates", "remove", pool, f"no{clear}")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stderr
+
+
 def test_candidates_are_edited(pool: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.gguf"
     options = ["--parameters", "7B", "--cost", 0.002, "--max-images", 0, "--output", copy]

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from arms._printable import printable
 from arms.errors import InvalidModelError
 from arms.router import Router
 
@@ -181,7 +182,7 @@ def _cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, list):
         return ", ".join(_cell(one) for one in value[:8]) + (", ..." if len(value) > 8 else "")
-    return escape(str(value))
+    return escape(printable(str(value)))
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -195,10 +196,10 @@ def _table(title: str, *columns: str) -> Table:
 
 def print_inspection(inspection: Inspection, console: Console) -> None:
     """Print an inspection as tables."""
-    console.print(f"[bold]{escape(inspection.path)}[/bold]: {inspection.bytes:,} bytes")
+    console.print(f"[bold]{escape(printable(inspection.path))}[/bold]: {inspection.bytes:,} bytes")
     keys = _table("Keys", "key", "value")
     for name, value in inspection.keys.items():
-        keys.add_row(escape(name), _cell(value))
+        keys.add_row(escape(printable(name)), _cell(value))
     keys.add_row("vocabulary", f"{inspection.vocabulary:,} tokens")
     console.print(keys)
     types = _table("Weights", "type", ">tensors", ">values", ">bytes")
@@ -225,7 +226,7 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
     for one in inspection.candidates:
         images = {0: "any", -1: "none"}.get(one.max_images, str(one.max_images))
         candidates.add_row(
-            escape(one.name),
+            escape(printable(one.name)),
             str(one.router),
             "yes" if one.enabled else "no",
             _cell(one.cost),
@@ -234,12 +235,12 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
             _cell(one.beta),
             _cell(one.temperature),
             _cell(one.bias),
-            escape(one.profile),
+            escape(printable(one.profile)),
         )
     console.print(candidates)
     if inspection.training is not None:
         console.print("Training record")
-        console.print_json(json.dumps(inspection.training))
+        console.print_json(printable(json.dumps(inspection.training, ensure_ascii=False)))
 
 
 def inspect(

@@ -372,6 +372,8 @@ def test_configurations(tmp_path: Path) -> None:
         ("m.yaml", YAML + YAML.split("models:")[1], "two models are named 'a'"),
         ("m.yaml", YAML + "\n    price: 1", r"models\.0\.price: Extra inputs"),
         ("m.yaml", "a: [", "cannot be parsed"),
+        pytest.param("m.yaml", "[" * 10_000, "nested too deep", id="deep yaml"),
+        pytest.param("m.toml", f"a = {'[' * 10_000}", "nested too deep", id="deep toml"),
         ("m.yaml", "", "should be a valid"),
         ("m.toml", "a =", "cannot be parsed"),
         ("m.ini", "", "ends in .yaml, .yml or .toml"),

@@ -101,6 +101,7 @@ def test_paths_in_a_configuration_start_at_its_folder(tmp_path: Path, command: C
     ("line", "words"),
     [
         ("epochs = ", "not TOML"),
+        pytest.param(f"data = {'[' * 100_000}", "nested too deep", id="deep"),
         ("epoch = 2", "unknown option 'epoch'"),
         ("epochs = 2.5", "epochs must be an integer, not 2.5"),
         ("epochs = true", "epochs must be an integer, not True"),

@@ -180,6 +180,7 @@ def test_an_evaluation_survives_its_json_form(tmp_path: Path) -> None:
     ("change", "words"),
     [
         (lambda _: "{", "not JSON"),
+        (lambda _: "[" * 100_000, "nested too deep"),
         (lambda _: "[]", "not an evaluation"),
         (lambda one: one | {"format": "other"}, "not an evaluation"),
         (lambda one: one | {"version": 99}, "evaluate again"),

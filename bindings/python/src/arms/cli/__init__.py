@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from arms import ArmsError, __version__, inspect
+from arms._printable import printable
 from arms.cli import (
     adapter,
     calibrate,
@@ -114,5 +115,5 @@ def _said(error: Exception) -> str:
 
 
 def _failed(message: str, code: int) -> int:
-    print("arms:", " ".join(message.split()), file=sys.stderr)
+    print("arms:", printable(" ".join(message.split())), file=sys.stderr)
     return code

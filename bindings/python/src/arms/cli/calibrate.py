@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arms import Router
+from arms._printable import printable
 from arms.cli.adapting import Data, Exact, Groups, Lenient, Model, Output, Split, Threads, read
 from arms.cli.tables import console, print_json
 
@@ -71,6 +72,6 @@ def calibrate(
     for column in ("temperature", "bias"):
         drawn.add_column(column, justify="right")
     for one in infos:
-        drawn.add_row(Text(one.name), f"{one.temperature:.3f}", f"{one.bias:+.3f}")
+        drawn.add_row(Text(printable(one.name)), f"{one.temperature:.3f}", f"{one.bias:+.3f}")
     console().print(drawn)
     print(f"{path}: calibrated on {counts[0]:,} queries, {counts[1]:,} outcomes")

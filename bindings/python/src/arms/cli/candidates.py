@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arms import Candidate, CandidateInfo, Router
+from arms._printable import printable
 from arms.candidate_file import read_candidates
 from arms.cli.tables import console, cost, latency, print_json
 
@@ -74,12 +75,12 @@ def _table(infos: list[CandidateInfo], profiles: list[str]) -> Table:
     table.add_column("profile")
     for info, profile in zip(infos, profiles, strict=True):
         table.add_row(
-            Text(info.name),
+            Text(printable(info.name)),
             "enabled" if info.enabled else "disabled",
             cost(info.cost),
             latency(info.latency),
             "second" if info.router else "first",
-            Text(profile),
+            Text(printable(profile)),
             style=None if info.enabled else "dim",
         )
     return table

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arms import CandidateInfo, Decision, Policy, RankedCandidate, Router
+from arms._printable import printable
 from arms.cli.images import read_images
 from arms.cli.tables import bar, console, cost, known, latency, print_json
 
@@ -237,7 +238,7 @@ def _show(decision: Decision, infos: _Infos, policy: Policy) -> None:
         cells = _cells(entry, info)
         chosen = place == 0 and not decision.abstained
         table.add_row(
-            Text(f"{'→' if chosen else ' '} {entry.name}"),
+            Text(f"{'→' if chosen else ' '} {printable(entry.name)}"),
             bar(entry.confidence),
             *(cells[column] for column, present in columns.items() if present),
             style="bold" if chosen else None,

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arms import InvalidArgumentError, Output, Query, Router
+from arms._printable import printable
 from arms.cli.images import NONE, STDIN, read_images
 from arms.cli.tables import console, print_json
 
@@ -101,14 +102,16 @@ def score(
         else:
             asked = _asked_in(queries)
         columns = candidate or [i.name for i in router.candidates.list() if i.enabled]
-        table = Table("question", *map(escape, columns), box=None, pad_edge=False)
+        table = Table(
+            "question", *(escape(printable(name)) for name in columns), box=None, pad_edge=False
+        )
         while batch := list(islice(asked, _BATCH)):
             scores = router.score([a.query for a in batch], columns, output=output, exact=exact)
             for one, row in zip(batch, scores, strict=True):
                 if json:
                     print_json(_record(one, columns, row))
                 else:
-                    table.add_row(Text(one.question), *_cells(row))
+                    table.add_row(Text(printable(one.question)), *_cells(row))
         if not json:
             console().print(table)
 

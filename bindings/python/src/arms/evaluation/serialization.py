@@ -44,6 +44,8 @@ def from_json(text: str, source: str = "the evaluation") -> Evaluation:
         content = json.loads(text)
     except ValueError as error:
         raise InvalidArgumentError(f"{source}: not JSON: {error}") from error
+    except RecursionError:
+        raise InvalidArgumentError(f"{source}: nested too deep") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InvalidArgumentError(
             f'{source}: not an evaluation: "format" must be "{FORMAT}", as `arms evaluate --json` '

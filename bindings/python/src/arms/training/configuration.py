@@ -84,6 +84,8 @@ def read_configuration(path: Path, command: str, kind: type[RunOptions]) -> dict
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidArgumentError(f"{path}: not TOML: {error}") from error
+    except RecursionError:
+        raise InvalidArgumentError(f"{path}: nested too deep") from None
     found = content.pop("command", None)
     if found != command:
         raise InvalidArgumentError(f"{path}: command is {found!r}: expected {command!r}")

@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from arms._printable import printable
 from arms.cli.data.options import Data, Json
 from arms.cli.tables import console, print_json
 
@@ -76,10 +77,10 @@ def _shown(report: Report, examples: int) -> Group:
             Text(finding.severity, style=style),
             finding.kind,
             f"{finding.count:,}",
-            Text(finding.message),
+            Text(printable(finding.message)),
         )
         for example in finding.examples[:examples]:
-            table.add_row("", "", "", Text(f"- {example}", style="dim"))
+            table.add_row("", "", "", Text(f"- {printable(example)}", style="dim"))
     return Group(Text(counts), table)
 
 

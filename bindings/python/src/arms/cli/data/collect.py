@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from arms._printable import printable
 from arms.cli.data.options import Json
 from arms.cli.tables import console, print_json
 
@@ -144,7 +145,9 @@ def _table(report: CollectReport) -> Table:
         table.add_column(column, justify="right")
     for name, model in report.models.items():
         counts = (model.done, model.before, model.failed, model.retried)
-        table.add_row(Text(name), *(f"{count:,}" for count in counts), f"${model.cost:.6g}")
+        table.add_row(
+            Text(printable(name)), *(f"{count:,}" for count in counts), f"${model.cost:.6g}"
+        )
     return table
 
 

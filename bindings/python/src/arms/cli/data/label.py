@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from arms._printable import printable
 from arms.cli.data.options import Data, Json, Lenient, Output, tell_reading
 from arms.cli.tables import console, print_json
 
@@ -68,7 +69,7 @@ def _table(report: LabelReport) -> Table:
         table.add_column(column, justify="right")
     for name, count in report.models.items():
         share = count.right / (count.right + count.wrong)
-        table.add_row(Text(name), f"{count.right:,}", f"{count.wrong:,}", f"{share:.1%}")
+        table.add_row(Text(printable(name)), f"{count.right:,}", f"{count.wrong:,}", f"{share:.1%}")
     return table
 
 

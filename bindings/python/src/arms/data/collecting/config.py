@@ -158,6 +158,8 @@ def read_config(path: str | Path) -> CollectConfig:
         raise DataError(f"{path}: {_said(error)}") from error
     except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be parsed: {error}") from error
+    except RecursionError:
+        raise DataError(f"{path}: nested too deep") from None
 
 
 def _said(error: ValidationError) -> str:
