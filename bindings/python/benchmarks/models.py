@@ -149,7 +149,7 @@ def _make_router(folder: Folder, fusion: str) -> None:
     from arms.convert import Fusion, HeadConfig, WeightType, convert_checkpoints
 
     path = folder.router(fusion)
-    config = HeadConfig(fusion=Fusion(fusion))
+    config = HeadConfig(fusion=Fusion.parse(fusion))
     convert_checkpoints(folder.text, folder.vision, path, config, weight_type=WeightType.INT8)
     with arms.Router(path) as router:
         router.candidates.add(

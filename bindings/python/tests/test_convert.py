@@ -469,6 +469,36 @@ def test_float16_and_bfloat16_round_the_matrices_alone(checkpoints: Path) -> Non
     assert half["gate.weight"].dtype == half["t.position_embd.weight"].dtype == np.float32
 
 
+@pytest.mark.parametrize("kind", list(WeightType))
+def test_weight_types_go_by_name(checkpoints: Path, kind: WeightType) -> None:
+    expected = convert(checkpoints, weight_type=kind).read_bytes()
+    for same in (str(kind), arms.WeightType.parse(str(kind))):
+        assert convert(checkpoints, weight_type=same).read_bytes() == expected
+
+
+@pytest.mark.parametrize("kind", ["f64", "F32", "", arms.WeightType.UNCHANGED, None, 1])
+def test_other_weight_types_are_refused(checkpoints: Path, kind: Any) -> None:
+    with pytest.raises(arms.InvalidArgumentError, match="'f32', 'f16', 'bf16', 'int8', not"):
+        convert(checkpoints, weight_type=kind)
+    assert not (checkpoints / "model.gguf").exists()
+
+
+@pytest.mark.parametrize("fusion", list(arms.Fusion))
+@pytest.mark.parametrize("head", list(arms.Head))
+def test_heads_go_by_name(checkpoints: Path, fusion: arms.Fusion, head: arms.Head) -> None:
+    named: Any = {"fusion": str(fusion), "head": str(head)}
+    assert replace(HEAD, **named) == replace(HEAD, fusion=fusion, head=head)
+    convert(checkpoints, head=replace(HEAD, **named))
+    with arms.Router(checkpoints / "model.gguf") as router:
+        assert (router.info.fusion, router.info.head) == (fusion, head)
+
+
+@pytest.mark.parametrize("setting", [{"fusion": "patch"}, {"head": "Paper"}, {"head": None}])
+def test_other_heads_are_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(arms.InvalidArgumentError, match="must be one of"):
+        HeadConfig(**setting)
+
+
 def packed(stored: dict[str, NDArray[Any]], name: str) -> PackedMatrix:
     return PackedMatrix(stored[name], stored[f"{name}.scale"], stored[f"{name}.colsum"])
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from arms.convert.checkpoint import Checkpoint
 from arms.convert.errors import ConversionError
-from arms.convert.head import Fusion, Head, HeadConfig, make_head
+from arms.convert.head import HeadConfig, make_head
 from arms.convert.model_file import Kind, Part, WeightType, string, u32, write_model
 from arms.convert.quantize import balance_layer_norm
 from arms.convert.text import read_text_encoder
 from arms.convert.vision import read_image_encoder
+from arms.options import Fusion, Head
 
 __all__ = [
     "ConversionError",
@@ -80,7 +81,7 @@ def convert_checkpoints(
     output: str | Path,
     head: HeadConfig | None = None,
     *,
-    weight_type: WeightType = WeightType.F32,
+    weight_type: WeightType | str = WeightType.F32,
     seed: int = 0,
     name: str | None = None,
     context_length: int | None = None,
@@ -110,9 +111,12 @@ def convert_checkpoints(
 
     Raises
     ------
+    InvalidArgumentError
+        If there is no such weight type.
     ConversionError
         If a checkpoint is damaged or not supported; the message names the file and the field.
     """
+    weight_type = WeightType.parse(weight_type)  # Before the work.
     part = assemble(text, image, head, seed=seed, context_length=context_length)
     names = [Path(path).resolve().name for path in (text, image) if path is not None]
     title = name or " + ".join(names)
@@ -120,12 +124,13 @@ def convert_checkpoints(
 
 
 def save(
-    part: Part, output: str | Path, name: str, weight_type: WeightType = WeightType.F32
+    part: Part, output: str | Path, name: str, weight_type: WeightType | str = WeightType.F32
 ) -> None:
     """Write a whole model, prepared for its type, as a model file.
 
     Parameters are those of `convert_checkpoints`. `part` is left as it is.
     """
+    weight_type = WeightType.parse(weight_type)
     if weight_type is WeightType.INT8:
         _refuse_key_layout(part)
         part = Part(dict(part.keys), dict(part.parameters))

@@ -15,35 +15,23 @@ from __future__ import annotations
 import math
 import zlib
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arms.convert.errors import ConversionError
 from arms.convert.model_file import Kind, Part, f32, string, u32
+from arms.options import Fusion, Head
 
 MAX_EXPERTS = 32
 
 
-class Fusion(StrEnum):
-    """What a fusion expert attends to."""
-
-    POOLED = "pooled"
-    PATCHES = "patches"
-    CONCAT = "concat"
-
-
-class Head(StrEnum):
-    """How the cosine becomes a logit."""
-
-    PAPER = "paper"
-    SCALED = "scaled"
-
-
 @dataclass(frozen=True)
 class HeadConfig:
-    """Sizes and settings of a head; the defaults are the design's."""
+    """Sizes and settings of a head; the defaults are the design's.
+
+    `fusion` and `head` may be given by name.
+    """
 
     fusion: Fusion = Fusion.PATCHES
     head: Head = Head.SCALED
@@ -59,6 +47,10 @@ class HeadConfig:
     logit_max: float = 4.0
     layer_norm_epsilon: float = 1e-5
     cosine_epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fusion", Fusion.parse(self.fusion))
+        object.__setattr__(self, "head", Head.parse(self.head))
 
     def check(self) -> None:
         """Raise ConversionError if the settings contradict each other."""

@@ -22,18 +22,22 @@ from numpy.typing import NDArray
 
 from arms.convert.errors import ConversionError
 from arms.convert.quantize import pack, quantize_rows
+from arms.options import NamedChoice
 
 ALIGNMENT: Final = 64
 FORMAT_VERSION: Final = 1
 
 
-class WeightType(StrEnum):
-    """The type in which a file's matrices and token table are stored."""
+class WeightType(NamedChoice):
+    """The type in which a file's matrices and token table are stored.
 
-    F32 = "f32"
-    F16 = "f16"
-    BF16 = "bf16"
-    INT8 = "int8"
+    As `arms.WeightType`, whose "unchanged" a new file has nothing to go by.
+    """
+
+    F32 = "f32", 1
+    F16 = "f16", 2
+    BF16 = "bf16", 3
+    INT8 = "int8", 4
 
 
 class Kind(StrEnum):
