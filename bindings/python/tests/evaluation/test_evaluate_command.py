@@ -207,6 +207,39 @@ def test_an_image_that_is_gone_is_named(saved: Path, data: Path, command: Comman
     assert (status, "1.png" in errors) == (1, True)
 
 
+def test_queries_that_no_model_takes_are_left_out(
+    saved: Path, data: Path, command: Command
+) -> None:
+    with arms.Router(saved) as router:
+        router.candidates.update("small", max_images=1)
+        router.candidates.update("large", max_images=2)
+        router.save(saved)
+    images = ["0.png", "1.png", "2.png"]
+    given = {"q8": images, "q9": images[:2], "q30": images}
+    rows = [
+        row.model_copy(update={"image": given.get(str(row.id), row.image)}) for row in records()
+    ]
+    write_records(data, rows)
+    options = ["--json", "--replicates", "20"]
+    status, output, errors = command("evaluate", saved, data, *options)
+    assert status == 0
+    told = "left out, for more images than any model takes: 1 of"
+    assert f"{told} 10 queries, 'q8' first" in errors
+    assert f"{told} 30 queries, 'q30' first" in errors
+    evaluation = from_json(output)
+    assert (evaluation.data.queries, evaluation.data.training_queries) == (9, 29)
+    # The library says before its work which query it cannot score.
+    outcomes = Outcomes.of(OutcomeTable.read(data).select(models=["small", "large"]))
+    with (
+        arms.Router(saved) as router,
+        pytest.raises(arms.InvalidArgumentError, match="query 'q8' has more images"),
+    ):
+        score_queries(router, outcomes)
+    write_records(data, [row.model_copy(update={"image": images}) for row in rows])
+    status, output, errors = command("evaluate", saved, data, *options)
+    assert (status, output, "every query has more images" in errors) == (1, "", True)
+
+
 def test_scoring_needs_questions_and_shared_models(router: arms.Router) -> None:
     outcomes = Outcomes(models=("large", "x", "small"), labels=np.ones((2, 3)))
     assert common_models(router, outcomes) == ["small", "large"]

@@ -96,7 +96,8 @@ def evaluate(
 
     Queries are judged by the models that the data and the router share.
     Training queries fit the baselines and tell the strongest model; no
-    group may be in both parts.
+    group may be in both parts. Queries with more images than any of these
+    models takes, which no router can send anywhere, are left out and counted.
 
       arms evaluate router.gguf m2.jsonl.gz --html report.html
 
@@ -115,11 +116,11 @@ def evaluate(
         if trained is not None:
             names = [name for name in names if name in trained.models]
         _tell_left_out(router, tested, names)
-        tested = priced_by(router, tested.with_models(names))
+        tested = _routable(router, priced_by(router, tested.with_models(names)))
         scored = _scored(router, tested, exact, "scoring")
         rivals: dict[str, Floats] = {}
         if trained is not None:
-            trained = priced_by(router, trained.with_models(names))
+            trained = _routable(router, priced_by(router, trained.with_models(names)))
             if baselines:
                 known = _scored(router, trained, exact, "encoding training queries")
                 rivals = _baselines(trained, known, scored, embeddings, seed)
@@ -187,6 +188,22 @@ def _tell_left_out(router: Router, outcomes: Outcomes, names: list[str]) -> None
                 f"arms: {where}: left out, for lack of a counterpart: {', '.join(left)}",
                 file=sys.stderr,
             )
+
+
+def _routable(router: Router, outcomes: Outcomes) -> Outcomes:
+    """Leave out the queries that no model takes, and say how many."""
+    from arms.evaluation.scoring import routable
+
+    fits = routable(router, outcomes)
+    if not fits.any():
+        raise InvalidArgumentError("every query has more images than any model takes")
+    if not fits.all():
+        print(
+            f"arms: left out, for more images than any model takes: {(~fits).sum():,} of "
+            f"{len(outcomes):,} queries, {str(outcomes.ids[~fits][0])!r} first",
+            file=sys.stderr,
+        )
+    return outcomes.select(fits)
 
 
 def _scored(router: Router, outcomes: Outcomes, exact: bool, what: str) -> Scored:

@@ -10,12 +10,13 @@ import numpy as np
 
 from arms.errors import InvalidArgumentError
 from arms.evaluation.outcomes import Booleans, Floats, Outcomes
+from arms.images import Image, flattened
 
 if TYPE_CHECKING:
     from arms.encoded import EncodedImage, EncodedQuestion
     from arms.router import Router
 
-__all__ = ["Scored", "common_models", "priced_by", "score_queries"]
+__all__ = ["Scored", "common_models", "priced_by", "routable", "score_queries"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,17 @@ def priced_by(router: Router, outcomes: Outcomes) -> Outcomes:
     )
 
 
+def routable(router: Router, outcomes: Outcomes) -> Booleans:
+    """Tell which queries have no more images than the router and some model take ``[queries]``.
+
+    A gateway would be told of the others that no candidate is left.
+    """
+    taken = [router.candidates[name].max_images for name in outcomes.models]
+    limit = min(router.info.max_images, max(np.inf if count is None else count for count in taken))
+    counts = [len(_images(outcomes, row)) for row in range(len(outcomes))]
+    return np.array(counts, np.int64) <= limit
+
+
 def score_queries(
     router: Router,
     outcomes: Outcomes,
@@ -91,9 +103,9 @@ def score_queries(
     Parameters
     ----------
     router
-        Has all models of `outcomes` as candidates.
+        Has all models of `outcomes` as candidates, enabled.
     outcomes
-        With questions, and images where there are any.
+        With questions, and images where there are any; all of them `routable`.
     exact
         Decode JPEGs at full size.
     progress
@@ -102,12 +114,18 @@ def score_queries(
     Raises
     ------
     InvalidArgumentError
-        If the questions are missing.
+        If the questions are missing, or a query is not `routable`; the message names it.
     ArmsError
         If an image cannot be used; the message names it.
     """
     if len(outcomes.questions) != len(outcomes):
         raise InvalidArgumentError("the outcomes have no questions: a router cannot score them")
+    fits = routable(router, outcomes)
+    if not fits.all():
+        raise InvalidArgumentError(
+            f"query {str(outcomes.ids[~fits][0])!r} has more images than any model takes: leave it "
+            "out"
+        )
     info, names = router.info, list(outcomes.models)
     scored = Scored(
         np.empty(outcomes.scores_shape),
@@ -136,8 +154,8 @@ def score_queries(
 
 
 def _encoded(router: Router, outcomes: Outcomes, row: int, exact: bool) -> list[EncodedImage]:
-    given = outcomes.images[row] if len(outcomes.images) else None
-    if given is None:
-        return []
-    images = given if isinstance(given, (list, tuple)) else [given]
-    return [router.encode_image(image, exact=exact) for image in images]
+    return [router.encode_image(image, exact=exact) for image in _images(outcomes, row)]
+
+
+def _images(outcomes: Outcomes, row: int) -> list[Image]:
+    return flattened(outcomes.images[row] if len(outcomes.images) else None)
