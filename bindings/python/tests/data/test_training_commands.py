@@ -248,6 +248,10 @@ def test_runs_that_make_no_sense_are_refused(
     assert_fails(command(*good, "--resume"), 1, "checkpoint")
     assert_fails(command("train", model, data, "-o", tmp_path / "no" / "out.gguf"), 1, "no such")
     assert_fails(command("train", model, data, "-o", tmp_path), 1, "is a folder")
+    # Before anything is read, and not when the first epoch is over.
+    unread = ["train", model, tmp_path / "none.jsonl", "-o", tmp_path / "out.gguf"]
+    assert_fails(command(*unread, "--checkpoint", tmp_path / "no" / "run"), 1, "no such folder")
+    assert_fails(command(*unread, "--checkpoint", tmp_path), 1, "is a folder")
     (tmp_path / "images" / "3.png").write_bytes(b"no image")
     assert_fails(command(*good), 1, "3.png")
     assert not (tmp_path / "out.gguf").exists()

@@ -55,7 +55,7 @@ def train(
     """
     if resume and options.checkpoint is None:
         raise InvalidArgumentError("resume needs a checkpoint to go on from: give its path")
-    for path in (options.output, options.adapter):
+    for path in (options.output, options.adapter, options.checkpoint):
         if path is not None:
             check_output(path)
     parts = read_parts(options, report)
