@@ -27,7 +27,8 @@ LEARNING_RATE = 1e-3
 def main(model: str, rows: str, out: str) -> None:
     """Train, every process on its share of each batch."""
     world = MPI.COMM_WORLD
-    samples = [json.loads(line) for line in Path(rows).read_text().splitlines()]
+    with Path(rows).open(encoding="utf-8") as lines:
+        samples = [json.loads(line) for line in lines if line.strip()]
     data = arms.DataSet((row["image"], row["question"], row["outcomes"]) for row in samples)
     if len(data) != len(samples):
         raise ValueError("DATA has two lines of one query: give all its outcomes in one")

@@ -60,6 +60,16 @@ def test_two_processes_have_the_losses_of_one(model: Path, rows: Path, tmp_path:
     np.testing.assert_allclose(confidences[1], confidences[0], rtol=1e-4)
 
 
+def test_a_line_ends_where_json_lines_do(model: Path, rows: Path, tmp_path: Path) -> None:
+    """A separator of lines within a string does not end one, and blank lines are none."""
+    lines = rows.read_text().splitlines()
+    other = {"question": "one\u2028other\x85 \u00fcber", "image": None, "outcomes": {"small": 1}}
+    text = "\n\n".join([*lines, json.dumps(other, ensure_ascii=False)]) + "\n\n"
+    rows.write_text(text, encoding="utf-8")
+    finished = train(1, model, rows, tmp_path / "out.gguf")
+    assert finished.returncode == 0, finished.stderr
+
+
 def test_a_process_that_fails_ends_all(model: Path, rows: Path, tmp_path: Path) -> None:
     lines = rows.read_text().splitlines()
     rows.write_text("\n".join([*lines, lines[0]]))

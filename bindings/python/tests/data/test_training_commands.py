@@ -13,6 +13,7 @@ import pytest
 import arms
 from arms.data import DataError, OutcomeTable, Record, write_records
 from arms.training import ExtendOptions, Strategy, TrainOptions, read_configuration, train
+from arms.training.parts import in_listed_groups
 from conftest import MODELS as FIXTURES
 from conftest import Command
 from samples import record, records, with_images
@@ -173,6 +174,14 @@ def test_what_is_kept_out_is_measured_in_the_end(
         )
     chosen = left.labels[np.arange(4), scores.argmax(axis=1)]
     assert report["held_out"]["exact_match"] == pytest.approx(chosen.mean())
+
+
+def test_a_group_may_hold_whatever_ends_no_line(tmp_path: Path) -> None:
+    name = "one\u2028and\x0canother\x85"
+    table = OutcomeTable.from_records([record(0, group=name), record(2, group="one")])
+    listed = tmp_path / "groups.txt"
+    listed.write_bytes(f"{name}\r\n".encode())
+    assert in_listed_groups(table, listed).tolist() == [True, False]
 
 
 def test_splits_say_what_is_trained_on(model: Path, tmp_path: Path, command: Command) -> None:

@@ -105,7 +105,8 @@ def in_listed_groups(table: OutcomeTable, path: Path) -> NDArray[np.bool_]:
     InvalidArgumentError
         If none is, or all are.
     """
-    listed = set(path.read_text(encoding="utf-8").splitlines())
+    with path.open(encoding="utf-8") as lines:
+        listed = {line.removesuffix("\n") for line in lines}
     mask = np.fromiter((group in listed for group in table.groups), np.bool_, len(table))
     if not mask.any() or mask.all():
         raise InvalidArgumentError(
