@@ -29,6 +29,7 @@ from arms.data.collecting import (
 )
 from arms.data.collecting.prompt import CHOICE_INSTRUCTION, INSTRUCTION
 from chat_server import ChatServer, images_of, serving, text_of
+from conftest import Command
 from samples import record, records, with_images
 
 
@@ -361,6 +362,20 @@ def test_configurations(tmp_path: Path) -> None:
     assert read.instruction == "Short."
     assert read.models[0].cost(1_000_000, 2_000_000) == 3.0
     assert read.models[0].extra == {"seed": 1}
+
+
+def test_candidates_need_a_folder_before_anybody_is_asked(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arms.data.collecting.collect", lambda *_, **__: pytest.fail("it asks"))
+    (tmp_path / "m.yaml").write_text(YAML)
+    (tmp_path / "queries.jsonl").write_text('{"id":"a","question":"?","answer":"b"}\n')
+    options = ["-c", tmp_path / "m.yaml", "-o", tmp_path / "answers.jsonl"]
+    absent = tmp_path / "no" / "candidates.json"
+    status, _, errors = command(
+        "data", "collect", tmp_path / "queries.jsonl", *options, "--candidates", absent
+    )
+    assert (status, "no such folder to write to" in errors) == (1, True)
 
 
 @pytest.mark.parametrize(

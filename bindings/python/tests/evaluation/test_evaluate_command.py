@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def test_baselines_may_see_the_image(
 def test_misuse_is_one_line(saved: Path, data: Path, tmp_path: Path, command: Command) -> None:
     cases: list[tuple[list[object], int, str]] = [
         (["--split", "ood"], 1, "the data has no split 'ood': it has test, train"),
-        (["--embeddings", "sound"], 2, "must be text, image or both"),
+        (["--embeddings", "sound"], 2, "sound"),
         (["--replicates", "1"], 2, "replicates"),
     ]
     for options, code, words in cases:
@@ -185,6 +186,52 @@ def test_misuse_is_one_line(saved: Path, data: Path, tmp_path: Path, command: Co
     write_records(data, [row.model_copy(update={"model": "other"}) for row in records(2)][::3])
     status, _, errors = command("evaluate", saved, data, "--split", "test")
     assert (status, "have no model in common" in errors) == (1, True)
+
+
+def test_what_cannot_be_delivered_is_told_before_the_scoring(
+    saved: Path, data: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "arms.evaluation.scoring.score_queries", lambda *_, **__: pytest.fail("it scores")
+    )
+    known = tmp_path / "known.jsonl"
+    write_records(known, [row.model_copy(update={"model": "gpt-4o"}) for row in records()[::3]])
+    cases: list[tuple[list[object], str]] = [
+        ([saved, data, "--html", tmp_path / "no" / "report.html"], "no such folder to write to"),
+        ([saved, data, "--html", tmp_path], "is a folder"),
+        ([saved, data, "--vectors", tmp_path / "no" / "vectors.npz"], "no such folder"),
+        ([saved, data, "--training", data], "split by group"),
+        ([arms.default_model(), known, "--embeddings", "image"], "has no image encoder"),
+    ]
+    for arguments, words in cases:
+        status, output, errors = command("evaluate", *arguments)
+        assert (status, output, words in errors) == (1, "", True), errors
+    needs: list[tuple[str, list[object]]] = [
+        ("matplotlib", ["--html", tmp_path / "report.html"]),
+        ("sklearn.linear_model", []),
+    ]
+    for module, options in needs:
+        with monkeypatch.context() as lacking:
+            lacking.setitem(sys.modules, module, None)
+            status, output, errors = command("evaluate", saved, data, *options)
+        assert (status, output, "pip install 'arms[evaluation]'" in errors) == (1, "", True)
+
+
+def test_the_evaluation_is_printed_before_other_files_fail(
+    saved: Path, data: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("as before")
+
+    def full(path: Path, *_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    options = ["--replicates", "20", "--no-baselines", "--json", "--html", page]
+    status, output, errors = command("evaluate", saved, data, *options)
+    assert (status, "No space left" in errors) == (1, True)
+    assert from_json(output).data.queries == 10
+    assert page.read_text() == "as before"
 
 
 def test_bad_rows_stop_it_or_are_counted(saved: Path, data: Path, command: Command) -> None:

@@ -74,6 +74,42 @@ def test_vectors_are_projected(tmp_path: Path, command: Command) -> None:
     ):
         status, _, errors = command("plot", "projection", vectors, "-o", output, *options)
         assert (status, words in errors) == (1, True)
+    for options in (["--by", "fused"], ["--of", "vlm"]):
+        status, _, errors = command("plot", "projection", vectors, "-o", output, *options)
+        assert (status, errors.count("\n")) == (2, 1)
+    np.savez(vectors, fused=generator.normal(size=(20, 4)), vlm=np.array(["a", "b"]))
+    status, _, errors = command("plot", "projection", vectors, "-o", output)
+    assert (status, "'vlm' does not have one value a query" in errors) == (1, True)
+
+
+def test_the_output_is_checked_before_the_work(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = tmp_path / "vectors.npz"
+    np.savez(vectors, fused=np.ones((20, 4)), vlm=np.array(["a", "b"] * 10))
+    monkeypatch.setattr("arms.plots.project", lambda *_, **__: pytest.fail("it projects"))
+    for output, words in (("plane.gif", ".svg"), ("no/plane.png", "no such folder to write to")):
+        status, _, errors = command("plot", "projection", vectors, "-o", tmp_path / output)
+        assert (status, words in errors) == (1, True)
+
+
+def test_a_plot_is_replaced_whole_or_not_at_all(
+    evaluation: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "plot.svg"
+    assert command("plot", "em", evaluation, "-o", output) == (0, "", "")
+    before = output.read_bytes()
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    status, _, errors = command("plot", "em", evaluation, "-o", output)
+    assert (status, "No space left" in errors) == (1, True)
+    assert output.read_bytes() == before
+    assert not [*tmp_path.glob(".*")]
 
 
 def test_what_cannot_be_drawn_is_told(
@@ -89,7 +125,7 @@ def test_what_cannot_be_drawn_is_told(
         (["theta", one_pool, "-o", output], "has no figures for 'theta'"),
         (["em", evaluation, "-o", tmp_path / "plot.gif"], "must end in .png, .pdf or .svg"),
         (["em", tmp_path / "absent.json", "-o", output], "absent.json: No such file"),
-        (["em", evaluation, "-o", tmp_path / "absent" / "plot.png"], "No such file"),
+        (["em", evaluation, "-o", tmp_path / "absent" / "plot.png"], "no such folder to write to"),
         (["epochs", f"one={evaluation}", "-o", output], "expected X=EVALUATION"),
         (["epochs", evaluation, "-o", output], "expected X=EVALUATION"),
         (["projection", vectors, "-o", output], "not an .npz file of vectors"),

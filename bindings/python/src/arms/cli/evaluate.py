@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arms import InvalidArgumentError, Router
+from arms._output import check_output, replacing
 from arms.cli.adapting import Data, Exact, Lenient, Model, Threads
 from arms.cli.data.options import tell_reading
-from arms.cli.runs import need_packages
+from arms.cli.runs import need_matplotlib, need_packages
 from arms.cli.tables import console
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
 _DATA = "Data"
 _STATISTICS = "Statistics"
+
+
+class _Seen(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    BOTH = "both"
 
 
 def register(app: typer.Typer) -> None:
@@ -64,12 +72,9 @@ def evaluate(
         typer.Option(help="Fit kNN, logistic and MLP routers to compare with."),
     ] = True,
     embeddings: Annotated[
-        str,
-        typer.Option(
-            help="What the baselines see of a query: [bold]text[/bold], [bold]image[/bold] or "
-            "[bold]both[/bold], from this router's own encoders."
-        ),
-    ] = "text",
+        _Seen,
+        typer.Option(help="What the baselines see of a query, from this router's own encoders."),
+    ] = _Seen.TEXT,
     replicates: Annotated[
         int, typer.Option(min=2, help="Bootstrap replicates.", rich_help_panel=_STATISTICS)
     ] = 1000,
@@ -105,11 +110,11 @@ def evaluate(
     """
     from arms.evaluation import evaluate as evaluated
     from arms.evaluation import to_json
+    from arms.evaluation.evaluation import check_training
     from arms.evaluation.report import html_report, terminal_report
     from arms.evaluation.scoring import common_models, priced_by
 
-    if embeddings not in ("text", "image", "both"):
-        raise typer.BadParameter(f"--embeddings must be text, image or both, not {embeddings!r}")
+    _check_outputs(html, vectors)
     tested, trained = _read(data, training, split, held_out, lenient)
     with Router(model, threads=threads) as router:
         names = common_models(router, tested)
@@ -117,13 +122,16 @@ def evaluate(
             names = [name for name in names if name in trained.models]
         _tell_left_out(router, tested, names)
         tested = _routable(router, priced_by(router, tested.with_models(names)))
-        scored = _scored(router, tested, exact, "scoring")
-        rivals: dict[str, Floats] = {}
         if trained is not None:
             trained = _routable(router, priced_by(router, trained.with_models(names)))
+            check_training(tested, trained)
             if baselines:
-                known = _scored(router, trained, exact, "encoding training queries")
-                rivals = _baselines(trained, known, scored, embeddings, seed)
+                _check_baselines(router, embeddings)
+        scored = _scored(router, tested, exact, "scoring")
+        rivals: dict[str, Floats] = {}
+        if trained is not None and baselines:
+            known = _scored(router, trained, exact, "encoding training queries")
+            rivals = _baselines(trained, known, scored, embeddings, seed)
     second = scored.second_pool
     evaluation = evaluated(
         tested,
@@ -135,14 +143,16 @@ def evaluate(
         replicates=replicates,
         seed=seed,
     )
-    if vectors is not None:
-        _save_vectors(vectors, tested, scored)
-    if html is not None:
-        html.write_text(html_report(evaluation), encoding="utf-8")
+    # First what the scoring was for: a disk may be full.
     if json:
         print(to_json(evaluation))
     else:
         console().print(terminal_report(evaluation))
+    if vectors is not None:
+        _save_vectors(vectors, tested, scored)
+    if html is not None:
+        with replacing(html) as aside:
+            aside.write_text(html_report(evaluation), encoding="utf-8")
 
 
 def _read(
@@ -206,6 +216,26 @@ def _routable(router: Router, outcomes: Outcomes) -> Outcomes:
     return outcomes.select(fits)
 
 
+def _check_outputs(html: Path | None, vectors: Path | None) -> None:
+    """Say before the work what would keep its results from being written."""
+    for path in (html, vectors):
+        if path is not None:
+            check_output(path)
+    if html is not None:
+        need_matplotlib()
+
+
+def _check_baselines(router: Router, embeddings: _Seen) -> None:
+    """Say before the work what the baselines lack."""
+    from arms.evaluation.baselines.baseline import scikit_learn
+
+    scikit_learn("linear_model")
+    if embeddings is not _Seen.TEXT and not router.info.sees_images:
+        raise InvalidArgumentError(
+            f"--embeddings {embeddings}: this router has no image encoder; text is what it sees"
+        )
+
+
 def _scored(router: Router, outcomes: Outcomes, exact: bool, what: str) -> Scored:
     from arms.evaluation.scoring import score_queries
 
@@ -229,20 +259,17 @@ def _scored(router: Router, outcomes: Outcomes, exact: bool, what: str) -> Score
 
 
 def _baselines(
-    training: Outcomes, known: Scored, scored: Scored, embeddings: str, seed: int
+    training: Outcomes, known: Scored, scored: Scored, embeddings: _Seen, seed: int
 ) -> dict[str, Floats]:
     from arms.evaluation.baselines import default_baselines, fit_predict
 
-    if embeddings != "text" and not scored.images.size:
-        raise InvalidArgumentError(
-            f"--embeddings {embeddings}: this router has no image encoder; text is what it sees"
-        )
-
     def seen(one: Scored) -> Floats:
-        parts = {"text": [one.questions], "image": [one.images]}.get(embeddings)
-        return np.concatenate(
-            [_unit(part) for part in parts or [one.questions, one.images]], axis=1
-        )
+        parts = {
+            _Seen.TEXT: [one.questions],
+            _Seen.IMAGE: [one.images],
+            _Seen.BOTH: [one.questions, one.images],
+        }
+        return np.concatenate([_unit(part) for part in parts[embeddings]], axis=1)
 
     return fit_predict(default_baselines(seed), training, seen(known), seen(scored))
 
@@ -256,7 +283,7 @@ def _unit(vectors: Floats) -> Floats:
 def _save_vectors(path: Path, outcomes: Outcomes, scored: Scored) -> None:
     """Write what `arms plot projection` reads: the vectors, and what to colour them by."""
     chosen = np.array(outcomes.models)[scored.confidences.argmax(axis=1)]
-    with path.open("wb") as file:
+    with replacing(path) as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
             question=scored.questions.astype(np.float32),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -11,7 +12,8 @@ import numpy as np
 import typer
 
 from arms import InvalidArgumentError
-from arms.errors import UnsupportedError
+from arms._output import check_output
+from arms.cli.runs import need_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,6 +42,21 @@ _Points: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+
+
+class _Vectors(StrEnum):
+    FUSED = "fused"
+    QUESTION = "question"
+    IMAGE = "image"
+    GATE = "gate"
+
+
+class _Class(StrEnum):
+    VLM = "vlm"
+    BENCHMARK = "benchmark"
+    TASK = "task"
+    LANGUAGE = "language"
+
 
 _HELP = {
     "em": "Exact match of models and routers (Fig. 5).",
@@ -72,7 +89,7 @@ def _of_one(name: str) -> Any:
     """Return the command that draws one plot of one evaluation."""
 
     def command(evaluation: _Evaluation, output: _Output) -> None:
-        _need_matplotlib()
+        _check(output)
         from arms.evaluation import read_evaluation
         from arms.plots.evaluation_plots import evaluation_plots
 
@@ -88,7 +105,7 @@ def _of_one(name: str) -> Any:
 
 def data_amount(points: _Points, output: _Output) -> None:
     """Accuracy, F1 and exact match over the share of the training data (Fig. 4a)."""
-    _need_matplotlib()
+    _check(output)
     from arms import plots
 
     places, evaluations = _read_points(points)
@@ -97,7 +114,7 @@ def data_amount(points: _Points, output: _Output) -> None:
 
 def epochs(points: _Points, output: _Output) -> None:
     """Accuracy, F1 and exact match over the epochs of training (Fig. 4b and 4c)."""
-    _need_matplotlib()
+    _check(output)
     from arms import plots
 
     places, evaluations = _read_points(points)
@@ -120,7 +137,7 @@ def strategies(
     arms plot strategies --incremental 0.2=a.json --incremental 1=b.json
     --independent 0.2=c.json --independent 1=d.json -o strategies.pdf
     """
-    _need_matplotlib()
+    _check(output)
     from arms import plots
 
     runs = {"incremental": _read_points(incremental), "independent": _read_points(independent)}
@@ -145,29 +162,30 @@ def projection(
         ),
     ],
     output: _Output,
-    of: Annotated[
-        str, typer.Option(help="Which vectors: fused, question, image or gate.")
-    ] = "fused",
-    by: Annotated[
-        str, typer.Option(help="Colour by vlm (the chosen one), benchmark, task or language.")
-    ] = "vlm",
+    of: Annotated[_Vectors, typer.Option(help="Which vectors.")] = _Vectors.FUSED,
+    by: Annotated[_Class, typer.Option(help="What colours stand for; vlm: the chosen one.")] = (
+        _Class.VLM
+    ),
     perplexity: Annotated[float, typer.Option(min=2, help="Neighbours that count.")] = 30,
     seed: Annotated[int, typer.Option(min=0, help="Of the start.")] = 0,
 ) -> None:
     """Vectors of the queries in the plane, by t-SNE (Fig. 6)."""
-    _need_matplotlib()
+    _check(output)
     from arms import plots
 
     try:
         with vectors.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            held = {name: arrays[name] for name in arrays.files}
+            named = arrays.files
+            held = {name: arrays[name] for name in (of, by) if name in named}
     except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidArgumentError(f"{vectors}: not an .npz file of vectors: {error}") from error
     for name in (of, by):
         if name not in held:
-            raise InvalidArgumentError(f"{vectors}: has no {name!r}; it has {', '.join(held)}")
+            raise InvalidArgumentError(f"{vectors}: has no '{name}'; it has {', '.join(named)}")
+    if held[by].shape != held[of].shape[:1]:
+        raise InvalidArgumentError(f"{vectors}: '{by}' does not have one value a query")
     points = plots.project(held[of], perplexity=perplexity, seed=seed)
-    label = "model chosen" if by == "vlm" else by
+    label = "model chosen" if by is _Class.VLM else by
     _save(plots.projection(points, held[by].astype(np.str_), label), output)
 
 
@@ -200,11 +218,13 @@ def _metrics(evaluations: list[Evaluation]) -> dict[str, list[float]]:
     }
 
 
-def _need_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UnsupportedError("plots need matplotlib: pip install 'arms[evaluation]'") from error
+def _check(output: Path) -> None:
+    """Say before the work what would keep a plot from being written."""
+    need_matplotlib()
+    from arms.plots.style import kind_of
+
+    kind_of(output)
+    check_output(output)
 
 
 def _save(drawn: Figure, output: Path) -> None:

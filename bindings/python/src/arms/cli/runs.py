@@ -76,6 +76,22 @@ def need_packages() -> None:
         raise UnsupportedError(f"{', '.join(missing)} is not installed: pip install 'arms[data]'")
 
 
+def need_matplotlib() -> None:
+    """Say that matplotlib is missing.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is.
+    """
+    from importlib.util import find_spec
+
+    from arms.errors import UnsupportedError
+
+    if find_spec("matplotlib") is None:
+        raise UnsupportedError("plots need matplotlib: pip install 'arms[evaluation]'")
+
+
 def metrics_table(rows: dict[str, Metrics | HeldOutMetrics]) -> Table:
     """Draw what was measured."""
     table = Table(box=None, pad_edge=False)

@@ -141,7 +141,8 @@ def evaluate(
     confidences = checked_scores(scores, outcomes)
     if confidences.min() < 0 or confidences.max() > 1:
         raise InvalidArgumentError("scores must be confidences from 0 to 1, not logits")
-    notes = _check_training(outcomes, training)
+    if training is not None:
+        check_training(outcomes, training)
     rivals = {key: checked_scores(v, outcomes, key) for key, v in (baselines or {}).items()}
     if name in rivals:
         raise InvalidArgumentError(f"two routers are called {name!r}: give one another name")
@@ -181,16 +182,18 @@ def evaluate(
         sweep,
         replicates,
         seed,
-        [*notes, *_notes(outcomes, training)],
+        _notes(outcomes, training),
     )
 
 
-def _check_training(outcomes: Outcomes, training: Outcomes | None) -> list[str]:
-    if training is None:
-        return [
-            "No training queries were given: the strongest model is the one of these very queries, "
-            "known in hindsight, and no baseline was fitted."
-        ]
+def check_training(outcomes: Outcomes, training: Outcomes) -> None:
+    """Refuse training queries that are of other models, or of groups that are measured on.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If they are.
+    """
     if training.models != outcomes.models:
         raise InvalidArgumentError("training has other models than outcomes")
     leaked = np.intersect1d(training.groups, outcomes.groups)
@@ -199,14 +202,19 @@ def _check_training(outcomes: Outcomes, training: Outcomes | None) -> list[str]:
             f"{len(leaked)} groups are in the training queries and in the held-out ones, "
             f"{str(leaked[0])!r} say: split by group"
         )
-    return []
 
 
 def _notes(outcomes: Outcomes, training: Outcomes | None) -> list[str]:
-    notes = [
+    notes = []
+    if training is None:
+        notes.append(
+            "No training queries were given: the strongest model is the one of these very queries, "
+            "known in hindsight, and no baseline was fitted."
+        )
+    notes.append(
         "Standard errors and intervals are those of drawing other queries; what another training "
         "run or another training set would change comes on top."
-    ]
+    )
     if not outcomes.priced:
         lacking = np.flatnonzero(np.isnan(outcomes.costs).any(axis=0))
         names = ", ".join(outcomes.models[column] for column in lacking)

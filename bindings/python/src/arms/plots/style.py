@@ -14,12 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from arms._output import replacing
+
 __all__ = [
     "COLOURS",
     "HATCHES",
     "MARKERS",
     "OWN",
     "figure",
+    "kind_of",
     "png",
     "save",
     "short",
@@ -86,17 +89,30 @@ def figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def save(plot: Figure, path: Path) -> None:
-    """Write a figure; the name's ending says as what: png, pdf or svg.
+    """Write a figure in one step; the name's ending says as what: png, pdf or svg.
 
     Raises
     ------
     ValueError
         If the ending is another one.
     """
+    kind = kind_of(path)
+    with replacing(path) as aside:
+        aside.write_bytes(_drawn(plot, kind))
+
+
+def kind_of(path: Path) -> str:
+    """Return what a figure's name says that it is.
+
+    Raises
+    ------
+    ValueError
+        If it is none of png, pdf and svg.
+    """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "pdf", "svg"):
         raise ValueError(f"{path}: the name of a plot must end in .png, .pdf or .svg")
-    path.write_bytes(_drawn(plot, kind))
+    return kind
 
 
 def png(plot: Figure) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from arms._output import replacing
 from arms.errors import InvalidArgumentError
 from arms.options import NamedChoice
 from arms.training.options import RunOptions
@@ -49,12 +50,8 @@ def write_configuration(path: Path, command: str, options: RunOptions) -> None:
         lines.append(
             f"# {one.name} =" if value is None else f"{one.name} = {_toml(_anchored(one, value))}"
         )
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as aside:
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read_configuration(path: Path, command: str, kind: type[RunOptions]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arms._output import check_output
 from arms.data import OutcomeTable
 from arms.errors import InvalidArgumentError
 from arms.progress import Metrics, Report
@@ -18,7 +19,6 @@ from arms.training.report import RunReport
 from arms.training.result import (
     aside,
     calibrate,
-    check_output,
     dataset,
     keep_configuration,
     with_threads,

@@ -10,27 +10,9 @@ from pathlib import Path
 
 from arms.data import OutcomeTable
 from arms.dataset import DataSet
-from arms.errors import InvalidArgumentError
 from arms.router import Router
 from arms.training.configuration import OptionsType, configuration_path, write_configuration
 from arms.training.options import RunOptions
-
-
-def check_output(path: Path) -> None:
-    """Refuse a file that could not be written hours later.
-
-    Raises
-    ------
-    FileNotFoundError
-        If its folder does not exist.
-    InvalidArgumentError
-        If it is a folder.
-    """
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(2, "no such folder to write to", str(folder))
-    if path.is_dir():
-        raise InvalidArgumentError(f"{path}: is a folder: name a file to write")
 
 
 def with_threads(options: OptionsType, router: Router) -> OptionsType:

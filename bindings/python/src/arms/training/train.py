@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arms._output import check_output
 from arms.dataset import DataSet
 from arms.errors import InvalidArgumentError
 from arms.progress import Metrics, Report
@@ -16,7 +17,6 @@ from arms.training.report import RunReport
 from arms.training.result import (
     aside,
     calibrate,
-    check_output,
     dataset,
     keep_configuration,
     with_threads,

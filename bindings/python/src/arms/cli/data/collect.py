@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from arms._output import check_output
 from arms._printable import printable
 from arms.cli.data.options import Json
 from arms.cli.tables import console, print_json
@@ -80,6 +81,8 @@ def collect_data(
     """
     from arms.data.collecting import collect, count_queries, read_config, write_candidates
 
+    if candidates is not None:
+        check_output(candidates)
     wanted = read_config(config)
     try:
         with _Bars([model.name for model in wanted.models], count_queries(queries)) as bars:

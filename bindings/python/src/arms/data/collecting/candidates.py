@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from arms._output import replacing
 from arms.data.collecting.config import CollectConfig
 from arms.data.files import Source
 from arms.data.reading import read_batches
@@ -45,6 +46,7 @@ def describe_candidates(config: CollectConfig, source: Source) -> list[dict[str,
 
 
 def write_candidates(path: str | Path, config: CollectConfig, source: Source) -> None:
-    """Write `describe_candidates` as a JSON file."""
+    """Write `describe_candidates` as a JSON file, in one step."""
     text = json.dumps({"candidates": describe_candidates(config, source)}, indent=1)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    with replacing(Path(path)) as aside:
+        aside.write_text(text + "\n", encoding="utf-8")
