@@ -322,6 +322,22 @@ def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:
         find_files(tmp_path / "empty")
 
 
+def test_unfinished_files_are_no_data(tmp_path: Path) -> None:
+    """Neither what a killed writer left nor what is being written."""
+    left = tmp_path / ".7.rows.jsonl"
+    write_records(left, [record(1)])
+    with pytest.raises(DataError, match="lies in this folder"):
+        find_files(tmp_path)
+    with pytest.raises(DataError, match="no such data file"):
+        find_files(f"{tmp_path}/*.jsonl")
+    assert find_files(left) == [left]
+    write_records(tmp_path / "rows.jsonl", [record(0)])
+    for source in (tmp_path, f"{tmp_path}/*"):
+        with RecordWriter(tmp_path / "written.jsonl"):
+            assert [file.name for file in find_files(source)] == ["rows.jsonl"]
+        (tmp_path / "written.jsonl").unlink()
+
+
 def test_queries_need_no_model(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     path.write_text('{"id": "a", "question": "?"}\n{"id": "b"}\n')

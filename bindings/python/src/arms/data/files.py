@@ -50,7 +50,8 @@ def find_files(source: Source) -> list[Path]:
     ----------
     source
         A file; a folder, which stands for the data files that lie in it; a glob pattern, in which
-        ``**`` stands for any folders; or several of these. A pattern's files are sorted.
+        ``**`` stands for any folders; or several of these. A pattern's files are sorted. Files
+        whose names begin with a dot are left out, but where one is named itself.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def find_files(source: Source) -> list[Path]:
 def _files_of(source: str | Path) -> list[Path]:
     path = Path(source)
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if format_of(file) is not None)
+        files = _shown_data_files(path.iterdir())
         if not files:
             raise DataError(f"{path}: no .jsonl or .parquet file lies in this folder")
         return files
@@ -83,10 +84,17 @@ def _files_of(source: str | Path) -> list[Path]:
         return [path]
     pattern = path.relative_to(path.anchor)
     matches = Path(path.anchor).glob(str(pattern)) if pattern.parts else ()
-    files = sorted(match for match in matches if format_of(match) is not None)
+    files = _shown_data_files(matches)
     if not files:
         raise DataError(f"{source}: no such data file")
     return files
+
+
+def _shown_data_files(paths: Iterable[Path]) -> list[Path]:
+    # A writer's unfinished file has such a name: this process's own, or one that a killed one left.
+    return sorted(
+        path for path in paths if not path.name.startswith(".") and format_of(path) is not None
+    )
 
 
 def open_binary(path: Path, mode: str = "rb") -> IO[bytes]:
