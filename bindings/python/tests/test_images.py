@@ -202,6 +202,27 @@ def test_a_truncated_image_is_refused(router: arms.Router, png: Path) -> None:
             router.route(image, "?")
 
 
+@pytest.mark.parametrize(("kind", "place"), [("PNG", 35), ("TIFF", 102)])
+def test_damage_that_pillow_finds_late_is_refused(
+    kind: str, place: int, router: arms.Router, pixels: Pixels
+) -> None:
+    """Pillow raises `SyntaxError` for the one and `ValueError` for the other."""
+    saved = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(saved, kind)
+    content = bytearray(saved.getvalue())
+    content[place] = 0
+    with pytest.raises(arms.ImageError, match="PIL cannot decode the image"):
+        router.encode_image(lazy(bytes(content)))
+
+
+def test_an_encoded_image_is_not_encoded_again(router: arms.Router, png: Path) -> None:
+    with (
+        router.encode_image(png) as encoded,
+        pytest.raises(TypeError, match="is an EncodedImage: expected one that is not encoded"),
+    ):
+        router.encode_image(encoded)
+
+
 def lazy(content: bytes) -> PIL.Image.Image:
     """An image that Pillow has not decoded yet."""
     return PIL.Image.open(io.BytesIO(content))

@@ -90,6 +90,8 @@ def image_input(image: Image, *, exact: bool) -> tuple[_ffi.ImageInput, object]:
     ImageError
         If an array's shape or type is none of those accepted.
     """
+    if isinstance(image, EncodedImage):
+        raise TypeError("image is an EncodedImage: expected one that is not encoded yet")
     flags = _ffi.IMAGE_EXACT if exact else 0
     if isinstance(image, (str, os.PathLike)):
         path = np.frombuffer(c_path(image, "the image's path") + b"\0", np.uint8)
@@ -148,6 +150,7 @@ def _is_pil(image: object) -> bool:
 
 def _pixels(image: Any) -> NDArray[np.uint8]:
     """Decode a PIL image as the library decodes the file it came from."""
+    import PIL.Image
     from PIL import ImageOps
 
     try:
@@ -158,7 +161,8 @@ def _pixels(image: Any) -> NDArray[np.uint8]:
         if upright.mode not in ("L", "RGB", "RGBA"):
             upright = upright.convert("RGB")
         return np.asarray(upright)
-    except OSError as error:  # PIL decodes late: a damaged file fails here.
+    # PIL decodes late: a damaged file fails here, each format in its own way.
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         raise ImageError(f"PIL cannot decode the image: {error}") from error
 
 
