@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 
 	"arms.dev/arms"
@@ -208,6 +209,29 @@ func TestEveryFormOfAnImageIsTheSame(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s differs from the file (%v)", name, err)
 		}
+	}
+}
+
+// A host may map its files, and Go does not own what it maps.
+func TestAnImageMayLieInMemoryThatIsNotOfGo(t *testing.T) {
+	router := open(t)
+	file := encoded(t, picture())
+	mapped, err := syscall.Mmap(-1, 0, len(file), syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Munmap(mapped)
+	copy(mapped, file)
+	var decisions [2]arms.Decision
+	for place, content := range [][]byte{file, mapped} {
+		query := arms.Query{Question: question, Images: []arms.Image{arms.FromBytes(content)}}
+		if decisions[place], err = router.Route(background, query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(decisions[0], decisions[1]) {
+		t.Errorf("got %+v, want %+v", decisions[1], decisions[0])
 	}
 }
 

@@ -1,4 +1,4 @@
-//go:build !go1.21
+//go:build !go1.22
 
 package arms
 
@@ -9,7 +9,8 @@ import "C"
 
 import "unsafe"
 
-// pins copies Go memory to C's, because Go before 1.21 cannot pin it.
+// pins copies memory to C's, because Go before 1.21 cannot pin it, and 1.21 panics at memory that is not its own, of a
+// mapped file say.
 type pins struct{ copies []unsafe.Pointer }
 
 // bytes returns the address of a copy of size bytes at first, for as long as the pins are held.

@@ -1,4 +1,4 @@
-//go:build go1.21
+//go:build go1.22
 
 package arms
 
@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// pins lets C read Go memory in place during a call.
+// pins lets C read memory in place during a call, whether it is Go's or not.
 type pins struct{ pinner runtime.Pinner }
 
 // bytes returns the address of size bytes at first, for as long as the pins are held.
