@@ -144,7 +144,8 @@ func (r *Router) Remove(names ...string) error {
 // Errors: [ErrNotFound], [ErrInvalidArgument], [ErrInvalidHandle].
 func (r *Router) Enable(names ...string) error { return r.enable(names, 1) }
 
-// Disable keeps the named candidates from being chosen, ranked or scored, all or none.
+// Disable keeps the named candidates from being chosen, ranked, and scored unless they are asked for by name, all or
+// none.
 //
 // Errors: [ErrNotFound], [ErrInvalidArgument], [ErrInvalidHandle].
 func (r *Router) Disable(names ...string) error { return r.enable(names, 0) }

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.command()
 def models(
-    folder: Annotated[Path, typer.Argument(help="Where to put 1.5 GB, outside the repository.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put 2 GB, outside the repository.")],
     tokenizer: Annotated[
         Path | None,
         typer.Option(help="tokenizer.json of a BERT vocabulary; by default one is made up."),

@@ -61,7 +61,7 @@ def make(folder: Folder, tokenizer: Path | None) -> None:
     Parameters
     ----------
     folder
-        Where to put some 2 GB.
+        Where to put 2 GB.
     tokenizer
         A ``tokenizer.json`` with a BERT vocabulary of at most 30,522 tokens; without it a
         vocabulary is made up.

@@ -120,12 +120,14 @@ def add(
     source: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="A JSON file of candidates, in place of --name.", show_default=False
+            "--from",
+            help="A .json or .yaml file of candidates, in place of --name.",
+            show_default=False,
         ),
     ] = None,
     output: _Output = None,
 ) -> None:
-    """Add a candidate, or those of a JSON file.
+    """Add a candidate, or those of a JSON or YAML file.
 
     The file is a list of objects, or an object with that list as "candidates".
     Their fields are named like the options, --max-images being "max_images".
