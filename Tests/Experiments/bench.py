@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,19 +19,15 @@ from arms.data import OutcomeTable
 from arms.evaluation import Outcomes
 from arms.evaluation.outcomes import Booleans, Floats
 
+# The script of the default router, which has the same head.
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "models"))
+
+from recipe import HEAD as RECIPE_HEAD
+from recipe import described
+
 Settings: TypeAlias = Mapping[str, Any]
 """Options of `arms.Trainer`."""
 
-RECIPE_HEAD = HeadConfig(
-    fusion=Fusion.CONCAT,
-    head=Head.SCALED,
-    experts=4,
-    attention_heads=1,
-    attention_width=8,
-    feed_forward=64,
-    expert_output=32,
-    shared_width=32,
-)
 RECIPE: Settings = {
     "epochs": 36,
     "batch_size": 912,
@@ -89,13 +86,9 @@ class Bench:
     _sets: dict[tuple[bytes, tuple[str, ...]], arms.DataSet] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        described = next(
-            path / "candidates.json"
-            for path in (self.folder, self.folder.parent)
-            if (path / "candidates.json").is_file()
-        )
-        self.candidates = read_candidates(described, router=0)
-        self.pools = {one["name"]: one["pool"] for one in json.loads(described.read_text())["candidates"]}
+        models = described(self.folder)
+        self.candidates = read_candidates(models, router=0)
+        self.pools = {one["name"]: one["pool"] for one in json.loads(models.read_text())["candidates"]}
         self.names = tuple(candidate.name for candidate in self.candidates)
         table = OutcomeTable.read(self.folder / "m2.jsonl.gz", models=list(self.names))
         self.outcomes = Outcomes.of(table)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from bench import Bench
 
+from arms.evaluation import mean_per_task, oracle
 from arms.evaluation.baselines import KNNRouter, LogisticRouter, MLPRouter, fit_predict
 from arms.evaluation.outcomes import Booleans, Floats
 
@@ -26,20 +26,12 @@ def rivals(bench: Bench, queries: Booleans, *, mlp_seeds: int = 0) -> dict[str, 
     known = bench.embeddings[queries]
     best = int(training.labels.mean(axis=0).argmax())
     fitted = fit_predict([KNNRouter(200), LogisticRouter(0.1)], training, known, bench.embeddings)
-    means = training.labels.mean(axis=0)
-    # A task that training has not seen has the mean of all.
-    by_task = np.stack(
-        [
-            training.labels[training.tasks == task].mean(axis=0) if (training.tasks == task).any() else means
-            for task in bench.outcomes.tasks
-        ]
-    )
     found = {
         BEST_SINGLE: [labels[:, best]],
         STRONGEST: [labels[:, bench.names.index("claude-3.5-sonnet")]],
-        PER_TASK: [bench.correct(by_task)],
+        PER_TASK: [bench.correct(mean_per_task(training, bench.outcomes))],
         **{name: [bench.correct(scores)] for name, scores in fitted.items()},
-        ORACLE: [labels.max(axis=1)],
+        ORACLE: [oracle(bench.outcomes).correct],
     }
     for seed in range(mlp_seeds):
         for name, scores in fit_predict([MLPRouter(seed=seed)], training, known, bench.embeddings).items():

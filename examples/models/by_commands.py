@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from recipe import described
+
 CARD = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- by_commands.py -->\n", "<!-- end of by_commands.py -->"
 ARMS = Path(sys.executable).with_name("arms")
@@ -40,12 +42,9 @@ def arms(*arguments: object) -> str:
 def evaluation(work: Path, data: Path, fresh: Path, groups: list[str], threads: int) -> dict[str, Any]:
     """Return what ``arms evaluate`` says of a router that was trained without these groups."""
     records, held_out, trained = data / "m2.jsonl.gz", work / "groups.txt", work / "split.gguf"
-    described = next(
-        path / "candidates.json" for path in (data, data.parent) if (path / "candidates.json").is_file()
-    )
     held_out.write_text("\n".join(groups) + "\n")
     split = ("--held-out", held_out, "--threads", threads)
-    arms("train", fresh, records, "-o", trained, "--candidates", described, *split, *RECIPE)
+    arms("train", fresh, records, "-o", trained, "--candidates", described(data), *split, *RECIPE)
     measured: dict[str, Any] = json.loads(arms("evaluate", trained, records, *split, "--json"))
     return measured
 

@@ -74,12 +74,18 @@ class Data:
             yield self.outcomes.select(~tested), self.outcomes.select(tested)
 
 
+def described(folder: Path) -> Path:
+    """Return the file with the models' profiles and costs: in a folder of data, or one above for several."""
+    folder = folder.resolve()
+    for place in (folder, folder.parent):
+        if (place / "candidates.json").is_file():
+            return place / "candidates.json"
+    raise FileNotFoundError(f"candidates.json lies neither in {folder} nor above: it describes the models")
+
+
 def read(folder: Path) -> Data:
     """Read a folder with ``m2.jsonl.gz``, ``splits.json`` and, there or one above, ``candidates.json``."""
-    described = next(
-        path / "candidates.json" for path in (folder, folder.parent) if (path / "candidates.json").is_file()
-    )
-    candidates = read_candidates(described, router=0)
+    candidates = read_candidates(described(folder), router=0)
     names = [candidate.name for candidate in candidates]
     costs = np.array([candidate.cost for candidate in candidates], np.float64)
     table = OutcomeTable.read(folder / "m2.jsonl.gz", models=names)

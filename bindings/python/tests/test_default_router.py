@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +30,21 @@ UNSEEN = "did not look at the image"
 def default() -> Iterator[arms.Router]:
     with arms.Router(threads=1) as router:
         yield router
+
+
+def test_the_recipe_finds_the_models_description_or_says_where_it_looked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = script("recipe")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with pytest.raises(FileNotFoundError, match=f"neither in {folder} nor above"):
+        recipe.described(folder)
+    (tmp_path / "candidates.json").touch()
+    monkeypatch.chdir(folder)
+    assert recipe.described(Path()) == tmp_path / "candidates.json"
+    (folder / "candidates.json").touch()
+    assert recipe.described(folder) == folder / "candidates.json"
 
 
 def test_opens_without_arguments(default: arms.Router) -> None:
@@ -137,17 +153,18 @@ def test_the_file_is_as_small_as_the_card_says() -> None:
     assert int(stated[1].replace(",", "")) == size
 
 
-def card_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("card", FOLDER / "card.py")
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Where dataclasses look for their own.
     spec.loader.exec_module(module)
     return module
 
 
 def test_the_cards_tables_are_those_of_the_figures() -> None:
-    assert card_script().filled(CARD, FIGURES) == CARD
+    assert script("card").filled(CARD, FIGURES) == CARD
 
 
 def test_the_figures_are_complete() -> None:
