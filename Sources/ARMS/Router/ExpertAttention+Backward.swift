@@ -20,8 +20,14 @@ extension ExpertAttention {
     /// `[queries, h, mostTokens]`
     let weights: UnsafeMutablePointer<Float>
     let mostTokens: Int
+    /// `W_K` and `W_V`, `[w, d_p]`, which are trained as floats.
+    fileprivate let keyWeight: UnsafePointer<Float>
+    fileprivate let valueWeight: UnsafePointer<Float>
 
     init(_ attention: ExpertAttention, _ input: HeadInput, in arena: ScratchArena) throws(ARMSError) {
+      guard case .float(let keyWeight) = attention.key, case .float(let valueWeight) = attention.value.weight
+      else { throw ARMSError(.internal, "an attention of int8 weights cannot be trained") }
+      (self.keyWeight, self.valueWeight) = (keyWeight, valueWeight)
       let heads = input.count * attention.heads
       mostTokens = input.mostTokens
       query = try arena.allocate(Float.self, input.count * attention.width)
@@ -39,7 +45,7 @@ extension ExpertAttention {
       LinearInput(rows: input.count, float: input.question, stride: query.inputs, quantized: nil),
       out: kept.query, stride: width, on: execution)
     for head in 0..<heads {
-      keySlice(head).inputGradient(
+      keySlice(head, kept).inputGradient(
         of: slice(kept.query, head), count: input.count, into: tokenSlice(kept.folded, head), on: execution)
     }
     let part = try execution.arena.allocate(Float.self, execution.pool.threads * patchWidth)
@@ -47,7 +53,7 @@ extension ExpertAttention {
       AttendTokensKeeping(kernels: execution.kernels, attention: self, input: input, kept: kept, part: part),
       count: input.count * heads)
     for head in 0..<heads {
-      valueSlice(head).forward(
+      valueSlice(head, kept).forward(
         tokenSlice(kept.sum, head).input(count: input.count), out: out + head * headWidth, stride: width,
         on: execution)
     }
@@ -72,7 +78,7 @@ extension ExpertAttention {
       weightSums: try arena.allocate(Float.self, (mostImages + 1) * heads),
       scoreSums: try arena.allocate(Float.self, (mostImages + 1) * heads), places: mostImages + 1)
     for head in 0..<self.heads {
-      let (slice, gradient) = (valueSlice(head), slice(dy, head))
+      let (slice, gradient) = (valueSlice(head, kept), slice(dy, head))
       slice.weightGradient(
         of: gradient, input: tokenSlice(kept.sum, head).input(count: input.count), into: gradients,
         on: execution)
@@ -88,7 +94,9 @@ extension ExpertAttention {
     }
     let queryGradient = try arena.allocate(Float.self, input.count * width)
     for head in 0..<self.heads {
-      let (slice, folded) = (keySlice(head), tokenSlice(work.foldedGradient, head).input(count: input.count))
+      let (slice, folded) = (
+        keySlice(head, kept), tokenSlice(work.foldedGradient, head).input(count: input.count)
+      )
       slice.weightGradient(of: self.slice(kept.query, head), input: folded, into: gradients, on: execution)
       slice.forward(folded, out: queryGradient + head * headWidth, stride: width, on: execution)
     }
@@ -103,18 +111,17 @@ extension ExpertAttention {
   }
 
   /// `W_K[j]` as a layer from tokens to the head's width.
-  private func keySlice(_ head: Int) -> Linear {
-    guard case .float(let weight) = key else { return value }
-    return Linear(
-      inputs: patchWidth, outputs: headWidth, weight: .float(weight + head * headWidth * patchWidth),
-      bias: nil)
+  private func keySlice(_ head: Int, _ kept: Kept) -> Linear {
+    Linear(
+      inputs: patchWidth, outputs: headWidth,
+      weight: .float(kept.keyWeight + head * headWidth * patchWidth), bias: nil)
   }
 
   /// `W_V[j]` and `b_V[j]`.
-  private func valueSlice(_ head: Int) -> Linear {
-    guard case .float(let weight) = value.weight else { return value }
-    return Linear(
-      inputs: patchWidth, outputs: headWidth, weight: .float(weight + head * headWidth * patchWidth),
+  private func valueSlice(_ head: Int, _ kept: Kept) -> Linear {
+    Linear(
+      inputs: patchWidth, outputs: headWidth,
+      weight: .float(kept.valueWeight + head * headWidth * patchWidth),
       bias: value.bias.map { $0 + head * headWidth })
   }
 

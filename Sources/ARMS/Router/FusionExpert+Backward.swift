@@ -25,6 +25,14 @@ extension FusionExpert {
       feedForward = try FeedForward.Kept(rows: input.count, width: expert.up.outputs, in: arena)
       out = try arena.allocate(Float.self, input.count * expert.down.outputs)
     }
+
+    /// What the attention of an expert that has one keeps.
+    fileprivate func ofAttention() throws(ARMSError) -> ExpertAttention.Kept {
+      guard let attention else {
+        throw ARMSError(.internal, "the backward pass of an attention was given another expert's activations")
+      }
+      return attention
+    }
   }
 
   private var feedForward: FeedForward { FeedForward(up: up, down: down, activation: CK_GELU) }
@@ -48,7 +56,7 @@ extension FusionExpert {
       apply(value, input.image, into: Rows(kept.values, stride: imageWidth))
       apply(output, kept.values, into: attended)
     case .patches(let attention, let output):
-      guard let keptAttention = kept.attention else { return }
+      let keptAttention = try kept.ofAttention()
       try attention.forward(input, keeping: keptAttention, out: kept.values, on: execution)
       apply(output, kept.values, into: attended)
     }
@@ -88,7 +96,7 @@ extension FusionExpert {
       output.inputGradient(of: attended, count: rows, into: valueGradient, on: execution)
       project(value, input, valueGradient, wanted.image, into: gradients, on: execution)
     case .patches(let attention, let output):
-      guard let keptAttention = kept.attention else { return }
+      let keptAttention = try kept.ofAttention()
       let valueGradient = Rows(try arena.allocate(Float.self, rows * imageWidth), stride: imageWidth)
       output.weightGradient(of: attended, input: values.input(count: rows), into: gradients, on: execution)
       output.inputGradient(of: attended, count: rows, into: valueGradient, on: execution)
