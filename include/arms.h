@@ -813,10 +813,11 @@ arms_status arms_trainer_evaluate(arms_trainer *trainer, const arms_dataset *dat
 
 /* Replaces the router's weights and candidates by the trainer's in one step, as one new generation,
  * which `generation` (may be NULL) receives.
- * Calls in flight finish on the old ones. The router's present candidates stay, with what was learned
- * of them, and as enabled, priced, limited and calibrated as they are; one that was added since the
- * trainer was made is embedded anew. In a file of two routers the other's candidates stay as they are.
- * Training can go on, and be committed again.
+ * Calls in flight finish on the old ones. The router's present candidates stay, as enabled, priced,
+ * limited and calibrated as they are; one that was added since the trainer was made is embedded anew. What
+ * is learned of the others is what the trainer learned: a fit (arms_candidates_fit()) that was made since
+ * the trainer was is forgotten, fit again. In a file of two routers the other's candidates stay as they
+ * are. Training can go on, and be committed again.
  * Errors: BUSY, NOT_FINITE, INVALID_ARGUMENT (the router's weights were replaced since, or a candidate
  * cannot be kept), INVALID_HANDLE. The router is then as it was. */
 arms_status arms_trainer_commit(arms_trainer *trainer, uint64_t *generation, arms_error **error);
@@ -953,7 +954,8 @@ typedef struct arms_extension_report {
 /* Incremental training (Eq. 7): goes on with the training of a router on outcomes of new candidates, which
  * were added before and are routed to by their profiles alone meanwhile. `options` and `callback` may be
  * NULL; `report` may be NULL. The new weights go live in one step if the old candidates do as well on the
- * held-out data as the tolerance asks. Otherwise, and on an error, the router is as it was.
+ * held-out data as the tolerance asks. Otherwise, and on an error, the router is as it was. Like a commit
+ * it forgets a fit (arms_candidates_fit()) that is made while it runs.
  * Errors: those of arms_trainer_create(), arms_trainer_run() and arms_trainer_commit(), and NOT_FOUND for a
  * name that is no candidate of this router. */
 arms_status arms_router_extend(arms_router *router, const char *const *names, size_t count,

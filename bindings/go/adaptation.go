@@ -128,7 +128,7 @@ type ExtensionReport struct {
 // They were added before, and are routed to by their profiles alone meanwhile. The new weights go live in
 // one step if the old candidates do as well on the held-out data as the tolerance asks, and always without
 // such data. Otherwise, and on an error, the router is as it was. It ends after the present step when ctx
-// is done.
+// is done. Like [Trainer.Commit] it forgets a [Router.Fit] that is made while it runs.
 //
 // Errors: those of [Router.NewTrainer], [Trainer.Run] and [Trainer.Commit], [ErrNotFound] for a name that
 // is no candidate of this router, and [ErrInvalidArgument] for no name, or held-out data without an outcome

@@ -310,10 +310,11 @@ func (t *Trainer) Evaluate(ctx context.Context, data *DataSet) (Metrics, error) 
 }
 
 // Commit replaces the router's weights by the trainer's in one step, as one new generation, which is
-// returned. Calls in flight finish on the old ones. The router's present candidates stay, with what was
-// learned of them, their settings and calibration; one that was added since the trainer was made is
-// embedded anew. In a file of two routers the other's candidates stay as they are. Training can go on,
-// and be committed again.
+// returned. Calls in flight finish on the old ones. The router's present candidates stay, with their settings
+// and calibration; one that was added since the trainer was made is embedded anew. What is learned of the
+// others is what the trainer learned: a [Router.Fit] that was made since the trainer was is forgotten, fit
+// again. In a file of two routers the other's candidates stay as they are. Training can go on, and be
+// committed again.
 //
 // Errors: [ErrBusy], [ErrNotFinite], [ErrInvalidArgument] (the router's weights were replaced since, or
 // a candidate cannot be kept), [ErrInvalidHandle]. The router is then as it was.

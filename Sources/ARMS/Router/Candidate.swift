@@ -25,8 +25,11 @@ public struct Candidate: Sendable, Equatable {
   public var router: Int
   /// The learned offset `beta_j` of the scaled head; 0 for a candidate that is new.
   public internal(set) var beta: Float = 0
-  /// The hash of the text encoder that embedded the profile; empty if the embedding was given.
+  /// The hash of the text encoder that embedded the profile; empty if the embedding was given, or the encoder has no
+  /// name.
   var encoderHash = ""
+  /// Whether the embedding was given. Of a file's candidate without a hash it is taken to be.
+  var hasGivenEmbedding = false
 
   /// Makes a candidate from its profile sentence.
   public init(

@@ -78,6 +78,7 @@ extension RouterNetwork {
         maxImages: images[index] == 0 ? nil : Int(max(0, images[index])), isEnabled: enabled[index],
         router: number)
       candidate.encoderHash = encoders[index]
+      candidate.hasGivenEmbedding = encoders[index].isEmpty
       return candidate
     }
   }

@@ -152,6 +152,7 @@ extension RouterNetwork {
     var sentences: [Int] = []
     for (index, candidate) in candidates.enumerated() {
       stored[index].embedding = nil
+      stored[index].hasGivenEmbedding = candidate.embedding != nil
       stored[index].encoderHash = candidate.embedding == nil ? text.hash : ""
       if let given = candidate.embedding {
         for (column, value) in given.enumerated() { target[index * width + column] = value }

@@ -112,20 +112,19 @@ extension RouterNetwork {
 }
 
 extension CandidatePool {
-  /// Whether the candidate at `place` is described as that of `other` at `index` is: by the same profile, or where
-  /// embeddings were given by the same embedding.
+  /// Whether the candidate at `place` is described as that of `other` at `index` is: by the same profile, and where
+  /// an embedding was given by the same embedding.
   fileprivate func describes(_ place: Int, asIn other: CandidatePool, _ index: Int) -> Bool {
     let (own, theirs) = (candidates[place], other.candidates[index])
-    guard own.profile == theirs.profile, own.encoderHash.isEmpty == theirs.encoderHash.isEmpty else {
-      return false
-    }
-    return !own.encoderHash.isEmpty || embedding(at: place).elementsEqual(other.embedding(at: index))
+    guard own.profile == theirs.profile else { return false }
+    return !own.hasGivenEmbedding && !theirs.hasGivenEmbedding
+      || embedding(at: place).elementsEqual(other.embedding(at: index))
   }
 
   /// The candidate at `index` as it would be added: with its embedding, if that was given.
   fileprivate func description(at index: Int) -> Candidate {
     var candidate = candidates[index]
-    candidate.embedding = candidate.encoderHash.isEmpty ? Array(embedding(at: index)) : nil
+    candidate.embedding = candidate.hasGivenEmbedding ? Array(embedding(at: index)) : nil
     candidate.beta = 0
     return candidate
   }

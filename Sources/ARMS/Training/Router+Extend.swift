@@ -4,7 +4,8 @@ extension Router {
   ///
   /// `old` holds outcomes to replay, `heldOut` outcomes of old candidates that no training has seen: the new weights
   /// go live, in one step, only if the old candidates do as well there as the tolerance asks; without `heldOut` they
-  /// always do. A run that is not accepted, is cancelled or fails leaves the router as it was. Routing goes on.
+  /// always do. A run that is not accepted, is cancelled or fails leaves the router as it was. Routing goes on. Like
+  /// ``Trainer/commit()`` it forgets a fit that is made while it runs.
   ///
   /// Throws `invalidArgument` for no name, options that make no sense, or a replay share without old outcomes;
   /// `notFound` for a name that is no candidate of this router; and as ``Trainer/train(_:validation:checkpoint:progress:)``

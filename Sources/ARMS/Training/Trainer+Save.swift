@@ -20,8 +20,9 @@ extension Trainer {
 
   /// Makes what was trained the router's weights, in one step: calls in flight finish on the old ones.
   ///
-  /// The router's present candidates stay, with their settings and calibration and what was learned of them; one that
-  /// was added since the trainer was made is embedded by the new encoder. Training can go on, and be committed again.
+  /// The router's present candidates stay, with their settings and calibration; one that was added since the trainer was
+  /// made is embedded by the new encoder. What is learned of the others is the trainer's: a fit that was made since the
+  /// trainer was is forgotten, fit again. Training can go on, and be committed again.
   /// Returns the router's new generation. Memory for the trained weights is taken anew.
   ///
   /// Throws `invalidArgument` if another commit or replacement came before this one, or a candidate that was added
@@ -39,10 +40,11 @@ extension Trainer {
       let model = trained.snapshot.model
       var pools = current.pools
       pools[number] = try model.networks[number].adopt(
-        pools[number], learned: trained.snapshot.pools[number], trainedOn: pool, on: engine)
+        pools[number], learned: trained.snapshot.pools[number], trainedOn: committed, on: engine)
       return RouterSnapshot(generation: current.generation, model: model, pools: pools)
     }
     present = trained.snapshot.model
+    committed = trained.snapshot.pools[number]
     return generation
   }
 }
@@ -152,7 +154,10 @@ extension Trainer {
     } else {
       try network.embed(
         learned.enumerated().map { ($0.offset, $0.element.profile) }, into: target, on: engine)
-      for index in learned.indices { learned[index].encoderHash = network.text.hash }
+      for index in learned.indices {
+        learned[index].encoderHash = network.text.hash
+        learned[index].hasGivenEmbedding = false
+      }
     }
     var pools = base.pools
     pools[number] = try CandidatePool(

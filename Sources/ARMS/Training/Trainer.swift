@@ -42,6 +42,8 @@ public final class Trainer {
   private(set) lazy var baseHash = base.fingerprint()
   /// The weights that the router has as far as this trainer knows.
   var present: RouterModel
+  /// The candidates of ``pool`` as the router was last given them: those it still has so are the same ones.
+  var committed: CandidatePool
   /// The last data set that was read, and how large it was.
   private var lastSet: (data: DataSet, queries: Int, outcomes: Int, set: TrainingSet)?
   /// What the candidates are embedded to, `[candidates, d_t]`.
@@ -84,6 +86,7 @@ public final class Trainer {
     engine = Engine(threads: options.threads > 0 ? options.threads : router.engine.pool.threads)
     self.embeddings = embeddings
     present = base.model
+    committed = pool
     self.parameters = parameters
     self.router = router
     self.base = base

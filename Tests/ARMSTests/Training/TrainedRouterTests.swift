@@ -131,11 +131,23 @@ import Testing
         Sample(question: question, outcomes: ["given", "embedded"].map { Outcome(candidate: $0, label: 1) })
       })
     let trainer = try Trainer(router, options: TrainingData.options(scope))
-    try trainer.train(data)
-    try trainer.save(to: path)
-    try trainer.commit()
     let query = Query(question: "What?")
-    #expect(try router.scores([query]) == Router(path: path).scores([query]))
+    // The second commit finds the candidates as the first one has left them.
+    for _ in 0..<2 {
+      try trainer.train(data)
+      try trainer.save(to: path)
+      try trainer.commit()
+      let saved = try Router(path: path)
+      #expect(try router.scores([query]) == saved.scores([query]))
+      #expect(router.candidates.map(\.beta) == saved.candidates.map(\.beta))
+      #expect(router.candidates.allSatisfy { $0.beta != 0 })
+    }
+    // Whoever came since is described to the encoder that there is now, also where the old one has no name.
+    try router.add([Candidate(name: "late", profile: "It came late.")])
+    try trainer.train(data)
+    try trainer.commit()
+    let encoded = try router.encode(question: .text("It came late."))
+    #expect(distance(try router.embedding(ofCandidate: "late"), encoded.embedding) <= 1e-5)
   }
 
   /// Floats of half precision are trained as what they decode to, and rounded again.

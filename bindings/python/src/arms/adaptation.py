@@ -157,6 +157,7 @@ class AdaptableRouter(Handle):
         """Go on with training on outcomes of new candidates: incremental training (Eq. 7).
 
         The new candidates were added before, and are routed to by their profiles alone meanwhile.
+        Like `Trainer.commit` it forgets a `fit` that is made while it runs.
 
         Parameters
         ----------

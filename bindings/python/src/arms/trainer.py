@@ -277,10 +277,11 @@ class Trainer(Handle):
     def commit(self) -> int:
         """Replace the router's weights by the trainer's, in one step.
 
-        Calls in flight finish on the old ones. The router's present candidates stay, with what was
-        learned of them, their settings and calibration; one that was added since the trainer was
-        made is embedded anew. In a file of two routers the other's candidates stay as they are.
-        Training can go on, and be committed again.
+        Calls in flight finish on the old ones. The router's present candidates stay, with their
+        settings and calibration; one that was added since the trainer was made is embedded anew.
+        What is learned of the others is what the trainer learned: a `Router.fit` that was made
+        since the trainer was is forgotten, fit again. In a file of two routers the other's
+        candidates stay as they are. Training can go on, and be committed again.
 
         Returns
         -------
