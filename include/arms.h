@@ -639,7 +639,8 @@ typedef struct arms_sample {
 /* Makes an empty data set. Errors: INVALID_ARGUMENT. */
 arms_status arms_dataset_create(arms_dataset **dataset, arms_error **error);
 
-/* Frees a data set. Calls that read it on other threads finish undisturbed. */
+/* Frees a data set. Calls that read it on other threads finish undisturbed. Its memory stays while a
+ * trainer that is not freed has it among the last two data sets that it read. */
 void arms_dataset_free(arms_dataset *dataset);
 
 /* Adds `count` samples, all or none. `samples[0].struct_size` is the stride. Samples of one query,

@@ -44,8 +44,8 @@ public final class Trainer {
   var present: RouterModel
   /// The candidates of ``pool`` as the router was last given them: those it still has so are the same ones.
   var committed: CandidatePool
-  /// The last data set that was read, and how large it was.
-  private var lastSet: (data: DataSet, queries: Int, outcomes: Int, set: TrainingSet)?
+  /// The last two data sets that were read, and how large they were: one is trained on, one measured on, by turns.
+  private var lastSets: [(data: DataSet, queries: Int, outcomes: Int, set: TrainingSet)] = []
   /// What the candidates are embedded to, `[candidates, d_t]`.
   private let embeddings: AlignedBuffer
 
@@ -120,11 +120,11 @@ public final class Trainer {
     let samples = data.samples
     let outcomes = samples.reduce(0) { $0 + $1.outcomes.count }
     // A data set only grows.
-    if let last = lastSet, last.data === data, last.queries == samples.count, last.outcomes == outcomes,
-      !hashed || !last.set.hash.isEmpty
-    {
-      return last.set
+    let known = lastSets.first {
+      $0.data === data && $0.queries == samples.count && $0.outcomes == outcomes
+        && (!hashed || !$0.set.hash.isEmpty)
     }
+    if let known { return known.set }
     var places: [String: Int] = [:]
     for (place, candidate) in pool.candidates.enumerated() { places[candidate.name] = place }
     // Without names a cache could take one encoder's for another's.
@@ -132,7 +132,7 @@ public final class Trainer {
     let cache = isNamed ? data.features : FeatureCache()
     cache.forget(except: [text.featureName, image?.featureName].compactMap { $0 })
     let set = try TrainingSet(samples, network: network, places: places, cache: cache, hashed: hashed)
-    lastSet = (data, samples.count, outcomes, set)
+    lastSets = lastSets.filter { $0.data !== data }.suffix(1) + [(data, samples.count, outcomes, set)]
     return set
   }
 }

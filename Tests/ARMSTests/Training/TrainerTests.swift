@@ -150,6 +150,26 @@ import Testing
     #expect(hand.values.count == hand.gradients.count)
   }
 
+  /// Training and validation data by turns are read once, and what came before them is let go.
+  @Test func keepsTheLastTwoDataSets() throws {
+    let (trainer, _) = try TrainingData.trainer(TrainingData.options(.head))
+    func data() throws -> DataSet { try TrainingData.set(.named("distilbert-patches-scaled.gguf")) }
+    func place(_ data: DataSet) throws -> UnsafePointer<TrainingQuery>? {
+      try trainer.trainingSet(data).queries.withUnsafeBufferPointer { $0.baseAddress }
+    }
+    var first: DataSet? = try data()
+    weak let gone = first
+    let second = try data()
+    let places = try [#require(first), second].map(place)
+    #expect(try [#require(first), second].map(place) == places)
+    first = nil
+    #expect(gone != nil)
+    let third = try data()
+    let last = try place(third)
+    #expect(gone == nil)
+    #expect(try place(second) == places[1] && place(third) == last)
+  }
+
   @Test func stopsWhenAskedAndGoesOn() throws {
     let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
     let error = failure { try trainer.train(data) { $0.step < 3 } }
