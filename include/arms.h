@@ -760,7 +760,8 @@ typedef struct arms_metrics {
   uint32_t reserved;
   uint64_t query_count;
   uint64_t outcome_count;
-  double loss;         /* the mean weighted binary cross-entropy */
+  double loss;         /* the mean binary cross-entropy, weighted by the outcomes' weights alone, whatever
+                        * the trainer's options have a run minimise */
   double accuracy;     /* share of the outcomes that the sign of the logit predicts */
   double exact_match;  /* EM: share of the queries whose candidate of the highest logit, among those with
                         * a known outcome, answered correctly */
@@ -860,8 +861,11 @@ arms_status arms_trainer_resume(arms_trainer *trainer, const char *path, arms_er
  * apply what all agree on. */
 
 /* Computes the gradients of the mean weighted loss of queries of a data set, which are numbered in the
- * order in which they were first added; `loss` (may be NULL) receives it.
- * Errors: BUSY, NOT_FOUND, LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * order in which they were first added; `loss` (may be NULL) receives it. It is the loss of a run, with
+ * the routing term; ARMS_TRAINER_BALANCE_CLASSES balances over the whole data set, whatever the queries
+ * are, so that processes that share a batch must have the same data set.
+ * Errors: UNSUPPORTED (the trainer has a `teacher_weight` or ARMS_TRAINER_BASE_RATES, which only a run
+ * follows), BUSY, NOT_FOUND, LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_trainer_compute_gradients(arms_trainer *trainer, const arms_dataset *dataset,
                                            const size_t *queries, size_t query_count, double *loss,
                                            arms_error **error);
@@ -944,7 +948,7 @@ typedef struct arms_extension_report {
   int32_t accepted;            /* 1: the new weights went live; 0: the old ones stay */
   uint64_t generation;         /* of the router */
   uint64_t held_out_count;     /* held-out queries with an outcome of an old candidate */
-  double loss_before;          /* the old candidates on these, with the old weights */
+  double loss_before;          /* the old candidates on these, with the old weights, as in arms_metrics */
   double accuracy_before;
   double exact_match_before;
   double loss_after;           /* and with the new ones */

@@ -326,7 +326,6 @@ static int train(const char *what, long number) {
   options.text_layers = options.image_layers = 1;
   options.epochs = 1;
   options.threads = 1;
-  options.teacher_weight = 0.5;
   run.struct_size = sizeof run;
   run.checkpoint_path = checkpoint;
   metrics.struct_size = sizeof metrics;
@@ -361,6 +360,7 @@ static int train_adapters(const char *what, long number) {
   options.epochs = 1;
   options.threads = 1;
   options.lora_rank = 2;
+  options.teacher_weight = 0.5;
   WORKS(arms_dataset_create(&dataset, &error));
   good = good && fill(dataset, what, number);
   WORKS(arms_trainer_create(router, &options, &trainer, &error));

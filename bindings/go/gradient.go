@@ -19,12 +19,14 @@ type TensorRange struct {
 }
 
 // ComputeGradients computes the gradients of the mean weighted loss of some queries, and returns that
-// loss. Queries are numbered in the order in which they were first added to the data set.
+// loss. Queries are numbered in the order in which they were first added to the data set. The loss is that of
+// a run, with the routing term; classes are balanced over the whole data set, whatever the queries are.
 //
 // To train over several processes, compute the gradients of a share of each batch, exchange them by
 // [Trainer.Gradients], and apply what all agree on.
 //
-// Errors: as [Trainer.Run].
+// Errors: as [Trainer.Run], and [ErrUnsupported] for a trainer with a TeacherWeight or BaseRates, which only
+// a run follows.
 func (t *Trainer) ComputeGradients(
 	ctx context.Context, data *DataSet, queries []int,
 ) (loss float64, err error) {

@@ -206,7 +206,7 @@ func (t *Trainer) leave() {
 
 // Metrics says how well a router does on a data set.
 type Metrics struct {
-	Loss         float64 // the mean weighted binary cross-entropy
+	Loss         float64 // the mean binary cross-entropy, weighted by the outcomes' weights alone
 	Accuracy     float64 // share of the outcomes that the sign of the logit predicts
 	ExactMatch   float64 // EM: share of the queries whose best candidate with a known outcome was right
 	QueryCount   int     // queries measured

@@ -2,8 +2,13 @@ extension Trainer {
   /// Computes the gradients of the mean weighted loss of the queries at `places` of a data set, and returns that
   /// loss. They go to ``gradients``.
   ///
-  /// Throws `invalidArgument` for a place that is none, and as ``train(_:validation:checkpoint:progress:)``.
+  /// The loss is that of a run, with the routing term, and with classes balanced over the whole data set, whatever the
+  /// places are.
+  ///
+  /// Throws `unsupported` for options that only a run follows, a teacher or a start at base rates, `invalidArgument` for
+  /// a place that is none, and as ``train(_:validation:checkpoint:progress:)``.
   public func computeGradients(_ data: DataSet, at places: [Int]) throws(ARMSError) -> Double {
+    try checkStepsByHand()
     let set = try trainingSet(data)
     for place in places where !set.queries.indices.contains(place) {
       throw ARMSError(
@@ -12,7 +17,18 @@ extension Trainer {
     guard !places.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no query to compute gradients of; name one at least")
     }
+    loss = objective(over: set.queries)
     return try computeGradients(set, at: places[...])
+  }
+
+  /// A teacher reads all queries before the first step, and so do base rates: a step alone has neither.
+  private func checkStepsByHand() throws(ARMSError) {
+    guard options.teacherWeight == 0, !options.startsAtBaseRates else {
+      throw ARMSError(
+        .unsupported,
+        "the trainer has \(options.teacherWeight > 0 ? "a teacher" : "a start at base rates"), which only a run follows; "
+          + "make a trainer without it to compute gradients")
+    }
   }
 
   /// Changes the parameters by one step of AdamW with the present gradients.

@@ -127,7 +127,8 @@ extension Trainer {
       epoch: 0, step: run.step + 1, steps: run.steps, loss: loss, learningRate: rate)
   }
 
-  /// Measures the present parameters on a data set.
+  /// Measures the present parameters on a data set. The loss is the mean weighted cross-entropy of the logits, whatever
+  /// the options ask a run to minimise, so that the losses of two trainers can be compared.
   ///
   /// Throws `invalidArgument` for no sample, and as ``train(_:validation:checkpoint:progress:)``.
   public func evaluate(_ data: DataSet) throws(ARMSError) -> TrainingMetrics {
@@ -147,7 +148,7 @@ extension Trainer {
         let queries = places.map { set.queries[$0] }
         let pass = try forward(queries, cache: set.cache, on: execution)
         for (row, query) in queries.enumerated() {
-          sums.add(query.outcomes, logits: pass.kept.classifier.logits + row * candidates.count, loss)
+          sums.add(query.outcomes, logits: pass.kept.classifier.logits + row * candidates.count)
         }
         extendLifetime(pass.images)
       }

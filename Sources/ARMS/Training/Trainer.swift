@@ -33,6 +33,7 @@ public final class Trainer {
   /// What frozen layers made of profiles.
   let profileCache = FeatureCache()
   let optimizer: AdamW
+  /// What the present step minimises.
   var loss = OutcomeLoss()
   /// How far the last run is; nil before the first.
   var run: TrainingRun?

@@ -1,6 +1,6 @@
 /// How well a router does on a data set.
 public struct TrainingMetrics: Sendable, Equatable {
-  /// The mean weighted loss.
+  /// The mean binary cross-entropy, weighted by the outcomes' weights alone.
   public var loss = 0.0
   /// Share of the known outcomes that the sign of the logit predicts.
   public var accuracy = 0.0
@@ -39,11 +39,11 @@ struct MetricSums {
   private var chosenCorrectly = 0
 
   /// Adds a query: its known outcomes, and the logits of all candidates.
-  mutating func add(_ known: [EncodedOutcome], logits: UnsafePointer<Float>, _ function: OutcomeLoss) {
+  mutating func add(_ known: [EncodedOutcome], logits: UnsafePointer<Float>) {
     var best: EncodedOutcome?
     for outcome in known {
       let logit = logits[outcome.candidate]
-      let weight = Double(function.weight(of: outcome))
+      let weight = Double(outcome.weight)
       loss += weight * Double(OutcomeLoss.value(logit: logit, label: outcome.label))
       self.weight += weight
       predicted += (logit > 0) == (outcome.label == 1) ? 1 : 0

@@ -132,9 +132,11 @@ import Testing
     #expect(zip(losses[0], losses[1]).allSatisfy { abs($0 - $1) <= 1e-4 })
   }
 
-  /// Hosts that exchange gradients do what a run does.
-  @Test func stepsByHandAreARun() throws {
+  /// Hosts that exchange gradients do what a run does, whatever it minimises and whatever was run before.
+  @Test(arguments: [false, true], [0, 1.5]) func stepsByHandAreARun(isBalanced: Bool, routing: Double) throws
+  {
     var options = TrainingData.options(.all)
+    (options.balancesClasses, options.routingWeight) = (isBalanced, routing)
     options.epochs = 1
     options.batchSize = 6
     options.learningRate = LearningRate(peak: 1e-3)
@@ -148,6 +150,40 @@ import Testing
     try hand.applyGradients(rate: 1e-3)
     #expect(losses == [loss] && run.bits == hand.bits)
     #expect(hand.values.count == hand.gradients.count)
+    // What a run on other data has balanced is not what these are balanced by.
+    let other = DataSet()
+    try other.append([data.samples[1]])
+    let expected = try run.computeGradients(data, at: order)
+    options.learningRate = LearningRate(peak: 0)
+    let (idle, _) = try TrainingData.trainer(options)
+    try idle.train(other)
+    for (place, value) in run.values.enumerated() { idle.values[place] = value }
+    #expect(try idle.computeGradients(data, at: order) == expected)
+  }
+
+  @Test func refusesStepsByHandOfWhatOnlyARunDoes() throws {
+    for change: (inout TrainingOptions) -> Void in [
+      { $0.teacherWeight = 0.5 }, { $0.startsAtBaseRates = true },
+    ] {
+      var options = TrainingData.options(.head)
+      change(&options)
+      let (trainer, data) = try TrainingData.trainer(options)
+      let error = failure { try trainer.computeGradients(data, at: [0]) }
+      #expect(error?.code == .unsupported && error?.message.contains("only a run") == true)
+    }
+  }
+
+  /// What a run minimises does not change what is measured.
+  @Test func measuresThePlainLoss() throws {
+    var options = TrainingData.options(.head)
+    let (plain, data) = try TrainingData.trainer(options)
+    let expected = try plain.evaluate(data)
+    (options.balancesClasses, options.routingWeight) = (true, 1)
+    options.learningRate = LearningRate(peak: 0)
+    let (trainer, _) = try TrainingData.trainer(options)
+    let measured = try trainer.train(data, validation: data)
+    #expect(measured.allSatisfy { $0 == expected })
+    #expect(try trainer.evaluate(data) == expected)
   }
 
   /// Training and validation data by turns are read once, and what came before them is let go.

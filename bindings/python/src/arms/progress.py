@@ -24,7 +24,7 @@ class Metrics:
     Parameters
     ----------
     loss
-        The mean weighted binary cross-entropy.
+        The mean binary cross-entropy, weighted by the outcomes' weights alone.
     accuracy
         Share of the outcomes that the sign of the logit predicts.
     exact_match

@@ -260,6 +260,8 @@ class Trainer(Handle):
     def evaluate(self, data: DataSet) -> Metrics:
         """Measure the trainer's present weights.
 
+        The loss does not depend on what the trainer's options have a run minimise.
+
         Raises
         ------
         ArmsError
@@ -380,6 +382,9 @@ class Trainer(Handle):
     def compute_gradients(self, data: DataSet, queries: Sequence[int] | NDArray[Any]) -> float:
         """Compute the gradients of the mean weighted loss of some queries, into `gradients`.
 
+        The loss is that of a run, with the routing term; classes are balanced over the whole data
+        set, whatever the queries are.
+
         Parameters
         ----------
         data
@@ -394,6 +399,8 @@ class Trainer(Handle):
 
         Raises
         ------
+        UnsupportedError
+            If the trainer has a `teacher_weight` or `base_rates`, which only a run follows.
         ArmsError
             As `run`; and `InvalidArgumentError` for a number that no query has.
         """
