@@ -71,13 +71,15 @@ extension Trainer {
       where epoch * batches + batch >= run.step {
         var state = try step(set, places, run: run)
         run.step += 1
+        // What fails from here on does not undo the step: a checkpoint must not say that it is still to be made.
+        self.run = run
         state.epoch = epoch
         if run.step % batches == 0, let validation, !validation.queries.isEmpty {
           let metrics = try evaluate(validation)
           run.metrics.append(metrics)
+          self.run = run
           state.validation = metrics
         }
-        self.run = run
         let goesOn = progress(state)
         if let checkpoint, !goesOn || run.step % checkpoint.interval == 0 || run.step == run.steps {
           try saveCheckpoint(to: checkpoint.path)

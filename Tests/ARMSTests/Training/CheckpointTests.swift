@@ -56,6 +56,27 @@ import Testing
     #expect(failure { try third.train(other) }?.message.contains("other data") == true)
   }
 
+  /// A validation that fails takes back no step, and makes none twice.
+  @Test func goesOnBehindAValidationThatFailed() throws {
+    let options = TrainingData.options(.head)
+    let (whole, data) = try TrainingData.trainer(options)
+    try whole.train(data)
+    let (first, _) = try TrainingData.trainer(options)
+    let broken = DataSet()
+    try broken.append([
+      try Sample(
+        question: "Why?", copying: [ImageInput(.path("\(directory.path)/absent.png"))],
+        outcomes: [Outcome(candidate: first.pool.candidates[0].name, label: 1)])
+    ])
+    #expect(failure { try first.train(data, validation: broken) }?.code == .io)
+    try first.saveCheckpoint(to: path)
+    let (second, _) = try TrainingData.trainer(options)
+    try second.resume(from: path)
+    #expect(second.bits == first.bits)
+    #expect(try TrainerTests.losses(second, data).count == 4)
+    #expect(second.bits == whole.bits)
+  }
+
   @Test func writesAtItsInterval() throws {
     let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
     var steps: [UInt64] = []
