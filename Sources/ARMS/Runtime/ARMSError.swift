@@ -76,3 +76,12 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The code and the message.
   public var description: String { "\(code): \(message)" }
 }
+
+/// Runs `body`; its error begins with `label`.
+func naming<R>(_ label: String, _ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
+  do throws(ARMSError) {
+    return try body()
+  } catch {
+    throw ARMSError(error.code, "\(label): \(error.message)")
+  }
+}

@@ -47,8 +47,11 @@ extension Router {
     let (model, pool) = (snapshot.model, snapshot.pools[number])
     let classifier = model.networks[number].head.classifier
     var observations = [[Calibration.Observation]](repeating: [], count: pool.count)
-    let own = samples.filter { $0.outcomes.contains { snapshot.places[$0.candidate]?.pool == number } }
-    try forEachFused(own, of: model, number: number) { (sample, vector) throws(ARMSError) in
+    func isWanted(_ sample: Sample) -> Bool {
+      sample.outcomes.contains { snapshot.places[$0.candidate]?.pool == number }
+    }
+    try forEachFused(samples, of: model, number: number, where: isWanted) {
+      (sample, vector) throws(ARMSError) in
       try engine.execute { (execution) throws(ARMSError) in
         let logits = try execution.arena.allocate(Float.self, pool.count)
         try pool.score(vector, classifier: classifier, output: .logit, out: logits, on: execution)
@@ -66,13 +69,15 @@ extension Router {
 }
 
 extension RouterSnapshot {
-  /// Throws if there is no sample, or an outcome is of a candidate that is not here.
+  /// Throws if there is no sample, or an outcome is of a candidate that is not here, naming the sample.
   func check(_ samples: [Sample]) throws(ARMSError) {
     guard !samples.isEmpty else {
       throw ARMSError(.invalidArgument, "the data set is empty; one sample at least is wanted")
     }
-    for sample in samples {
-      for outcome in sample.outcomes { _ = try place(of: outcome.candidate) }
+    for (number, sample) in samples.enumerated() {
+      for outcome in sample.outcomes where places[outcome.candidate] == nil {
+        throw ARMSError(.notFound, "samples[\(number)]: \(notFound(outcome.candidate).message)")
+      }
     }
   }
 

@@ -51,9 +51,10 @@ extension Router {
     of names: Set<String>, _ samples: [Sample], _ model: RouterModel, number: Int
   ) throws(ARMSError) -> [String: CandidateFit.Outcomes] {
     let width = model.networks[number].head.classifier.sharedWidth
-    let own = samples.filter { $0.outcomes.contains { names.contains($0.candidate) } }
+    func isWanted(_ sample: Sample) -> Bool { sample.outcomes.contains { names.contains($0.candidate) } }
     var outcomes: [String: CandidateFit.Outcomes] = [:]
-    try forEachFused(own, of: model, number: number) { (sample, vector) throws(ARMSError) in
+    try forEachFused(samples, of: model, number: number, where: isWanted) {
+      (sample, vector) throws(ARMSError) in
       for outcome in sample.outcomes where names.contains(outcome.candidate) {
         let values = UnsafeBufferPointer(start: vector, count: width)
         outcomes[outcome.candidate, default: .init()].vectors.append(contentsOf: values.lazy.map(Double.init))

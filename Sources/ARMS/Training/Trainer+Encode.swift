@@ -172,15 +172,6 @@ extension Trainer {
     }
     return found.indices.compactMap { place in found[place] ?? numbers[place].map { made[$0] } }
   }
-
-  /// Runs `body`; its error begins with `label`.
-  private func naming<R>(_ label: String, _ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
-    do throws(ARMSError) {
-      return try body()
-    } catch {
-      throw ARMSError(error.code, "\(label): \(error.message)")
-    }
-  }
 }
 
 /// An image that has to be decoded.

@@ -124,12 +124,31 @@ import Testing
     #expect(router.refusal { try $0.fit(candidates: ["small"], on: unknown) }?.code == .notFound)
     let silent = router.refusal { try $0.fit(candidates: ["silent"], on: data) }
     #expect(silent?.code == .invalidArgument && silent?.message.contains("\"silent\" has no outcome") == true)
+    let stray = router.refusal { try $0.calibrate(on: unknown) }
+    #expect(stray?.message.hasPrefix("samples[0]: there is no candidate \"nobody\"") == true)
+  }
+
+  /// Also behind samples that are not read, and in a later pass.
+  @Test func namesTheSampleThatCannotBeRead() throws {
     let missing = DataSet()
-    try missing.append([
-      try Sample(
-        question: "Why?", copying: [ImageInput(.path("/no/such.png"))],
-        outcomes: [Outcome(candidate: "small", label: 1)])
-    ])
-    #expect(router.refusal { try $0.calibrate(on: missing) }?.code == .io)
+    try missing.append(
+      (0..<50).map { index in
+        Sample(
+          question: "Why \(index)?",
+          images: index == 47 ? [try .init(copying: ImageInput(.path("/no/such.png")))] : [],
+          outcomes: [Outcome(candidate: index % 5 == 0 ? "large" : "small", label: 1)])
+      })
+    for error in [
+      router.refusal { try $0.calibrate(on: missing) },
+      router.refusal { try $0.fit(candidates: ["small"], on: missing) },
+      router.refusal {
+        var options = ExtensionOptions()
+        options.distillation = 1
+        _ = try $0.extend(to: ["small"], on: missing, options: options)
+      },
+    ] {
+      #expect(
+        error?.code == .io && error?.message.hasPrefix("samples[47]: ") == true, "\(error?.message ?? "")")
+    }
   }
 }
