@@ -910,10 +910,10 @@ arms_status arms_trainer_layout(const arms_trainer *trainer, arms_tensor_range *
 /* Fits the calibration of all candidates, T_j and b_j, to outcomes that no training has seen. Each one's is
  * drawn towards that of all candidates of its router together as if these were `strength` outcomes (0: 16);
  * one without outcomes takes the common one. Goes live as one new generation, which `generation` (may be
- * NULL) receives.
- * Errors: NOT_FOUND (an outcome of an unknown candidate), CANCELLED (the router's weights were replaced
- * meanwhile), those of the encodings, INVALID_ARGUMENT (no samples), INVALID_HANDLE. The router is then as
- * it was. */
+ * NULL) receives. A candidate that is added meanwhile keeps the calibration that it comes with.
+ * Errors: NOT_FOUND (an outcome of an unknown candidate), CANCELLED (the router's weights or a candidate
+ * were replaced meanwhile, or a candidate was fitted), those of the encodings, INVALID_ARGUMENT (no
+ * samples), INVALID_HANDLE. The router is then as it was. */
 arms_status arms_router_calibrate(arms_router *router, const arms_dataset *dataset, double strength,
                                   uint64_t *generation, arms_error **error);
 
@@ -921,7 +921,10 @@ arms_status arms_router_calibrate(arms_router *router, const arms_dataset *datas
  * Everything that they share with others stays. The profile and the mean offset of the other candidates
  * count as much as `strength` outcomes (0: 8). What was learned of them before is forgotten. Goes live as
  * one new generation, which `generation` (may be NULL) receives.
- * Errors: as arms_router_calibrate(), and INVALID_ARGUMENT for a candidate without outcomes. */
+ * Errors: NOT_FOUND (a name or an outcome of an unknown candidate, or one that was removed meanwhile),
+ * CANCELLED (the router's weights or a named candidate were replaced meanwhile), those of the encodings,
+ * INVALID_ARGUMENT (no samples, or a candidate without outcomes), INVALID_HANDLE. The router is then as it
+ * was. */
 arms_status arms_candidates_fit(arms_router *router, const char *const *names, size_t count,
                                 const arms_dataset *dataset, double strength, uint64_t *generation,
                                 arms_error **error);

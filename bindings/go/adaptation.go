@@ -34,8 +34,8 @@ type CalibrateOptions struct {
 // generation, which is returned.
 //
 // Errors: those of ctx, [ErrNotFound] (an outcome of an unknown candidate), [ErrCancelled] (the router's
-// weights were replaced meanwhile), those of [Router.EncodeImage], [ErrInvalidArgument] (no samples, or
-// a Strength below 0), [ErrInvalidHandle]. The router is then as it was.
+// weights or a candidate were replaced meanwhile, or a candidate was fitted), those of [Router.EncodeImage],
+// [ErrInvalidArgument] (no samples, or a Strength below 0), [ErrInvalidHandle]. The router is then as it was.
 func (r *Router) Calibrate(
 	ctx context.Context, data *DataSet, options CalibrateOptions,
 ) (generation uint64, err error) {

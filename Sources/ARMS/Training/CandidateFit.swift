@@ -14,7 +14,7 @@ struct CandidateFit {
   /// What becomes a logit of a cosine.
   let head: Head
   let cosineEpsilon: Double
-  /// `beta_0`: the mean of the candidates that were trained.
+  /// `beta_0`: the mean of the candidates that are not being fitted.
   let usualOffset: Double
   /// Outcomes that the prior counts as.
   var strength = 8.0

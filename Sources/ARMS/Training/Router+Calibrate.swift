@@ -6,9 +6,11 @@ extension Router {
   /// and the order of two confidences of one candidate does. The calibrations go live as one generation, which is
   /// returned.
   ///
+  /// A candidate that is added meanwhile keeps the calibration that it comes with.
+  ///
   /// Throws `invalidArgument` for an empty data set or a `strength` that is not above 0, `notFound` for an outcome
-  /// of an unknown candidate, `cancelled` if the router's weights were replaced meanwhile, and as `score`. The router
-  /// is then as it was.
+  /// of an unknown candidate, `cancelled` if the router's weights or a candidate were replaced meanwhile, or a candidate
+  /// was fitted, and as `score`, naming the sample. The router is then as it was.
   @discardableResult
   public func calibrate(on data: DataSet, strength: Double = 16) throws(ARMSError) -> UInt64 {
     guard strength.isFinite, strength > 0 else {
@@ -24,8 +26,21 @@ extension Router {
         fitted[candidate.name] = calibration
       }
     }
-    return try snapshots.update { (current) throws(ARMSError) in
+    return try calibrate(fitted, since: snapshot)
+  }
+
+  /// Makes calibrations of the candidates of `snapshot` the next generation, if these still have the same logits.
+  func calibrate(_ fitted: [String: Calibration], since snapshot: RouterSnapshot) throws(ARMSError) -> UInt64
+  {
+    try snapshots.update { (current) throws(ARMSError) in
       try current.checkModel(of: snapshot)
+      for name in fitted.keys.sorted() where current.places[name] != nil {
+        try current.checkCandidate(name, of: snapshot)
+        guard try current.hasLearned(name, asIn: snapshot) else {
+          throw ARMSError(
+            .cancelled, "candidate \(quoted(name)) was fitted meanwhile; calibrate again")
+        }
+      }
       return current.next(
         try current.pools.map { (pool) throws(ARMSError) in
           try pool.replacing(
@@ -87,5 +102,29 @@ extension RouterSnapshot {
       throw ARMSError(
         .cancelled, "the router's weights were replaced meanwhile; do it again for the new ones")
     }
+  }
+
+  /// Throws if there is no candidate of that name any more, or another one than in `other`, an earlier snapshot: every
+  /// change of a candidate leaves its counter, and a new one has a new one.
+  func checkCandidate(_ name: String, of other: RouterSnapshot) throws(ARMSError) {
+    let (now, before) = (try place(of: name), try other.place(of: name))
+    guard pools[now.pool].choices[now.index] === other.pools[before.pool].choices[before.index] else {
+      throw ARMSError(
+        .cancelled, "candidate \(quoted(name)) was replaced meanwhile; do it again for the new one")
+    }
+  }
+
+  /// Whether what is learned of a candidate is what it is in `other`.
+  fileprivate func hasLearned(_ name: String, asIn other: RouterSnapshot) throws(ARMSError) -> Bool {
+    let (now, before) = (try place(of: name), try other.place(of: name))
+    let (pool, old) = (pools[now.pool], other.pools[before.pool])
+    return pool.candidates[now.index].beta == old.candidates[before.index].beta
+      && pool.delta(at: now.index).elementsEqual(old.delta(at: before.index))
+  }
+}
+
+extension CandidatePool {
+  fileprivate func delta(at index: Int) -> UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(start: deltas + index * embeddingWidth, count: embeddingWidth)
   }
 }

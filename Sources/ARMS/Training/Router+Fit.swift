@@ -7,8 +7,9 @@ extension Router {
   /// result goes live as one generation, which is returned.
   ///
   /// Throws `invalidArgument` for no name, an empty data set, a candidate without outcomes or a `strength` that is
-  /// not above 0, `notFound` for an unknown candidate, `cancelled` if the router's weights or the candidates were
-  /// replaced meanwhile, and as `score`. The router is then as it was.
+  /// not above 0, `notFound` for an unknown candidate or one that was removed meanwhile, `cancelled` if the router's
+  /// weights or a named candidate were replaced meanwhile, and as `score`, naming the sample. The router is then as it
+  /// was.
   @discardableResult
   public func fit(
     candidates names: [String], on data: DataSet, strength: Double = 8
@@ -33,12 +34,17 @@ extension Router {
             .invalidArgument,
             "candidate \(quoted(name)) has no outcome in the data set; one at least is wanted")
         }
-        fits[name] = try snapshot.fit(name, to: known, others: own, strength: strength)
+        fits[name] = try snapshot.fit(name, to: known, among: own, strength: strength)
       }
     }
-    return try snapshots.update { (current) throws(ARMSError) in
+    return try learn(fits, since: snapshot)
+  }
+
+  /// Makes what candidates of `snapshot` learned the next generation, if they are still the same ones.
+  func learn(_ fits: [String: LearnedCandidate], since snapshot: RouterSnapshot) throws(ARMSError) -> UInt64 {
+    try snapshots.update { (current) throws(ARMSError) in
       try current.checkModel(of: snapshot)
-      for name in names where current.places[name] == nil { throw current.notFound(name) }
+      for name in fits.keys.sorted() { try current.checkCandidate(name, of: snapshot) }
       return current.next(
         try zip(current.pools, current.model.networks).map { (pool, network) throws(ARMSError) in
           try pool.learning(fits, classifier: network.head.classifier, on: engine)
@@ -77,12 +83,12 @@ struct LearnedCandidate {
 extension RouterSnapshot {
   /// Fits a candidate. The usual offset is that of the candidates that are not being fitted.
   fileprivate func fit(
-    _ name: String, to outcomes: CandidateFit.Outcomes, others fitted: Set<String>, strength: Double
+    _ name: String, to outcomes: CandidateFit.Outcomes, among fitted: Set<String>, strength: Double
   ) throws(ARMSError) -> LearnedCandidate {
     let (number, index) = try place(of: name)
     let (pool, classifier) = (pools[number], model.networks[number].head.classifier)
-    let trained = pool.candidates.filter { !fitted.contains($0.name) }
-    let usual = trained.reduce(0) { $0 + Double($1.beta) } / Double(max(1, trained.count))
+    let others = pool.candidates.filter { !fitted.contains($0.name) }
+    let usual = others.reduce(0) { $0 + Double($1.beta) } / Double(max(1, others.count))
     let embedding = UnsafeBufferPointer(
       start: pool.embeddings + index * pool.embeddingWidth, count: pool.embeddingWidth)
     let fit = CandidateFit(

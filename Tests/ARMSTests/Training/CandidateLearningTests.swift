@@ -83,6 +83,38 @@ import Testing
     #expect(router.choices.chosen == router.candidates.map { $0.name == chosen ? 1 : 0 })
   }
 
+  /// What was learned of a candidate is not another one's that has its name now.
+  @Test func learnsForTheSameCandidatesOnly() throws {
+    let snapshot = router.snapshots.load()
+    let fits = [
+      "small": LearnedCandidate(delta: Array(repeating: 0, count: router.networks[0].text.width), beta: 3)
+    ]
+    let calibrations = ["small": Calibration(slope: 0.5, bias: 1)]
+    func codes() -> [ARMSError.Code?] {
+      [
+        router.refusal { _ = try $0.learn(fits, since: snapshot) },
+        router.refusal { _ = try $0.calibrate(calibrations, since: snapshot) },
+      ].map { $0?.code }
+    }
+    // A candidate with another price is the same, and one with another offset has other logits.
+    var small = router.candidates[0]
+    small.cost = 1
+    try router.update([small])
+    _ = try router.calibrate(calibrations, since: snapshot)
+    #expect(router.candidates[0].temperature == 2)
+    _ = try router.learn(fits, since: snapshot)
+    #expect(router.candidates[0].beta == 3)
+    let fitted = router.refusal { _ = try $0.calibrate(calibrations, since: snapshot) }
+    #expect(fitted?.code == .cancelled && fitted?.message.contains("\"small\" was fitted") == true)
+    try router.remove(["small"])
+    try router.add([Candidate(name: "small", profile: "Quite another model.")])
+    #expect(codes() == [.cancelled, .cancelled])
+    try router.remove(["small"])
+    #expect(router.refusal { _ = try $0.learn(fits, since: snapshot) }?.code == .notFound)
+    // One that is gone needs no calibration.
+    _ = try router.calibrate(calibrations, since: snapshot)
+  }
+
   @Test func fitsSeenOutcomesBetterThanTheProfileAlone() throws {
     let seen = try data(0..<60)
     func loss() throws -> Float {

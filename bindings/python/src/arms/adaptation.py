@@ -87,7 +87,8 @@ class AdaptableRouter(Handle):
         InvalidArgumentError
             If there are no samples, or `strength` is not above 0.
         CancelledError
-            If the router's weights were replaced meanwhile.
+            If the router's weights or a candidate were replaced meanwhile, or a candidate was
+            fitted.
         ImageError, FileError, LimitExceededError
             If an image cannot be used.
         """
@@ -126,6 +127,8 @@ class AdaptableRouter(Handle):
         ------
         InvalidArgumentError
             If no candidate is named, or one has no outcome; and as `calibrate`.
+        CancelledError
+            If the router's weights or a named candidate were replaced meanwhile.
         ArmsError
             As `calibrate`.
         """
