@@ -680,7 +680,8 @@ arms_status arms_dataset_memory(const arms_dataset *dataset, arms_dataset_bytes 
  *
  * A trainer works for one thread at a time: a call while another is in one, or from a callback of that
  * one, returns ARMS_ERROR_BUSY. Routing goes on beside it. The same weights, data, options and number
- * of threads give the same bits. */
+ * of threads give the same bits. In a process that was forked while another thread was in such a call
+ * the trainer is lost: what would return BUSY returns UNSUPPORTED. */
 typedef struct arms_trainer arms_trainer;
 
 /* A number of layers: all of an encoder's, its embeddings included. */

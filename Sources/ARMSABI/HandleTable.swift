@@ -19,6 +19,8 @@ enum HandleKind: UInt64 {
 /// Layout of the 64 bits: 0xA5 in the top byte, so that no valid address looks alike; kind, 8 bits;
 /// generation, 24 bits; slot, 24 bits.
 final class HandleTable: @unchecked Sendable {
+  // `chunks` leads to memory that is changed by atomic operations only; that is why @unchecked holds.
+
   /// The only one: handles are known to the whole process.
   static let shared = HandleTable()
 
@@ -39,9 +41,8 @@ final class HandleTable: @unchecked Sendable {
   /// Chunks of 1,024 slots, made when they are needed and never freed: a stale handle is looked up in them.
   private let chunks: UnsafeMutablePointer<Atomic<UInt>>
   private let used = Atomic<UInt64>(0)
-  // Only touched under the lock; that is why @unchecked holds.
-  private var free: [UInt64] = []
-  private let lock = ForkSafeLock()
+  /// The slots to be used again. Those that a thread of the parent was about to change are lost to a forked child.
+  private let free = ForkSafe([UInt64]()) { [] }
 
   private init() {
     chunks = .allocate(capacity: Self.chunkCount)
@@ -109,7 +110,7 @@ final class HandleTable: @unchecked Sendable {
     guard before & 0xFFFF_FFFF == 1 else { return }
     let object = slot.pointee.object.exchange(0, ordering: .relaxed)
     slot.pointee.state.store(((before >> 32) + 1) << 32, ordering: .releasing)
-    lock.withLock { _ in free.append(index) }
+    free.withValue { $0.append(index) }
     if let pointer = UnsafeRawPointer(bitPattern: object) {
       Unmanaged<AnyObject>.fromOpaque(pointer).release()
     }
@@ -118,9 +119,7 @@ final class HandleTable: @unchecked Sendable {
   // MARK: Slots
 
   private func takeSlot() -> UInt64? {
-    lock.withLock { stale -> UInt64? in
-      // A thread of the parent was amid a change when this process was forked off: some slots are lost.
-      if stale { free = [] }
+    free.withValue { free -> UInt64? in
       if let index = free.popLast() { return index }
       let index = used.load(ordering: .relaxed)
       let chunk = Int(index >> Self.chunkBits)

@@ -4,11 +4,11 @@ import Synchronization
 /// A trainer behind a handle, which any thread may use at any time: the engine's takes one thread at a time, so that
 /// whoever comes while it is at work is told so.
 final class HostTrainer: @unchecked Sendable {
-  // The trainer is touched by whoever has set `isBusy`, the metrics under the lock; that is why @unchecked holds.
+  // The trainer is touched by whoever has set `holder`; that is why @unchecked holds.
   private let trainer: Trainer
-  private let isBusy = Atomic(false)
-  private var finished: [TrainingMetrics] = []
-  private let lock = ForkSafeLock()
+  /// 0 while nobody is at it, else one more than the epoch of forks in which the call began.
+  private let holder = Atomic<UInt64>(0)
+  private let finished = ForkSafe([TrainingMetrics]()) { [] }
 
   /// The trained weights and their gradients, which stay where they are.
   let parameters: UnsafeMutableBufferPointer<Float>
@@ -23,19 +23,25 @@ final class HostTrainer: @unchecked Sendable {
     layout = trainer.layout
   }
 
-  /// Runs `body` with the trainer, alone. Throws `busy` if another call is at it.
+  /// Runs `body` with the trainer, alone. Throws `busy` if another call is at it, and `unsupported` if one was when this
+  /// process was forked off: it never ends here, and what it left is half changed.
   func use<R>(_ body: (Trainer) throws(ARMSError) -> R) throws(ARMSError) -> R {
-    guard isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw ARMSError(
-        .busy, "another call on this trainer is under way; wait until it returns, or make a second trainer")
+    let own = UInt64(Fork.epoch) + 1
+    let (isFree, seen) = holder.compareExchange(expected: 0, desired: own, ordering: .acquiring)
+    guard isFree else {
+      throw seen == own
+        ? ARMSError(
+          .busy, "another call on this trainer is under way; wait until it returns, or make a second trainer")
+        : ARMSError(
+          .unsupported, "a call on this trainer was under way when this process was forked; make a new one")
     }
-    defer { isBusy.store(false, ordering: .releasing) }
+    defer { holder.store(0, ordering: .releasing) }
     return try body(trainer)
   }
 
   /// What the validations of the last run gave so far, one an epoch.
   var metrics: [TrainingMetrics] {
-    get { lock.withLock { _ in finished } }
-    set { lock.withLock { _ in finished = newValue } }
+    get { finished.withValue { $0 } }
+    set { finished.withValue { $0 = newValue } }
   }
 }

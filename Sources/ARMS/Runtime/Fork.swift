@@ -6,14 +6,14 @@ import Synchronization
 /// Only the forking thread lives on in a child. A lock that another thread held, or a reader that another
 /// thread had announced, would stay so forever. Every lock and count of this library therefore carries the
 /// epoch in which it was taken, and one of an older epoch counts as free.
-enum Fork {
+package enum Fork {
   private static let count = Atomic<UInt32>(0)
   private static let registration: Int32 = pthread_atfork(nil, nil) {
     _ = Fork.count.wrappingAdd(1, ordering: .relaxed)
   }
 
   /// The present epoch. The first call registers the counter with the system.
-  static var epoch: UInt32 {
+  package static var epoch: UInt32 {
     _ = registration
     return count.load(ordering: .relaxed)
   }
@@ -52,6 +52,38 @@ package struct ForkSafeLock: ~Copyable {
       }
       spins += 1
       if spins > 1_024 { usleep(100) } else if spins > 64 { sched_yield() }
+    }
+  }
+}
+
+/// A value that one thread at a time reads or changes, and that survives `fork()`.
+///
+/// What a holder that did not survive left half changed is no value any more: it is forgotten, not released, and another
+/// takes its place.
+package final class ForkSafe<Value>: @unchecked Sendable {
+  // The value is touched under the lock only; that is why @unchecked holds.
+  private let lock = ForkSafeLock()
+  private let value: UnsafeMutablePointer<Value>
+  private let replacement: @Sendable () -> Value
+
+  /// Holds `value`; in a child that lost it what `replacement` makes.
+  package init(_ value: Value, orElse replacement: @escaping @Sendable () -> Value) {
+    self.value = .allocate(capacity: 1)
+    self.value.initialize(to: value)
+    self.replacement = replacement
+  }
+
+  deinit {
+    withValue { _ in }
+    value.deinitialize(count: 1)
+    value.deallocate()
+  }
+
+  /// Runs `body` with the value, alone.
+  package func withValue<R, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {
+    try lock.withLock { (stale) throws(E) in
+      if stale { value.initialize(to: replacement()) }
+      return try body(&value.pointee)
     }
   }
 }

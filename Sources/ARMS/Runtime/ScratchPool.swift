@@ -1,13 +1,16 @@
 /// The scratch arenas of a router, one for each call in flight, kept for the next calls.
-final class ScratchPool: @unchecked Sendable {
-  // `idle` is only touched under the lock; that is why @unchecked holds.
-  private var idle: [ScratchArena] = []
-  private let lock = ForkSafeLock()
+final class ScratchPool: Sendable {
+  private let idle = ForkSafe(ScratchPool.empty) { ScratchPool.empty }
 
   /// Arenas kept when idle: more calls at once than this allocate anew.
   private static let capacity = 64
 
-  init() { idle.reserveCapacity(Self.capacity) }
+  /// No arena, with room for all.
+  private static var empty: [ScratchArena] {
+    var arenas: [ScratchArena] = []
+    arenas.reserveCapacity(capacity)
+    return arenas
+  }
 
   /// Runs `body` with an arena of its own.
   func withArena<R>(_ body: (ScratchArena) throws(ARMSError) -> R) throws(ARMSError) -> R {
@@ -17,21 +20,12 @@ final class ScratchPool: @unchecked Sendable {
   }
 
   /// Bytes of the idle arenas.
-  var byteCount: Int { withIdle { $0.reduce(0) { $0 + $1.byteCount } } }
+  var byteCount: Int { idle.withValue { $0.reduce(0) { $0 + $1.byteCount } } }
 
-  private func take() -> ScratchArena { withIdle { $0.popLast() } ?? ScratchArena() }
+  private func take() -> ScratchArena { idle.withValue { $0.popLast() } ?? ScratchArena() }
 
   private func giveBack(_ arena: ScratchArena) {
     arena.reset()
-    withIdle { if $0.count < Self.capacity { $0.append(arena) } }
-  }
-
-  private func withIdle<R>(_ body: (inout [ScratchArena]) -> R) -> R {
-    lock.withLock { stale in
-      // A thread of the parent was amid a change when this process was forked off. What it left is no valid
-      // array: it is forgotten, not released.
-      if stale { withUnsafeMutablePointer(to: &idle) { $0.initialize(to: []) } }
-      return body(&idle)
-    }
+    idle.withValue { if $0.count < Self.capacity { $0.append(arena) } }
   }
 }

@@ -3,7 +3,7 @@
 ///
 /// An entry belongs to the layers that made it: those of another encoder never see it. That of an image file belongs
 /// to its version: one that was written anew is read anew. Safe to use from any number of threads at once.
-final class FeatureCache: @unchecked Sendable {
+final class FeatureCache: Sendable {
   struct Key: Hashable {
     /// Names the layers, see ``TextEncoder/featureName(below:type:)``.
     let layers: String
@@ -17,11 +17,9 @@ final class FeatureCache: @unchecked Sendable {
     case image(ObjectIdentifier)
   }
 
-  // Touched under the lock only; that is why @unchecked holds.
-  private let lock = ForkSafeLock()
-  private var contents = Contents()
+  private let contents = ForkSafe(Contents()) { Contents() }
 
-  private final class Contents {
+  private struct Contents {
     var entries: [Key: Entry] = [:]
     var bytes = 0
   }
@@ -32,11 +30,11 @@ final class FeatureCache: @unchecked Sendable {
   }
 
   /// Bytes held.
-  var byteCount: Int { withContents { $0.bytes } }
+  var byteCount: Int { contents.withValue { $0.bytes } }
 
   /// What was kept for a key, unless it is of another version. Nil, of what is no file or is gone, fits any.
   subscript(key: Key, version version: FileVersion? = nil) -> AlignedBuffer? {
-    withContents { contents in
+    contents.withValue { contents in
       guard let entry = contents.entries[key], version == nil || entry.version == version else { return nil }
       return entry.buffer
     }
@@ -44,7 +42,7 @@ final class FeatureCache: @unchecked Sendable {
 
   /// Keeps a buffer, in place of one of another version, unless more than `limit` bytes would then be held.
   func keep(_ buffer: AlignedBuffer, for key: Key, version: FileVersion? = nil, limit: Int) {
-    withContents { contents in
+    contents.withValue { contents in
       if let old = contents.entries[key] {
         guard old.version != version else { return }
         contents.entries[key] = nil
@@ -58,22 +56,11 @@ final class FeatureCache: @unchecked Sendable {
 
   /// Forgets what other layers than those named made: it would only stand in the way.
   func forget(except layers: [String]) {
-    withContents { contents in
+    contents.withValue { contents in
       for (key, entry) in contents.entries where !layers.contains(key.layers) {
         contents.entries[key] = nil
         contents.bytes -= entry.buffer.byteCount
       }
-    }
-  }
-
-  private func withContents<R>(_ body: (Contents) -> R) -> R {
-    lock.withLock { stale in
-      if stale {
-        // A thread that did not survive a fork was changing it: what it left is no dictionary, and is not released.
-        _ = Unmanaged.passRetained(contents)
-        contents = Contents()
-      }
-      return body(contents)
     }
   }
 }

@@ -5,10 +5,8 @@
 /// queries share is kept once.
 ///
 /// Safe to use from any number of threads at once. A training run reads what was appended before it began.
-public final class DataSet: @unchecked Sendable {
-  // The contents are touched under the lock only; that is why @unchecked holds.
-  private let lock = ForkSafeLock()
-  private var contents = Contents()
+public final class DataSet: Sendable {
+  private let contents = ForkSafe(Contents()) { Contents(isLost: true) }
   /// What frozen encoders made of the samples.
   let features = FeatureCache()
 
@@ -74,15 +72,7 @@ public final class DataSet: @unchecked Sendable {
   /// Runs `body` with the contents, alone; with nil if a thread that did not survive a fork left them half
   /// changed.
   private func withContents<R, E: Error>(_ body: (Contents?) throws(E) -> R) throws(E) -> R {
-    try lock.withLock { (stale) throws(E) in
-      if stale {
-        // Half changed memory cannot be released.
-        _ = Unmanaged.passRetained(contents)
-        contents = Contents()
-        contents.isLost = true
-      }
-      return try body(contents.isLost ? nil : contents)
-    }
+    try contents.withValue { (contents) throws(E) in try body(contents.isLost ? nil : contents) }
   }
 }
 
@@ -92,10 +82,13 @@ private final class Contents {
   var outcomeCount = 0
   /// Of questions, images and outcomes.
   var byteCount = 0
-  var isLost = false
+  /// Whether a fork has lost what was here.
+  let isLost: Bool
   /// The sample of each query.
   private var places: [SampleQuery: Int] = [:]
   private var images: Set<Sample.Image> = []
+
+  init(isLost: Bool = false) { self.isLost = isLost }
 
   /// Throws if a candidate has an outcome for the same query already, here or among `samples`.
   func checkCandidates(of samples: [Sample], _ queries: [SampleQuery]) throws(ARMSError) {

@@ -51,6 +51,35 @@ import Testing
     #expect(guarded.lock.withLock { stale in !stale })
   }
 
+  /// A child never sees what a thread that it has not has left half changed.
+  @Test func aValueLostInAForkIsReplaced() {
+    let shared = ForkSafe([1]) { [2] }
+    let (held, release) = (Counter(), Counter())
+    let holder = Threads(1) { _ in
+      shared.withValue { value in
+        value = [3]
+        held.add()
+        while release.value == 0 { sched_yield() }
+      }
+    }
+    while held.value == 0 { sched_yield() }
+    // As in the child, so that its types are known there.
+    #expect(
+      ForkSafe([1]) { [2] }.withValue {
+        $0.append(4); return $0 == [1, 4]
+      })
+    let status = inChild {
+      guard shared.withValue({ $0 == [2] }) else { return 1 }
+      shared.withValue { $0.append(4) }
+      return shared.withValue { $0 == [2, 4] } ? 0 : 2
+    }
+    #expect(status == 0)
+    release.add()
+    holder.join()
+    #expect(shared.withValue { $0 == [3] })
+    #expect(inChild { shared.withValue { $0 == [3] } ? 0 : 1 } == 0)
+  }
+
   @Test func aFreeLockIsNotStaleInAChild() {
     let guarded = Guarded()
     guarded.lock.withLock { _ in guarded.value = 1 }
