@@ -240,18 +240,19 @@ struct HostArray<T: BitwiseCopyable> {
 
 /// Whether `buffer` is to be filled with `needed` values; false if the caller only asks for their number.
 ///
-/// Writes the number to `count` either way, and throws `bufferTooSmall` if there is not the room.
+/// Throws `bufferTooSmall` if there is not the room, and only then writes to `count`: `number`, or `needed` if it is nil.
 func hasRoom<T>(
-  _ buffer: UnsafeMutablePointer<T>?, _ capacity: Int, for needed: Int, _ count: UnsafeMutablePointer<Int>,
-  _ label: String
+  _ buffer: UnsafeMutablePointer<T>?, _ capacity: Int, for needed: Int, reporting number: Int? = nil,
+  to count: UnsafeMutablePointer<Int>, _ label: String
 ) throws(ARMSError) -> Bool {
   guard buffer != nil || capacity == 0 else {
-    throw ARMSError(.invalidArgument, "\(label) is NULL although its capacity is \(capacity)")
+    throw ARMSError(
+      .invalidArgument, "\(label) is NULL although its capacity is \(UInt(bitPattern: capacity))")
   }
-  count.pointee = needed
   if buffer == nil { return false }
   // A capacity beyond Int.max arrives negative.
   guard capacity >= needed || capacity < 0 else {
+    count.pointee = number ?? needed
     throw ARMSError(.bufferTooSmall, "\(label) has room for \(capacity); \(needed) are needed")
   }
   return true
@@ -262,8 +263,10 @@ func deliver<T: BitwiseCopyable>(
   _ values: [T], to buffer: UnsafeMutablePointer<T>?, capacity: Int, count: UnsafeMutablePointer<Int>,
   _ label: String
 ) throws(ARMSError) {
-  guard try hasRoom(buffer, capacity, for: values.count, count, label), let buffer else { return }
-  for (index, value) in values.enumerated() { buffer[index] = value }
+  if try hasRoom(buffer, capacity, for: values.count, to: count, label), let buffer {
+    for (index, value) in values.enumerated() { buffer[index] = value }
+  }
+  count.pointee = values.count
 }
 
 /// Copies structs to the host's array, with the stride that its first element names, or only says how many there are.
@@ -271,17 +274,12 @@ func deliver<T: BitwiseCopyable>(
   structs values: some Collection<T>, to array: UnsafeMutablePointer<T>?, capacity: Int,
   count: UnsafeMutablePointer<Int>, _ label: String
 ) throws(ARMSError) {
-  guard array != nil || capacity != 0 else {
-    count.pointee = values.count
-    return
+  // An array without room has no first element to name a stride.
+  if try hasRoom(array, capacity, for: values.count, to: count, label), capacity != 0 {
+    let out = try HostArray(array, capacity, label)
+    for (index, value) in values.enumerated() { out.write(value, at: index) }
   }
-  let out = try HostArray(array, capacity, label)
   count.pointee = values.count
-  guard out.capacity >= values.count else {
-    throw ARMSError(
-      .bufferTooSmall, "\(label) has room for \(out.capacity); \(values.count) are needed")
-  }
-  for (index, value) in values.enumerated() { out.write(value, at: index) }
 }
 
 /// Writes a string and its NUL into a fixed array of chars, cut at a character's border if it is too long.

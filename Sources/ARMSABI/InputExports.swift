@@ -147,8 +147,11 @@ public func arms_image_prepare(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     let count = try required(count, "required")
+    var floats = 0
     try router.prepare(try convert(input, "input")) { (needed) throws(ARMSError) in
-      try hasRoom(pixels, capacity, for: needed, count, "pixels") ? pixels : nil
+      floats = needed
+      return try hasRoom(pixels, capacity, for: needed, to: count, "pixels") ? pixels : nil
     }
+    count.pointee = floats
   }
 }

@@ -22,7 +22,7 @@ public func arms_route(
         let out = try required(decision, "decision")
         _ = try structSize(out, minimum: MemoryLayout<arms_decision>.size, "decision")
         var list: HostArray<arms_ranked>?
-        if ranked != nil || capacity != 0 { list = try HostArray(ranked, capacity, "ranked") }
+        if capacity != 0 { list = try HostArray(ranked, capacity, "ranked") }
         options.route.rankedLimit = list?.capacity ?? 0
         let chosen = try router.route(asked.views, options.route, allowed: options.allowed, on: execution)
         for rank in 0..<chosen.rankedLimit { list?.write(convert(chosen.ranked(rank)), at: rank) }
@@ -53,24 +53,19 @@ public func arms_score(
         for index in 0..<given.count { try asked.append(given[index], "queries[\(index)]") }
         let (names, output) = try scoreOptions(options, in: execution.arena)
         var found = 0
-        do throws(ARMSError) {
-          let scored = try router.score(asked.views, candidates: names, output: output, on: execution) {
-            (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
-            let (needed, overflow) = given.count.multipliedReportingOverflow(by: count)
-            guard !overflow else {
-              throw ARMSError(.limitExceeded, "\(given.count) x \(count) scores are too many")
-            }
-            found = count
-            var total = 0
-            return try hasRoom(scores, capacity, for: needed, &total, "scores") ? scores : nil
+        let scored = try router.score(asked.views, candidates: names, output: output, on: execution) {
+          (count) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
+          let (needed, overflow) = given.count.multipliedReportingOverflow(by: count)
+          guard !overflow else {
+            throw ARMSError(.limitExceeded, "\(given.count) x \(count) scores are too many")
           }
-          extendLifetime(asked)
-          columns.pointee = found
-          generation?.pointee = scored
-        } catch {
-          if error.code == .bufferTooSmall { columns.pointee = found }
-          throw error
+          found = count
+          return try hasRoom(scores, capacity, for: needed, reporting: count, to: columns, "scores")
+            ? scores : nil
         }
+        extendLifetime(asked)
+        columns.pointee = found
+        generation?.pointee = scored
       }
     }
   }
@@ -93,11 +88,14 @@ public func arms_query_embedding(
         try HostQueries.check(query, "query")
         var asked = try HostQueries(capacity: 1, in: execution.arena)
         try asked.append(query, "query")
+        var width = 0
         try router.embed(asked.views, number: Int(clamping: number), on: execution) {
-          (width) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
-          try hasRoom(embedding, capacity, for: width, count, "embedding") ? embedding : nil
+          (needed) throws(ARMSError) -> UnsafeMutablePointer<Float>? in
+          width = needed
+          return try hasRoom(embedding, capacity, for: needed, to: count, "embedding") ? embedding : nil
         }
         extendLifetime(asked)
+        count.pointee = width
       }
     }
   }

@@ -242,6 +242,10 @@ static void test_candidates(arms_router *router) {
   static arms_candidate_info list[64];
   EXPECT(OK, arms_candidates_list(router, NULL, 0, &count, &generation, &error));
   CHECK(count == before + 2 && generation > 0);
+  /* An array without room has no first element whose struct_size could be set. */
+  count = 0;
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_candidates_list(router, list, 0, &count, NULL, &error));
+  CHECK(count == before + 2);
   list[0].struct_size = sizeof list[0];
   count = 0;
   EXPECT(ERROR_BUFFER_TOO_SMALL, arms_candidates_list(router, list, 1, &count, NULL, &error));
@@ -345,6 +349,10 @@ static void test_images(const arms_router *router, const char *fixtures) {
   arms_image_free(image);
   floats[7] = NAN;
   EXPECT(ERROR_NOT_FINITE, arms_image_encode(router, &input, &image, &error));
+  /* What fails behind the check of the room writes nothing either. */
+  count = 77, others[0] = 77;
+  EXPECT(ERROR_NOT_FINITE, arms_image_prepare(router, &input, others, FLOATS, &count, &error));
+  CHECK(count == 77 && others[0] == 77);
   input.size--;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
 }
@@ -394,6 +402,8 @@ static void test_route(const arms_router *router) {
   EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, ranked, 64, &error));
   EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, &query, NULL, &decision, NULL, 64, &error));
   ranked[0].struct_size = sizeof ranked[0];
+  EXPECT(OK, arms_route(router, &query, NULL, &decision, ranked, 0, &error));
+  CHECK(ranked[0].name[0] == 0);
   EXPECT(OK, arms_route(router, &query, NULL, &decision, ranked, 64, &error));
   CHECK(strcmp(decision.name, ranked[0].name) == 0 && ranked[0].utility >= ranked[1].utility);
   EXPECT(ERROR_INVALID_ARGUMENT, arms_route(router, NULL, NULL, &decision, NULL, 0, &error));
@@ -444,8 +454,11 @@ static void test_score(const arms_router *router) {
   uint64_t generation = 0;
   EXPECT(OK, arms_score(router, queries, 2, NULL, NULL, 0, &columns, &generation, &error));
   CHECK(columns == names_wanted && generation > 0);
+  columns = 0;
   EXPECT(ERROR_BUFFER_TOO_SMALL,
-         arms_score(router, queries, 2, NULL, floats, columns, &columns, NULL, &error));
+         arms_score(router, queries, 2, NULL, floats, names_wanted, &columns, NULL, &error));
+  CHECK(columns == names_wanted);
+  columns = 77;
   EXPECT(OK, arms_score(router, queries, 2, NULL, floats, FLOATS, &columns, NULL, &error));
   CHECK(floats[0] > 0 && floats[0] < 1);
   EXPECT(ERROR_INVALID_ARGUMENT,
@@ -465,6 +478,10 @@ static void test_score(const arms_router *router) {
   options.output = ARMS_SCORE_LOGIT, options.names = names, options.name_count = 1;
   EXPECT(ERROR_NOT_FOUND,
          arms_score(router, queries, 2, &options, floats, FLOATS, &columns, NULL, &error));
+  queries[1] = text_query("\xff");
+  EXPECT(ERROR_INVALID_TEXT,
+         arms_score(router, queries, 2, NULL, floats, FLOATS, &columns, NULL, &error));
+  CHECK(columns == names_wanted);
 }
 
 static void test_query_embedding(const arms_router *router) {
@@ -489,6 +506,10 @@ static void test_query_embedding(const arms_router *router) {
          arms_query_embedding(router, &query, 0, floats, FLOATS, NULL, &error));
   EXPECT(ERROR_INVALID_ARGUMENT,
          arms_query_embedding(router, &query, 0, NULL, FLOATS, &required, &error));
+  query = text_query("\xff"), required = 77;
+  EXPECT(ERROR_INVALID_TEXT,
+         arms_query_embedding(router, &query, 0, floats, FLOATS, &required, &error));
+  CHECK(required == 77);
 }
 
 /* What is freed, was never made or is no router is told from a router. */
