@@ -124,8 +124,10 @@ const char *arms_version(void);
 const char *arms_kernel_isa(void);
 
 enum arms_log_level {
-  ARMS_LOG_ERROR = 1, /* a call failed; the message begins with the function's name */
-  ARMS_LOG_INFO = 2   /* a router was opened, or its weights were replaced */
+  ARMS_LOG_ERROR = 1, /* a call failed, with another status than BUFFER_TOO_SMALL, by which hosts ask for
+                       * a size; the message begins with the function's name */
+  ARMS_LOG_INFO = 2   /* a router was opened, or its weights were replaced: by a file, an adapter, a
+                       * trainer's commit or an extension that was accepted */
 };
 
 /* Is given one line about what happened: of arms_log_level, UTF-8, valid during the call. */

@@ -57,6 +57,7 @@ public func arms_router_extend(
       return ARMSABI.report(progress, to: callback, userData)
     }
     if let report { try write(convert(result), to: report, "report") }
+    if result.isAccepted { logReplaced(generation: result.generation, by: "arms_router_extend") }
   }
 }
 

@@ -16,10 +16,10 @@ private final class LogSink: @unchecked Sendable {
   static let present = SnapshotCell(LogSink(nil, nil))
 
   /// Set on a thread while it is in the callback: what fails in there is not logged, or it would go on for ever.
-  static let isInside: pthread_key_t = {
+  /// Nil if the process has no key left for it.
+  static let isInside: pthread_key_t? = {
     var key = pthread_key_t()
-    pthread_key_create(&key, nil)
-    return key
+    return pthread_key_create(&key, nil) == 0 ? key : nil
   }()
 }
 
@@ -32,10 +32,17 @@ public func arms_log_set(_ callback: arms_log_callback?, _ userData: UnsafeMutab
 /// Gives the host a message, if it wants any. Never called with a lock held.
 func log(_ level: arms_log_level, _ message: @autoclosure () -> String) {
   let sink = LogSink.present.load()
-  guard let callback = sink.callback, pthread_getspecific(LogSink.isInside) == nil else { return }
-  pthread_setspecific(LogSink.isInside, UnsafeRawPointer(bitPattern: 1))
+  // Without a key what is called from the callback could not be told, and messages are dropped.
+  guard let callback = sink.callback, let isInside = LogSink.isInside, pthread_getspecific(isInside) == nil
+  else { return }
+  pthread_setspecific(isInside, UnsafeRawPointer(bitPattern: 1))
   message().withCString { callback(Int32(level.rawValue), $0, sink.userData) }
-  pthread_setspecific(LogSink.isInside, nil)
+  pthread_setspecific(isInside, nil)
+}
+
+/// Logs that a router has other weights.
+func logReplaced(generation: UInt64, by function: String) {
+  log(ARMS_LOG_INFO, "\(function): generation \(generation)")
 }
 
 /// Logs that an export failed. A buffer that is too small is no failure: so a host asks for the size.

@@ -82,6 +82,7 @@ public func arms_trainer_commit(
     let host = try ARMSABI.trainer(trainer)
     let number = try host.use { (trainer) throws(ARMSError) in try trainer.commit() }
     generation?.pointee = number
+    logReplaced(generation: number, by: "arms_trainer_commit")
   }
 }
 

@@ -119,8 +119,9 @@ static void test_describe(const arms_router *router) {
 
 static int messages;
 static void count_message(int32_t level, const char *message, void *user_data) {
-  messages += (level == ARMS_LOG_ERROR || level == ARMS_LOG_INFO) && user_data == &messages &&
-              strncmp(message, "arms_router_open: ", 18) == 0;
+  CHECK((level == ARMS_LOG_ERROR || level == ARMS_LOG_INFO) && user_data == &messages &&
+        strncmp(message, "arms_router_open: ", 18) == 0);
+  messages++;
 }
 
 static void test_metrics(const char *fixtures, const char *work) {
@@ -129,6 +130,12 @@ static void test_metrics(const char *fixtures, const char *work) {
   CHECK(messages == 1);
   arms_router *absent = NULL;
   EXPECT(ERROR_IO, arms_router_open(in(work, "absent.gguf"), NULL, &absent, &error));
+  CHECK(messages == 2);
+  /* By which a host asks for a size. */
+  size_t size = 0;
+  int32_t token = 0;
+  EXPECT(ERROR_BUFFER_TOO_SMALL,
+         arms_text_tokenize(router, QUESTION, ARMS_NUL_TERMINATED, &token, 1, &size, NULL, &error));
   CHECK(messages == 2);
   arms_log_set(NULL, NULL);
   EXPECT(ERROR_IO, arms_router_open(in(work, "absent.gguf"), NULL, &absent, &error));

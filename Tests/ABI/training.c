@@ -4,6 +4,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "expect.h"
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define QUERIES 6
 #define SCORES 64
@@ -286,6 +288,11 @@ static int32_t disturbing(const arms_progress *progress, void *user_data) {
   return 0;
 }
 
+static char said[128];
+static void keep_message(int32_t level, const char *message, void *user_data) {
+  if (level == ARMS_LOG_INFO && user_data == said) snprintf(said, sizeof said, "%s", message);
+}
+
 static void test_run(arms_router *router, arms_dataset *dataset) {
   arms_trainer *trainer = trainer_of(router);
   float before[SCORES], after[SCORES];
@@ -320,16 +327,80 @@ static void test_run(arms_router *router, arms_dataset *dataset) {
   CHECK(count == 8);
   EXPECT(OK, arms_trainer_metrics(trainer, list, 8, &count, &error));
   CHECK(list[7].loss == trained.loss && list[7].struct_size == sizeof list[7]);
+  EXPECT(ERROR_BUFFER_TOO_SMALL, arms_trainer_metrics(trainer, list, 0, &count, &error));
+  arms_trainer *idle = trainer_of(router);
+  EXPECT(OK, arms_trainer_metrics(idle, list, 0, &count, &error));
+  CHECK(count == 0);
+  arms_trainer_free(idle);
 
   /* The router changes by the commit alone. */
   scores_of(router, after);
   CHECK(same(before, after, SCORES));
   uint64_t old = described(router).generation, generation = 0;
+  arms_log_set(keep_message, said);
   EXPECT(OK, arms_trainer_commit(trainer, &generation, &error));
+  arms_log_set(NULL, NULL);
   CHECK(generation > old && described(router).generation == generation);
+  char wanted[128];
+  snprintf(wanted, sizeof wanted, "arms_trainer_commit: generation %llu", (unsigned long long)generation);
+  CHECK(strcmp(said, wanted) == 0);
   scores_of(router, after);
   CHECK(!same(before, after, SCORES));
   arms_trainer_free(trainer);
+}
+
+/* An extension that is accepted says so, and one that is not replaces nothing. */
+static void test_extension(arms_router *router, arms_dataset *dataset) {
+  const char *names[1] = {"small"};
+  arms_trainer_options training = brisk();
+  training.epochs = 1, training.learning_rate = 1e-12;
+  arms_extension_options options;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options, options.training = &training, options.held_out = dataset;
+  arms_extension_report found;
+  memset(&found, 0, sizeof found);
+  found.struct_size = sizeof found;
+  said[0] = 0;
+  arms_log_set(keep_message, said);
+  EXPECT(OK, arms_router_extend(router, names, 1, dataset, &options, NULL, NULL, &found, &error));
+  arms_log_set(NULL, NULL);
+  char wanted[128];
+  snprintf(wanted, sizeof wanted, "arms_router_extend: generation %llu",
+           (unsigned long long)found.generation);
+  CHECK(found.accepted == 1 && strcmp(said, wanted) == 0);
+  CHECK(fabs(found.loss_before - found.loss_after) < 1e-6);
+}
+
+/* In a child that is forked off during another thread's call the trainer is lost, and says so. */
+static void *fork_at_once(void *argument) {
+  Watch *watch = argument;
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    arms_metrics metrics;
+    memset(&metrics, 0, sizeof metrics);
+    metrics.struct_size = sizeof metrics;
+    size_t count = 0;
+    _exit(arms_trainer_evaluate(watch->trainer, watch->dataset, &metrics, NULL) != ARMS_ERROR_UNSUPPORTED ||
+          arms_trainer_metrics(watch->trainer, NULL, 0, &count, NULL) != ARMS_OK);
+  }
+  int status = 1;
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+  return NULL;
+}
+
+static int32_t forking(const arms_progress *progress, void *user_data) {
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, fork_at_once, user_data) == 0);
+  pthread_join(thread, NULL);
+  return progress->step > 0;
+}
+
+static void test_fork(arms_router *router, arms_dataset *dataset) {
+  Watch watch = {trainer_of(router), dataset, 0, 0, 0, 0, 1};
+  EXPECT(ERROR_CANCELLED, arms_trainer_run(watch.trainer, dataset, NULL, forking, &watch, &error));
+  CHECK(measured(watch.trainer, dataset).query_count == QUERIES);
+  arms_trainer_free(watch.trainer);
 }
 
 static void test_refusals(arms_router *router, arms_dataset *dataset) {
@@ -531,6 +602,20 @@ static void test_gradients(arms_router *router, arms_dataset *dataset) {
   arms_trainer_free(trainer);
 }
 
+/* What only a run follows is refused where steps are made by hand. */
+static void test_steps_by_hand(arms_router *router, arms_dataset *dataset) {
+  arms_trainer_options options[2] = {brisk(), brisk()};
+  options[0].flags = ARMS_TRAINER_BASE_RATES, options[1].teacher_weight = 0.5;
+  for (size_t i = 0; i < 2; i++) {
+    arms_trainer *trainer = NULL;
+    size_t query = 0;
+    EXPECT(OK, arms_trainer_create(router, &options[i], &trainer, &error));
+    EXPECT(ERROR_UNSUPPORTED,
+           arms_trainer_compute_gradients(trainer, dataset, &query, 1, NULL, &error));
+    arms_trainer_free(trainer);
+  }
+}
+
 /* What is freed, was never made or is no trainer is told from a trainer. */
 static void test_trainer_handles(arms_router *router, arms_dataset *dataset) {
   arms_trainer *freed = trainer_of(router);
@@ -578,10 +663,13 @@ int main(int argc, char **argv) {
   test_options(emptied);
   arms_router_free(emptied);
   test_run(router, dataset);
+  test_extension(router, dataset);
+  test_fork(router, dataset);
   test_refusals(router, dataset);
   test_checkpoints(router, dataset, argv[2]);
   test_adapters(argv[1], dataset, argv[2]);
   test_gradients(router, dataset);
+  test_steps_by_hand(router, dataset);
   test_trainer_handles(router, dataset);
   arms_dataset_free(dataset);
   arms_router_free(router);

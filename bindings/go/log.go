@@ -20,7 +20,7 @@ type LogLevel int
 const (
 	// LogError: a call failed, and has returned that error as well.
 	LogError LogLevel = C.ARMS_LOG_ERROR
-	// LogInfo: a router was opened, or its weights were replaced.
+	// LogInfo: a router was opened, or its weights were replaced, by a commit or an extension too.
 	LogInfo LogLevel = C.ARMS_LOG_INFO
 )
 
