@@ -12,7 +12,7 @@
  *   function names, each may fail with OUT_OF_MEMORY or INTERNAL.
  * - Handles are opaque. Freeing NULL does nothing. A freed handle is detected when it is used again
  *   and answered with ARMS_ERROR_INVALID_HANDLE. What was made from a router stays valid after the
- *   router is freed.
+ *   router is freed. A call that makes a handle fails with LIMIT_EXCEEDED while 16 million are open.
  * - Every function may be called from any thread at any time, on the same handles as well; a trainer
  *   answers one call at a time, others with ARMS_ERROR_BUSY.
  * - Structs begin with `struct_size`, which the caller sets to sizeof(the struct). They only grow at
@@ -456,7 +456,8 @@ typedef struct arms_query {
   const arms_image *const *encoded_images; /* or [image_count], from arms_image_encode() */
 } arms_query;
 
-/* Encodes a question. Errors: INVALID_TEXT, INVALID_ARGUMENT, INVALID_HANDLE. */
+/* Encodes a question. Errors: INVALID_TEXT, NOT_FINITE (the model file's weights are damaged),
+ * INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_question_encode(const arms_router *router, const char *text, size_t text_length,
                                  arms_question **question, arms_error **error);
 
@@ -736,7 +737,9 @@ typedef struct arms_trainer_options {
                               * choosing by the logits; 0: none, as in the paper */
   double routing_sharpness;  /* its tau; 0: 2 */
   double teacher_weight;     /* how much of a label, 0 to 1, is what kernel ridge regression makes of the
-                              * outcomes of similar questions; 0: nothing, as in the paper */
+                              * outcomes of similar questions; 0: nothing, as in the paper. Of n queries
+                              * it takes 4 n^2 bytes when a run begins, and of more than 20,000 the run
+                              * fails with LIMIT_EXCEEDED */
   double teacher_ridge;      /* how much that smooths; 0: 10 */
   uint32_t lora_rank;        /* above 0: in place of the layers that `text_layers` and `image_layers` name,
                               * low-rank adapters of this rank are trained, W + (lora_alpha / lora_rank) B A

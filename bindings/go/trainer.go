@@ -87,7 +87,7 @@ type TrainerOptions struct {
 	BaseRates        bool        // let offsets that are 0 begin at the log-odds of the candidate's outcomes
 	RoutingWeight    float64     // gamma of -gamma sum_j softmax(tau t)_j y_j, the reward of choosing well; 0: none
 	RoutingSharpness float64     // its tau; 0: 2
-	TeacherWeight    float64     // how much of a label, 0 to 1, is what similar questions say; 0: nothing
+	TeacherWeight    float64     // how much of a label, 0 to 1, is what similar questions say, of 20,000 at most; 0: nothing
 	TeacherRidge     float64     // how much that smooths; 0: 10
 	Seed             uint64      // decides the order of the queries, and where adapters begin
 	Threads          int         // 0: as many as the router's

@@ -78,7 +78,8 @@ class Trainer(Handle):
         Its tau, above 0.
     teacher_weight
         How much of a label, 0 to 1, is what kernel ridge regression makes of the outcomes of
-        similar questions; 0 for nothing, as in the paper.
+        similar questions; 0 for nothing, as in the paper. Of n queries it takes 4 n^2 bytes, and
+        of more than 20,000 a run fails.
     teacher_ridge
         How much that smooths, above 0.
     base_rates
