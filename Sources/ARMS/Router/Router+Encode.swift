@@ -1,7 +1,7 @@
 extension Router {
   /// Encodes a question once, to be routed with any number of times.
   ///
-  /// Throws `invalidText`, `invalidArgument`, `outOfMemory`.
+  /// Throws `invalidText`, `invalidArgument`, `notFinite`, `outOfMemory`.
   public func encode(question: Query.Question) throws(ARMSError) -> EncodedQuestion {
     if case .encoded(let encoded) = question { return encoded }
     let (model, queries) = (snapshots.load().model, [Query(question)])
