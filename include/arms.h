@@ -156,7 +156,8 @@ typedef struct arms_open_options {
   uint32_t struct_size;
   uint32_t flags;             /* of arms_open_flag */
   uint32_t threads;           /* threads a call may use, the caller's included; 0: the cores that
-                               * this process may use */
+                               * this process may use, by its affinity and by the processor time that
+                               * its control group grants (version 2, as of a container's limit) */
   uint32_t reserved;          /* 0 */
   uint64_t max_image_bytes;   /* largest encoded image; 0: 67,108,864 */
   uint64_t max_image_pixels;  /* largest image, width times height; 0: 100,000,000 */

@@ -30,7 +30,8 @@ type openOptions struct {
 func WithCopy() OpenOption { return func(o *openOptions) { o.copied = true } }
 
 // WithThreads sets how many threads one call may use, the caller's included. Without it, or with 0,
-// those are as many as the cores that the process may use.
+// those are as many as the cores that the process may use, or fewer where its container is limited to less
+// processor time.
 func WithThreads(count int) OpenOption { return func(o *openOptions) { o.threads = count } }
 
 // WithImageLimits sets the largest image that is accepted: the bytes of its file and its pixels.

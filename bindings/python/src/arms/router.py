@@ -124,7 +124,8 @@ class Router(AdaptableRouter):
     path
         The model file; `None` for the one that comes with the package, `arms.default_model`.
     threads
-        Threads that a call may use, the caller's included; 0 for the cores of this process.
+        Threads that a call may use, the caller's included; 0 for the cores of this process, fewer
+        where its container is limited to less processor time.
     copy
         Read the file into memory instead of mapping it. A mapped file that another process
         truncates kills its readers; a copy cannot be truncated, but takes the time to load and is
