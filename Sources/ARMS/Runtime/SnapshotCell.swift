@@ -6,11 +6,13 @@ import Synchronization
 ///
 /// A reader announces itself, loads the reference, retains it and leaves: three atomic operations. A writer
 /// swaps the reference, then waits until no reader that could have loaded the old one is still between its
-/// load and its retain, and drops it.
+/// load and its retain, and drops it. Those who come meanwhile are counted apart, in another phase, so that no
+/// stream of readers can hold a writer up.
 package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
   /// The bits of an unmanaged, retained reference.
   private let reference: Atomic<UInt>
-  // Readers between announcement and departure: the fork epoch in the upper half, their number in the lower.
+  // Readers between announcement and departure: from bit 48 on the fork epoch, at 47 the phase, from 24 on the readers
+  // of phase 1, from 0 on those of phase 0. A process cannot have more threads than fit there.
   private let readers = Atomic<UInt64>(0)
   private let writer = ForkSafeLock()
 
@@ -22,8 +24,8 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
 
   /// The present value. Lock-free, from any thread.
   package func load() -> Value {
-    announce()
-    defer { readers.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
+    let one = announce()
+    defer { readers.wrappingSubtract(one, ordering: .sequentiallyConsistent) }
     while true {
       // Never nil: the bits come from an object.
       if let value = Self.object(of: reference.load(ordering: .sequentiallyConsistent)) {
@@ -39,7 +41,8 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
     let (next, old) = try writer.withLock { (_) throws(E) in
       let next = try change(load())
       let old = reference.exchange(Self.retainedBits(of: next), ordering: .sequentiallyConsistent)
-      while present(readers.load(ordering: .sequentiallyConsistent)) { sched_yield() }
+      let one = turnPhase()
+      while arePresent(one) { sched_yield() }
       return (next, Self.object(of: old))
     }
     if let old { Self.awaitReaders(of: old.takeRetainedValue()) }
@@ -64,20 +67,40 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
     UnsafeRawPointer(bitPattern: bits).map { Unmanaged<Value>.fromOpaque($0) }
   }
 
-  private func announce() {
-    let epoch = UInt64(Fork.epoch) << 32
+  // MARK: Readers
+
+  private static var phaseBit: UInt64 { 1 << 47 }
+
+  /// Counts a reader in the present phase, and answers what one of that phase counts.
+  private func announce() -> UInt64 {
+    changeReaders { state, one in state + one }
+  }
+
+  /// Begins the other phase, which has no reader yet, and answers what one of the phase that ends counts.
+  private func turnPhase() -> UInt64 {
+    changeReaders { state, _ in state ^ Self.phaseBit }
+  }
+
+  /// Changes the count of readers, and answers what one reader counted in the phase before.
+  private func changeReaders(_ change: (_ state: UInt64, _ one: UInt64) -> UInt64) -> UInt64 {
+    let epoch = Self.epochBits
     var seen = readers.load(ordering: .relaxed)
     while true {
       // Readers of an older epoch were left behind in the parent.
-      let base = (seen & ~0xFFFF_FFFF) == epoch ? seen : epoch
+      let state = seen >> 48 == epoch >> 48 ? seen : epoch
+      let one: UInt64 = state & Self.phaseBit == 0 ? 1 : 1 << 24
       let (exchanged, original) = readers.weakCompareExchange(
-        expected: seen, desired: base + 1, ordering: .sequentiallyConsistent)
-      if exchanged { return }
+        expected: seen, desired: change(state, one), ordering: .sequentiallyConsistent)
+      if exchanged { return one }
       seen = original
     }
   }
 
-  private func present(_ state: UInt64) -> Bool {
-    state >> 32 == UInt64(Fork.epoch) && state & 0xFFFF_FFFF != 0
+  /// Whether a reader of the phase in which it counts `one` is still there.
+  private func arePresent(_ one: UInt64) -> Bool {
+    let state = readers.load(ordering: .sequentiallyConsistent)
+    return state >> 48 == Self.epochBits >> 48 && state / one & 0x7F_FFFF != 0
   }
+
+  private static var epochBits: UInt64 { UInt64(Fork.epoch) << 48 }
 }
