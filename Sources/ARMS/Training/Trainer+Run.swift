@@ -63,6 +63,8 @@ extension Trainer {
     var run = try begin(set, batches: batches)
     if options.startsAtBaseRates, optimizer.step == 0 { startAtBaseRates(set.queries) }
     self.run = run
+    // A run that ended in the validation of an epoch has that still before it.
+    _ = try validate(on: validation, batches: batches, &run)
     var random = SplitMix64(seed: options.seed)
     var order = Array(set.queries.indices)
     for epoch in 0..<options.epochs {
@@ -74,12 +76,7 @@ extension Trainer {
         // What fails from here on does not undo the step: a checkpoint must not say that it is still to be made.
         self.run = run
         state.epoch = epoch
-        if run.step % batches == 0, let validation, !validation.queries.isEmpty {
-          let metrics = try evaluate(validation)
-          run.metrics.append(metrics)
-          self.run = run
-          state.validation = metrics
-        }
+        state.validation = try validate(on: validation, batches: batches, &run)
         let goesOn = progress(state)
         if let checkpoint, !goesOn || run.step % checkpoint.interval == 0 || run.step == run.steps {
           try saveCheckpoint(to: checkpoint.path)
@@ -90,6 +87,19 @@ extension Trainer {
       }
     }
     return run.metrics
+  }
+
+  /// Measures the epoch that ended with the last step; nil amid an epoch, or if it is measured already.
+  private func validate(
+    on validation: TrainingSet?, batches: Int, _ run: inout TrainingRun
+  ) throws(ARMSError) -> TrainingMetrics? {
+    guard run.step % batches == 0, run.metrics.count < run.step / batches, let validation,
+      !validation.queries.isEmpty
+    else { return nil }
+    let metrics = try evaluate(validation)
+    run.metrics.append(metrics)
+    self.run = run
+    return metrics
   }
 
   /// A new run, or the one that a checkpoint holds.

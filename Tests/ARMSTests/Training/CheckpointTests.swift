@@ -75,6 +75,11 @@ import Testing
     #expect(second.bits == first.bits)
     #expect(try TrainerTests.losses(second, data).count == 4)
     #expect(second.bits == whole.bits)
+    // What was not measured is measured now.
+    let (third, _) = try TrainingData.trainer(options)
+    try third.resume(from: path)
+    #expect(try third.train(data, validation: data).count == options.epochs)
+    #expect(third.bits == whole.bits)
   }
 
   @Test func writesAtItsInterval() throws {
