@@ -120,12 +120,16 @@ public final class Trainer {
   func trainingSet(_ data: DataSet, hashed: Bool = false) throws(ARMSError) -> TrainingSet {
     let samples = data.samples
     let outcomes = samples.reduce(0) { $0 + $1.outcomes.count }
+    let others = lastSets.filter { $0.data !== data }
     // A data set only grows.
     let known = lastSets.first {
       $0.data === data && $0.queries == samples.count && $0.outcomes == outcomes
         && (!hashed || !$0.set.hash.isEmpty)
     }
-    if let known { return known.set }
+    if let known {
+      lastSets = others + [known]
+      return known.set
+    }
     var places: [String: Int] = [:]
     for (place, candidate) in pool.candidates.enumerated() { places[candidate.name] = place }
     // Without names a cache could take one encoder's for another's.
@@ -133,7 +137,7 @@ public final class Trainer {
     let cache = isNamed ? data.features : FeatureCache()
     cache.forget(except: [text.featureName, image?.featureName].compactMap { $0 })
     let set = try TrainingSet(samples, network: network, places: places, cache: cache, hashed: hashed)
-    lastSets = lastSets.filter { $0.data !== data }.suffix(1) + [(data, samples.count, outcomes, set)]
+    lastSets = others.suffix(1) + [(data, samples.count, outcomes, set)]
     return set
   }
 }
