@@ -114,7 +114,7 @@ extension RouterNetwork {
 extension CandidatePool {
   /// Whether the candidate at `place` is described as that of `other` at `index` is: by the same profile, and where
   /// an embedding was given by the same embedding.
-  fileprivate func describes(_ place: Int, asIn other: CandidatePool, _ index: Int) -> Bool {
+  func describes(_ place: Int, asIn other: CandidatePool, _ index: Int) -> Bool {
     let (own, theirs) = (candidates[place], other.candidates[index])
     guard own.profile == theirs.profile else { return false }
     return !own.hasGivenEmbedding && !theirs.hasGivenEmbedding

@@ -104,11 +104,15 @@ extension RouterSnapshot {
     }
   }
 
-  /// Throws if there is no candidate of that name any more, or another one than in `other`, an earlier snapshot: every
-  /// change of a candidate leaves its counter, and a new one has a new one.
+  /// Throws if there is no candidate of that name any more, or another one than in `other`, an earlier snapshot, or one
+  /// that is described otherwise. A candidate's changes leave its counter, but so does a replacement of all under names
+  /// that stay.
   func checkCandidate(_ name: String, of other: RouterSnapshot) throws(ARMSError) {
     let (now, before) = (try place(of: name), try other.place(of: name))
-    guard pools[now.pool].choices[now.index] === other.pools[before.pool].choices[before.index] else {
+    let (pool, old) = (pools[now.pool], other.pools[before.pool])
+    guard pool.choices[now.index] === old.choices[before.index],
+      pool.describes(now.index, asIn: old, before.index)
+    else {
       throw ARMSError(
         .cancelled, "candidate \(quoted(name)) was replaced meanwhile; do it again for the new one")
     }

@@ -115,6 +115,21 @@ import Testing
     _ = try router.calibrate(calibrations, since: snapshot)
   }
 
+  /// All candidates may have been replaced by those of a router with the same weights.
+  @Test func learnsForTheSameProfilesOnly() throws {
+    let other = try ModelFixture.named("distilbert-concat-scaled.gguf").emptyRouter()
+    try other.add([Candidate(name: "small", profile: "A small model.")])
+    try router.replace(with: other)
+    let snapshot = router.snapshots.load()
+    try other.remove(["small"])
+    try other.add([Candidate(name: "small", profile: "Quite another model.")])
+    try router.replace(with: other)
+    let fits = [
+      "small": LearnedCandidate(delta: Array(repeating: 0, count: router.networks[0].text.width), beta: 3)
+    ]
+    #expect(router.refusal { _ = try $0.learn(fits, since: snapshot) }?.code == .cancelled)
+  }
+
   @Test func fitsSeenOutcomesBetterThanTheProfileAlone() throws {
     let seen = try data(0..<60)
     func loss() throws -> Float {
