@@ -130,6 +130,9 @@ extension FileReplacement {
     if fchown(descriptor, old.st_uid, old.st_gid) != 0 { _ = fchown(descriptor, uid_t.max, old.st_gid) }
     var new = stat()
     guard fstat(descriptor, &new) == 0 else { return false }
-    return fchmod(descriptor, old.st_mode & (new.st_gid == old.st_gid ? 0o777 : 0o707)) == 0
+    return fchmod(descriptor, permissions(old.st_mode, groupStays: new.st_gid == old.st_gid)) == 0
   }
+
+  /// What a file with `mode` may be opened for, once it is replaced.
+  static func permissions(_ mode: mode_t, groupStays: Bool) -> mode_t { mode & (groupStays ? 0o777 : 0o707) }
 }
