@@ -23,13 +23,16 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
   deinit { Self.object(of: reference.load(ordering: .acquiring))?.release() }
 
   /// The present value. Lock-free, from any thread.
-  package func load() -> Value {
+  package func load() -> Value { reading { $0 } }
+
+  /// Runs `body` with the present value as an announced reader: a writer that replaces that value waits for its end.
+  func reading<R>(_ body: (Value) -> R) -> R {
     let one = announce()
     defer { readers.wrappingSubtract(one, ordering: .sequentiallyConsistent) }
     while true {
       // Never nil: the bits come from an object.
       if let value = Self.object(of: reference.load(ordering: .sequentiallyConsistent)) {
-        return value.takeUnretainedValue()
+        return body(value.takeUnretainedValue())
       }
     }
   }

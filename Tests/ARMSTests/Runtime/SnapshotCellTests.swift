@@ -27,6 +27,40 @@ import Testing
     #expect(live.value == 0)
   }
 
+  /// A writer waits for a reader of the old value, but not for one that came after it had replaced it.
+  @Test func aLaterReaderHoldsNoWriterUp() {
+    let live = Counter()
+    let cell = SnapshotCell(Generation(0, live))
+    let (inside, mayLeave) = ((0..<2).map { _ in Counter() }, (0..<2).map { _ in Counter() })
+    @Sendable func read(_ reader: Int) -> Int {
+      cell.reading { value in
+        inside[reader].add()
+        while mayLeave[reader].value == 0 { sched_yield() }
+        return value.isAlive ? value.number : -1
+      }
+    }
+    let written = Counter()
+    let first = Threads(1) { _ in if read(0) != 0 { inside[0].add() } }
+    while inside[0].value == 0 { sched_yield() }
+    let writer = Threads(1) { _ in
+      cell.update { Generation($0.number + 1, live) }
+      written.add()
+    }
+    while cell.load().number == 0 { sched_yield() }
+    let later = Threads(1) { _ in if read(1) != 1 { inside[1].add() } }
+    while inside[1].value == 0 { sched_yield() }
+    usleep(20_000)
+    #expect(written.value == 0)
+    mayLeave[0].add()
+    first.join()
+    // Without end, if the later reader holds it up.
+    writer.join()
+    mayLeave[1].add()
+    later.join()
+    #expect(inside.map(\.value) == [1, 1])
+    #expect(live.value == 1)
+  }
+
   @Test func aValueOutlivesItsReplacement() {
     let live = Counter()
     let cell = SnapshotCell(Generation(0, live))
