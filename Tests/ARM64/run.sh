@@ -8,7 +8,8 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 clang=$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang
-gcc=$(echo /usr/lib/gcc-cross/aarch64-linux-gnu/*)
+# Of several the last.
+for gcc in /usr/lib/gcc-cross/aarch64-linux-gnu/*; do :; done
 
 find "$root/Sources/CKernels" -name '*.c' -exec \
   "$clang" --target=aarch64-linux-gnu --gcc-install-dir="$gcc" -fuse-ld=lld -std=gnu11 -O2 -Wall -Wextra -Werror \

@@ -34,7 +34,7 @@ struct Resampler {
   ) throws(ARMSError) {
     let firstColumn = try source.narrow(to: columns.span)
     let pass = try HorizontalPass(
-      columns, firstColumn: firstColumn, channels: source.channels, in: arena)
+      columns, firstColumn: firstColumn, channels: source.channels, kernels, in: arena)
     if verticalFirst {
       try runVerticalFirst(&source, pass, write: write)
     } else {
@@ -117,11 +117,11 @@ private struct HorizontalPass {
   private let offsets: UnsafePointer<Int>
   private let count: Int
   private let groups: Int
-  private let kernels = ck_kernels_best().pointee
+  private let kernels: ck_kernels
 
   /// A pass over rows that begin with `firstColumn` of the image. What it reads lies in `arena`.
   init(
-    _ filter: BicubicFilter, firstColumn: Int, channels: Int, in arena: ScratchArena
+    _ filter: BicubicFilter, firstColumn: Int, channels: Int, _ kernels: ck_kernels, in arena: ScratchArena
   ) throws(ARMSError) {
     let bytes = filter.taps * channels
     let groups = (bytes + ck_resample_group - 1) / ck_resample_group
@@ -137,6 +137,7 @@ private struct HorizontalPass {
       }
     }
     self.channels = channels
+    self.kernels = kernels
     self.coefficients = UnsafePointer(coefficients)
     self.offsets = UnsafePointer(offsets)
     self.count = count
