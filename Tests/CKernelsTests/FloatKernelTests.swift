@@ -193,20 +193,22 @@ import Testing
 }
 
 @Suite struct AttentionTests {
-  /// Attention of rows without gaps.
+  /// Attention of rows that are `ld` apart, without gaps if it is nil.
   static func run(
-    _ isa: ISA, q: [Float], k: [Float], v: [Float], queries: Int, keys: Int, dim: Int
+    _ isa: ISA, q: [Float], k: [Float], v: [Float], queries: Int, keys: Int, dim: Int, ld: Int? = nil,
+    scale: Float = 0.2
   ) -> [Float] {
-    var scratch = [Float](repeating: .nan, count: ck_attention_scratch(keys, dim))
-    var out = [Float](repeating: 77, count: queries * dim)
+    let (ld, size) = (ld ?? dim, ck_attention_scratch(keys, dim))
+    var scratch = [Float](repeating: .nan, count: size + 1)
+    var out = [Float](repeating: 77, count: queries * ld)
     q.withUnsafeBufferPointer { q in
       k.withUnsafeBufferPointer { k in
         v.withUnsafeBufferPointer { v in
           out.withUnsafeMutableBufferPointer { out in
             scratch.withUnsafeMutableBufferPointer { scratch in
               var args = ck_attention(
-                q: q.baseAddress, ldq: dim, k: k.baseAddress, ldk: dim, v: v.baseAddress, ldv: dim,
-                queries: queries, keys: keys, dim: dim, scale: 0.2, out: out.baseAddress, ldo: dim,
+                q: q.baseAddress, ldq: ld, k: k.baseAddress, ldk: ld, v: v.baseAddress, ldv: ld,
+                queries: queries, keys: keys, dim: dim, scale: scale, out: out.baseAddress, ldo: ld,
                 scratch: scratch.baseAddress)
               isa.kernels.attention(&args)
             }
@@ -214,6 +216,7 @@ import Testing
         }
       }
     }
+    #expect(scratch[size].isNaN, "it wrote behind its scratch memory")
     return out
   }
 
@@ -233,25 +236,8 @@ import Testing
       let k = random.floats(keys * ld, in: -3...3)
       let v = random.floats(keys * ld)
       let scale = 1 / Float(dim).squareRoot()
-      let size = ck_attention_scratch(keys, dim)
-      var scratch = [Float](repeating: .nan, count: size + 1)
-      var out = [Float](repeating: 77, count: queries * ld)
-      q.withUnsafeBufferPointer { q in
-        k.withUnsafeBufferPointer { k in
-          v.withUnsafeBufferPointer { v in
-            out.withUnsafeMutableBufferPointer { out in
-              scratch.withUnsafeMutableBufferPointer { scratch in
-                var args = ck_attention(
-                  q: q.baseAddress, ldq: ld, k: k.baseAddress, ldk: ld, v: v.baseAddress, ldv: ld,
-                  queries: queries, keys: keys, dim: dim, scale: scale, out: out.baseAddress, ldo: ld,
-                  scratch: scratch.baseAddress)
-                isa.kernels.attention(&args)
-              }
-            }
-          }
-        }
-      }
-      #expect(scratch[size].isNaN)
+      let out = Self.run(
+        isa, q: q, k: k, v: v, queries: queries, keys: keys, dim: dim, ld: ld, scale: scale)
       for i in 0..<queries {
         let scores = (0..<keys).map { j in
           (0..<dim).reduce(0.0) { $0 + Double(q[i * ld + $1]) * Double(k[j * ld + $1]) } * Double(scale)
