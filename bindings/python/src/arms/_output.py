@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,22 +19,68 @@ def check_output(path: Path) -> None:
     ------
     FileNotFoundError
         If its folder does not exist.
+    PermissionError
+        If its folder takes no file, as the new one lies beside the old one first.
     InvalidArgumentError
-        If it is a folder.
+        If it is a folder, device, pipe or socket.
     """
-    folder = path.absolute().parent
+    target = _followed(path)
+    folder = target.absolute().parent
     if not folder.is_dir():
-        raise FileNotFoundError(2, "no such folder to write to", str(folder))
-    if path.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder to write to", str(folder))
+    if target.is_dir():
         raise InvalidArgumentError(f"{path}: is a folder: name a file to write")
+    if target.exists() and not target.is_file():
+        raise InvalidArgumentError(
+            f"{path}: is a device, pipe or socket: name a regular file to write"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "no permission to write to this folder", str(folder))
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Name a file beside another, which takes the other's place if the block succeeds."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Name a file beside another, which takes the other's place if the block succeeds.
+
+    A symbolic link stays one: the file that it leads to is replaced. The new file has the owner,
+    group and permissions of the old one, as far as this process may give them.
+
+    Raises
+    ------
+    OSError, InvalidArgumentError
+        As `check_output`.
+    """
+    check_output(path)
+    target = _followed(path)
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    old = target.stat() if target.exists() else None
+    # Never open to more users than the file that it replaces.
+    aside.touch(0o666 if old is None else 0o600, exist_ok=False)
     try:
         yield aside
-        aside.replace(path)
+        with aside.open("rb") as file:
+            if old is not None:
+                _give(file.fileno(), old)
+            os.fsync(file.fileno())
+        aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _followed(path: Path) -> Path:
+    """Follow a symbolic link; one that leads nowhere is what is replaced."""
+    return path.resolve() if path.exists() else path
+
+
+def _give(descriptor: int, old: os.stat_result) -> None:
+    """Give a file the owner, group and permissions of another."""
+    # Root alone gives files to others, and the rest to groups that they are in.
+    for owner in (old.st_uid, -1):
+        try:
+            os.fchown(descriptor, owner, old.st_gid)
+            break
+        except PermissionError:
+            continue
+    # What one group might read is not for another.
+    kept = 0o777 if os.fstat(descriptor).st_gid == old.st_gid else 0o707
+    os.fchmod(descriptor, old.st_mode & kept)

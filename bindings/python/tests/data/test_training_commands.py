@@ -261,6 +261,7 @@ def test_runs_that_make_no_sense_are_refused(
     unread = ["train", model, tmp_path / "none.jsonl", "-o", tmp_path / "out.gguf"]
     assert_fails(command(*unread, "--checkpoint", tmp_path / "no" / "run"), 1, "no such folder")
     assert_fails(command(*unread, "--checkpoint", tmp_path), 1, "is a folder")
+    assert_fails(command(*unread, "--checkpoint", "/dev/null"), 1, "is a device")
     (tmp_path / "images" / "3.png").write_bytes(b"no image")
     assert_fails(command(*good), 1, "3.png")
     assert not (tmp_path / "out.gguf").exists()

@@ -1,0 +1,115 @@
+"""Files that are written: what is refused before the work, and how one takes another's place."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import arms
+from arms._output import check_output, replacing
+
+
+def write(path: Path, text: str) -> None:
+    with replacing(path) as aside:
+        assert aside.suffix == ".tmp"
+        aside.write_text(text)
+
+
+def test_a_device_or_pipe_is_no_file_to_replace(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(os.devnull)
+    for path in (pipe, link):
+        with pytest.raises(arms.InvalidArgumentError, match=f"{re.escape(str(path))}: is a device"):
+            check_output(path)
+        with pytest.raises(arms.InvalidArgumentError, match="regular file"):
+            write(path, "new")
+    assert pipe.is_fifo()
+    assert sorted(tmp_path.iterdir()) == [link, pipe]
+
+
+def test_a_folder_that_takes_no_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "old"
+    path.write_text("old")
+    # Root may write anywhere, whatever the permissions say.
+    monkeypatch.setattr(os, "access", lambda folder, _: folder != tmp_path)
+    with pytest.raises(PermissionError, match="no permission to write to this folder"):
+        check_output(path)
+
+
+def test_links_are_followed_where_they_lead_to_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    link.symlink_to(target)
+    write(link, "of its own")
+    assert not link.is_symlink()
+    link.unlink()
+    target.write_text("old")
+    link.symlink_to("folder/target")
+    write(link, "new")
+    assert (link.is_symlink(), target.read_text()) == (True, "new")
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_permissions_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write(path, "first")
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o640)
+    with replacing(path) as aside:
+        assert aside.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("refused", ["owner", "group"])
+def test_another_group_gets_no_permissions(
+    refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(0o664)
+    given: list[tuple[int, int]] = []
+
+    def give(_: int, owner: int, group: int) -> None:
+        given.append((owner, group))
+        if owner != -1 or refused == "group":
+            raise PermissionError
+
+    status = path.stat()
+    monkeypatch.setattr(os, "fchown", give)
+    if refused == "group":
+        # The old file is of a group that no new one gets.
+        changed = os.stat_result([*status[:5], status.st_gid + 1, *status[6:]])
+        stat = Path.stat
+        monkeypatch.setattr(
+            Path,
+            "stat",
+            lambda self, **options: changed if self == path else stat(self, **options),
+        )
+        status = changed
+    write(path, "new")
+    monkeypatch.undo()
+    assert given == [(status.st_uid, status.st_gid), (-1, status.st_gid)]
+    assert path.stat().st_mode & 0o777 == (0o604 if refused == "group" else 0o664)
+
+
+def test_bytes_are_on_disk_before_the_file_is_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    synced: list[str] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.pread(descriptor, 10, 0).decode() + " over " + path.read_text())
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write(path, "new")
+    assert synced == ["new over old"]
