@@ -39,6 +39,21 @@ def check_output(path: Path) -> None:
 
 
 @contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Name a file beside another, which is gone after the block.
+
+    By its name it is no data file, and none of another process, whose number may be the same in
+    another container.
+    """
+    target = _followed(path)
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Name a file beside another, which takes the other's place if the block succeeds.
 
@@ -52,19 +67,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     check_output(path)
     target = _followed(path)
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     old = target.stat() if target.exists() else None
-    # Never open to more users than the file that it replaces.
-    aside.touch(0o666 if old is None else 0o600, exist_ok=False)
-    try:
+    with beside(path) as aside:
+        # Never open to more users than the file that it replaces.
+        aside.touch(0o666 if old is None else 0o600, exist_ok=False)
         yield aside
         with aside.open("rb") as file:
             if old is not None:
                 _give(file.fileno(), old)
             os.fsync(file.fileno())
         aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _followed(path: Path) -> Path:

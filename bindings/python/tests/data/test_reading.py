@@ -324,18 +324,28 @@ def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:
 
 def test_unfinished_files_are_no_data(tmp_path: Path) -> None:
     """Neither what a killed writer left nor what is being written."""
-    left = tmp_path / ".7.rows.jsonl"
-    write_records(left, [record(1)])
-    with pytest.raises(DataError, match="lies in this folder"):
-        find_files(tmp_path)
-    with pytest.raises(DataError, match="no such data file"):
-        find_files(f"{tmp_path}/*.jsonl")
-    assert find_files(left) == [left]
     write_records(tmp_path / "rows.jsonl", [record(0)])
-    for source in (tmp_path, f"{tmp_path}/*"):
-        with RecordWriter(tmp_path / "written.jsonl"):
-            assert [file.name for file in find_files(source)] == ["rows.jsonl"]
-        (tmp_path / "written.jsonl").unlink()
+    for name in ("written.jsonl", "written.jsonl.gz", "written.parquet"):
+        with RecordWriter(tmp_path / name) as writer:
+            writer.write(record(1))
+            (unfinished,) = tmp_path.glob(f".{name}.*")
+            left = unfinished.with_name(f".{name}.01234567.tmp")
+            left.write_bytes(unfinished.read_bytes())
+            for source in (tmp_path, f"{tmp_path}/*"):
+                assert [file.name for file in find_files(source)] == ["rows.jsonl"]
+            with pytest.raises(DataError, match="no such data file"):
+                find_files(f"{tmp_path}/.*")
+        left.unlink()
+        assert find_files(tmp_path / name) == [tmp_path / name]
+        assert not [*tmp_path.glob(".*")]
+        (tmp_path / name).unlink()
+
+
+def test_hidden_files_are_found_by_patterns_for_them(tmp_path: Path) -> None:
+    path = tmp_path / ".cache" / ".rows-1.jsonl"
+    path.parent.mkdir()
+    write_records(path, [record(0)])
+    assert find_files(f"{tmp_path}/.cache/.rows-*.jsonl") == [path]
 
 
 def test_queries_need_no_model(tmp_path: Path) -> None:
@@ -361,7 +371,7 @@ def test_a_failed_writer_leaves_nothing(tmp_path: Path) -> None:
         fail()
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
         RecordWriter(tmp_path / "absent" / "d.jsonl")
     with pytest.raises(DataError, match="name the output"):
         RecordWriter(tmp_path / "d.csv")

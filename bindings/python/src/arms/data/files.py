@@ -50,8 +50,7 @@ def find_files(source: Source) -> list[Path]:
     ----------
     source
         A file; a folder, which stands for the data files that lie in it; a glob pattern, in which
-        ``**`` stands for any folders; or several of these. A pattern's files are sorted. Files
-        whose names begin with a dot are left out, but where one is named itself.
+        ``**`` stands for any folders; or several of these. A pattern's files are sorted.
 
     Raises
     ------
@@ -71,7 +70,7 @@ def find_files(source: Source) -> list[Path]:
 def _files_of(source: str | Path) -> list[Path]:
     path = Path(source)
     if path.is_dir():
-        files = _shown_data_files(path.iterdir())
+        files = sorted(file for file in path.iterdir() if format_of(file) is not None)
         if not files:
             raise DataError(f"{path}: no .jsonl or .parquet file lies in this folder")
         return files
@@ -84,20 +83,13 @@ def _files_of(source: str | Path) -> list[Path]:
         return [path]
     pattern = path.relative_to(path.anchor)
     matches = Path(path.anchor).glob(str(pattern)) if pattern.parts else ()
-    files = _shown_data_files(matches)
+    files = sorted(match for match in matches if format_of(match) is not None)
     if not files:
         raise DataError(f"{source}: no such data file")
     return files
 
 
-def _shown_data_files(paths: Iterable[Path]) -> list[Path]:
-    # A writer's unfinished file has such a name: this process's own, or one that a killed one left.
-    return sorted(
-        path for path in paths if not path.name.startswith(".") and format_of(path) is not None
-    )
-
-
-def open_binary(path: Path, mode: str = "rb") -> IO[bytes]:
+def open_binary(path: Path, mode: str = "rb", suffix: str | None = None) -> IO[bytes]:
     """Open a file of bytes and (de)compress as its name says.
 
     Parameters
@@ -106,8 +98,10 @@ def open_binary(path: Path, mode: str = "rb") -> IO[bytes]:
         The file.
     mode
         ``rb`` or ``wb``.
+    suffix
+        What says the compression in place of the file's own name, which may be one for a while.
     """
-    match path.suffix:
+    match path.suffix if suffix is None else suffix:
         case ".gz":
             # Level 6 is a third larger in time than 1, and 9 gains next to nothing.
             return cast("IO[bytes]", gzip.open(path, mode, **_level(mode, 6)))
@@ -126,7 +120,7 @@ def _level(mode: str, level: int) -> dict[str, Any]:
 
 
 def _open_zstd(path: Path, mode: str) -> IO[bytes]:
-    pa = import_pyarrow(f"reading and writing {path.name}")
+    pa = import_pyarrow("reading and writing .zst")
     # Opened by Python, so that a missing file is reported as everywhere else.
     raw = path.open(mode)
     stream: Any = pa.CompressedInputStream if mode == "rb" else pa.CompressedOutputStream

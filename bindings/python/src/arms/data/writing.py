@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 import msgspec
 
+from arms._output import replacing
 from arms.data.errors import DataError
 from arms.data.files import COMPRESSIONS, Format, format_of, open_binary
 from arms.data.parquet import BATCH_ROWS, parquet_schema
@@ -45,14 +47,15 @@ class RecordWriter:
                 f"{path}: name the output .jsonl (with {', '.join(COMPRESSIONS)} to compress it) "
                 "or .parquet"
             )
-        if not self._path.parent.is_dir():
-            raise DataError(f"{path}: there is no folder {self._path.parent}")
-        # Beside its place, so that the last step is one rename.
-        self._partial = self._path.with_name(f".{os.getpid()}.{self._path.name}")
-        self._sink: _LineSink | _ParquetSink
-        self._sink = (
-            _ParquetSink(self._partial) if kind is Format.PARQUET else _LineSink(self._partial)
-        )
+        with ExitStack() as stack:
+            self._partial = stack.enter_context(replacing(self._path))
+            self._sink: _LineSink | _ParquetSink
+            self._sink = (
+                _ParquetSink(self._partial)
+                if kind is Format.PARQUET
+                else _LineSink(self._partial, self._path.suffix)
+            )
+            self._replacing = stack.pop_all()
         self.count = 0
 
     @property
@@ -71,16 +74,12 @@ class RecordWriter:
 
     def close(self) -> None:
         """Finish the file and put it in its place."""
-        try:
+        with self._replacing:
             self._sink.close()
-            with self._partial.open("rb") as file:
-                os.fsync(file.fileno())
-            self._partial.replace(self._path)
-        finally:
-            self._partial.unlink(missing_ok=True)
 
     def abort(self) -> None:
         """Leave the file's place as it was."""
+        # The replacement is not left by its end, which would put the file there.
         try:
             self._sink.close()
         finally:
@@ -145,8 +144,8 @@ def _rebased(image: str, source: Path, target: Path) -> str:
 
 
 class _LineSink:
-    def __init__(self, path: Path) -> None:
-        self._file = open_binary(path, "wb")
+    def __init__(self, path: Path, suffix: str) -> None:
+        self._file = open_binary(path, "wb", suffix)
         self._encode = msgspec.json.Encoder().encode_lines
 
     def write(self, rows: list[Row]) -> None:

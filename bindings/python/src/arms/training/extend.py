@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arms._output import check_output
+from arms._output import beside, check_output
 from arms.data import OutcomeTable
 from arms.errors import InvalidArgumentError
 from arms.progress import Metrics, Report
@@ -17,7 +17,6 @@ from arms.training.parts import Parts, read_parts
 from arms.training.pool import add_missing, profiled
 from arms.training.report import RunReport
 from arms.training.result import (
-    aside,
     calibrate,
     dataset,
     keep_configuration,
@@ -170,7 +169,7 @@ def _independent(
                 None if validation is None else dataset(validation, options),
                 progress=progress,
             )
-            with aside(options.output, "second") as trained:
+            with beside(options.output) as trained:
                 trainer.save(trained, weights=options.type)
                 calibrated = _join(router, trained, data, options)
     return RunReport(
@@ -187,7 +186,7 @@ def _join(first: Router, trained: Path, data: _Shares, options: ExtendOptions) -
     """Write the cascade, and say whether it is calibrated."""
     with (
         Router(trained, threads=options.threads) as second,
-        aside(options.output, "joined") as joined,
+        beside(options.output) as joined,
     ):
         if not options.calibrate:
             first.join(second, options.output, theta=options.theta)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +15,6 @@ from arms.training.options import RunOptions
 def with_threads(options: OptionsType, router: Router) -> OptionsType:
     """Say how many threads "all cores" are, as other numbers give other bits."""
     return replace(options, threads=router.info.threads)
-
-
-@contextmanager
-def aside(path: Path, purpose: str) -> Iterator[Path]:
-    """Name a file beside another, which is gone after the block."""
-    temporary = path.with_name(f".{path.name}.{purpose}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def calibrate(router: Router, options: RunOptions, validation: OutcomeTable | None) -> bool:

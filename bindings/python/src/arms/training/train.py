@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arms._output import check_output
+from arms._output import beside, check_output
 from arms.dataset import DataSet
 from arms.errors import InvalidArgumentError
 from arms.progress import Metrics, Report
@@ -15,7 +15,6 @@ from arms.training.parts import Parts, read_parts
 from arms.training.pool import add_missing
 from arms.training.report import RunReport
 from arms.training.result import (
-    aside,
     calibrate,
     dataset,
     keep_configuration,
@@ -115,7 +114,7 @@ def _write(trainer: Trainer, parts: Parts, options: TrainOptions) -> bool:
         trainer.save(options.output, weights=options.type)
         return False
     # What is calibrated are the weights as they are saved, which may be of fewer bits.
-    with aside(options.output, "trained") as trained:
+    with beside(options.output) as trained:
         trainer.save(trained, weights=options.type)
         with Router(trained, threads=options.threads) as router:
             calibrated = calibrate(router, options, parts.validation)
