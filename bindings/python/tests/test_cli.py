@@ -257,6 +257,13 @@ def test_names_and_profiles_say_nothing_to_the_terminal(pool: Path) -> None:
     assert "\x1b" not in done.stderr
 
 
+def test_closed_output_takes_nothing(pool: Path) -> None:
+    code = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    words = ["-c", "from arms.cli import main; main()", "candidates", "list", str(pool)]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_candidates_are_edited(pool: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.gguf"
     options = ["--parameters", "7B", "--cost", 0.002, "--max-images", 0, "--output", copy]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from arms.evaluation.scoring import common_models, priced_by, score_queries
 from conftest import Command
 
 KINDS = ("chart", "map", "table")
+CLI = "from arms.cli import main; main()"
 
 
 @pytest.fixture
@@ -232,6 +235,43 @@ def test_the_evaluation_is_printed_before_other_files_fail(
     assert (status, "No space left" in errors) == (1, True)
     assert from_json(output).data.queries == 10
     assert page.read_text() == "as before"
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+def test_files_are_written_though_nobody_reads_the_evaluation(
+    form: list[str], saved: Path, data: Path, tmp_path: Path
+) -> None:
+    page, vectors = tmp_path / "report.html", tmp_path / "vectors.npz"
+    options = ["--replicates", "20", "--no-baselines", *form, "--html", page, "--vectors", vectors]
+    words = [sys.executable, "-c", CLI, "evaluate", saved, data, *options]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [str(word) for word in words], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert b"Traceback" not in done.stderr
+    assert page.read_text().startswith("<!")
+    assert "fused" in np.load(vectors)
+
+
+def test_a_file_that_fails_is_told_though_nobody_reads_the_evaluation(
+    saved: Path, data: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "vectors.npz")
+
+    def broken(*_: object) -> str:
+        raise BrokenPipeError
+
+    page, vectors = tmp_path / "report.html", tmp_path / "vectors.npz"
+    monkeypatch.setattr(np, "savez_compressed", full)
+    monkeypatch.setattr("arms.evaluation.to_json", broken)
+    options = ["--replicates", "20", "--no-baselines", "--json", "--html", page]
+    status, _, errors = command("evaluate", saved, data, *options, "--vectors", vectors)
+    assert (status, "No space left" in errors) == (1, True)
+    assert page.exists()
+    assert not vectors.exists()
 
 
 def test_bad_rows_stop_it_or_are_counted(saved: Path, data: Path, command: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -86,6 +87,9 @@ def main(arguments: list[str] | None = None) -> None:
     arguments
         Without the program's name; `None` for those of the process.
     """
+    if sys.stdout is None:
+        # Closed by whoever started it (`>&-`). What is printed then goes nowhere.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for all the run
     try:
         code = app(args=arguments, prog_name="arms", standalone_mode=False)
         sys.stdout.flush()

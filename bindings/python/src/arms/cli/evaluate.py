@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ from arms.cli.tables import console
 
 if TYPE_CHECKING:
     from arms.data import OutcomeTable
+    from arms.evaluation import Evaluation
     from arms.evaluation.outcomes import Floats, Outcomes
     from arms.evaluation.scoring import Scored
 
@@ -111,7 +113,7 @@ def evaluate(
     from arms.evaluation import evaluate as evaluated
     from arms.evaluation import to_json
     from arms.evaluation.evaluation import check_training
-    from arms.evaluation.report import html_report, terminal_report
+    from arms.evaluation.report import terminal_report
     from arms.evaluation.scoring import common_models, priced_by
 
     _check_outputs(html, vectors)
@@ -143,16 +145,16 @@ def evaluate(
         replicates=replicates,
         seed=seed,
     )
-    # First what the scoring was for: a disk may be full.
-    if json:
-        print(to_json(evaluation))
-    else:
-        console().print(terminal_report(evaluation))
-    if vectors is not None:
-        _save_vectors(vectors, tested, scored)
-    if html is not None:
-        with replacing(html) as aside:
-            aside.write_text(html_report(evaluation), encoding="utf-8")
+    # First what the scoring was for: a disk may be full. Whichever fails, the others are written.
+    with ExitStack() as files:
+        if html is not None:
+            files.callback(_save_report, html, evaluation)
+        if vectors is not None:
+            files.callback(_save_vectors, vectors, tested, scored)
+        if json:
+            print(to_json(evaluation), flush=True)
+        else:
+            console().print(terminal_report(evaluation))
 
 
 def _read(
@@ -278,6 +280,13 @@ def _unit(vectors: Floats) -> Floats:
     """Bring text and image to one length, so that neither drowns the other."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths == 0, 1, lengths))
+
+
+def _save_report(path: Path, evaluation: Evaluation) -> None:
+    from arms.evaluation.report import html_report
+
+    with replacing(path) as aside:
+        aside.write_text(html_report(evaluation), encoding="utf-8")
 
 
 def _save_vectors(path: Path, outcomes: Outcomes, scored: Scored) -> None:
