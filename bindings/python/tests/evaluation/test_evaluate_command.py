@@ -16,6 +16,7 @@ import arms
 from arms.data import OutcomeTable, Record, write_records
 from arms.evaluation import Outcomes, from_json
 from arms.evaluation.scoring import common_models, priced_by, score_queries
+from arms.training.parts import in_listed_groups
 from conftest import Command
 
 KINDS = ("chart", "map", "table")
@@ -120,6 +121,16 @@ def test_groups_can_be_held_out_in_place_of_splits(
     assert (status, "names none of the groups of the data" in errors) == (1, True)
     status, _, errors = command(*arguments, "--split", "test")
     assert (status, "--held-out goes without --training and --split" in errors) == (2, True)
+
+
+def test_listed_groups_may_have_carriage_returns_in_them(tmp_path: Path) -> None:
+    names = ("a\rb", "c", "d", "a")
+    rows = [Record(id=name, group=name, question="?", model="m", label=True) for name in names]
+    write_records(tmp_path / "rows.jsonl", rows)
+    listed = tmp_path / "groups.txt"
+    listed.write_bytes(b"a\rb\r\nc\n")
+    mask = in_listed_groups(OutcomeTable.read(tmp_path / "rows.jsonl"), listed)
+    assert mask.tolist() == [True, True, False, False]
 
 
 def test_training_records_may_lie_elsewhere(

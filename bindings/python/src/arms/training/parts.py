@@ -105,8 +105,9 @@ def in_listed_groups(table: OutcomeTable, path: Path) -> NDArray[np.bool_]:
     InvalidArgumentError
         If none is, or all are.
     """
-    with path.open(encoding="utf-8") as lines:
-        listed = {line.removesuffix("\n") for line in lines}
+    # Only at line feeds, as a group may have a carriage return in it.
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        listed = {line.removesuffix("\n").removesuffix("\r") for line in lines}
     mask = np.fromiter((group in listed for group in table.groups), np.bool_, len(table))
     if not mask.any() or mask.all():
         raise InvalidArgumentError(
