@@ -106,15 +106,32 @@ def test_array_that_is_longer_than_the_file(
         inspect_model(path)
 
 
-def test_record_that_is_nested_too_deep(tmp_path: Path) -> None:
-    path = tmp_path / "deep.gguf"
+def write_nested(path: Path, depth: int) -> None:
+    """Write a model file whose training record is nested so deep."""
     old = GGUFReader(INT8).fields["arms.training.record"].contents().encode()
-    new = b"[" * 100_000 + b"]" * 100_000
+    new = b"[" * depth + b"]" * depth
     new += b" " * ((len(old) - len(new)) % 64)  # So that the tensors stay where they may lie.
     before, after = INT8.read_bytes().split(struct.pack("<Q", len(old)) + old)
     path.write_bytes(before + struct.pack("<Q", len(new)) + new + after)
+
+
+def test_record_that_is_nested_too_deep(tmp_path: Path) -> None:
+    path = tmp_path / "deep.gguf"
+    write_nested(path, 100_000)
     with pytest.raises(arms.InvalidModelError, match=r"deep\.gguf.*too deep"):
         inspect_model(path)
+
+
+def test_record_that_is_read_but_nested_too_deep_to_print(tmp_path: Path, command: Command) -> None:
+    path = tmp_path / "deep.gguf"
+    refused = 0
+    for depth in range(300, 1000, 50):
+        write_nested(path, depth)
+        status, output, errors = command("inspect", "--json", path)
+        if status:
+            assert (status, output, "nested too deep" in errors) == (1, "", True)
+            refused += 1
+    assert refused
 
 
 @pytest.mark.parametrize("length", [4, 8, 24, 100, 1000, 20_000, 60_000])

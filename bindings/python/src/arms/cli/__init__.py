@@ -99,6 +99,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = 0
     except (ArmsError, OSError, ValueError, OverflowError) as error:
         code = _failed(_said(error), 1)
+    except RecursionError:
+        # Of what was read and is walked through: the readers' own errors name the file.
+        code = _failed("the input is nested too deep", 1)
     except MemoryError as error:
         code = _failed(str(error) or "out of memory", 1)
     except typer.Abort:
