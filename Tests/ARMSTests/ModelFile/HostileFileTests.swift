@@ -186,6 +186,7 @@ import Testing
     }
   }
 
+  /// One bit of every byte; the fuzzer goes on to the others.
   @Test func aFlippedBitIsReadOrRefused() throws {
     var bytes = try contents(fixture("every_type.gguf"))
     let model = try ModelFile(path: fixture("every_type.gguf"), copy: false)
@@ -193,11 +194,9 @@ import Testing
     let header = data - (try #require(model.file.bytes.baseAddress))
     var refused = 0
     for index in 0..<header {
-      for bit in 0..<8 {
-        bytes[index] ^= 1 << bit
-        if let model = try? open(bytes) { #expect(readAll(model) > 0) } else { refused += 1 }
-        bytes[index] ^= 1 << bit
-      }
+      bytes[index] ^= 1 << (index % 8)
+      if let model = try? open(bytes) { #expect(readAll(model) > 0) } else { refused += 1 }
+      bytes[index] ^= 1 << (index % 8)
     }
     #expect(refused > 0)
   }
