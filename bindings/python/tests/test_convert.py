@@ -730,6 +730,18 @@ def test_failure_keeps_the_old_file(checkpoints: Path) -> None:
     assert not list(checkpoints.rglob("*.tmp"))
 
 
+def test_replaces_the_file_that_a_link_leads_to(checkpoints: Path) -> None:
+    held = checkpoints / "held.gguf"
+    held.write_bytes(b"old")
+    held.chmod(0o640)
+    link = checkpoints / "model.gguf"
+    link.symlink_to(held)
+    convert(checkpoints)
+    assert link.is_symlink()
+    assert held.read_bytes()[:4] == b"GGUF"
+    assert held.stat().st_mode & 0o777 == 0o640
+
+
 def test_neither_torch_nor_transformers_is_imported() -> None:
     code = (
         "import sys, arms.convert.command; "

@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +18,7 @@ import numpy as np
 from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
 from numpy.typing import NDArray
 
+from arms._output import replacing
 from arms.convert.errors import ConversionError
 from arms.convert.quantize import pack, quantize_rows
 from arms.options import NamedChoice
@@ -192,28 +191,25 @@ def write_model(
     ------
     ConversionError
         If a value does not fit the type, or the file cannot be written.
+    InvalidArgumentError
+        If `path` is a folder, device, pipe or socket.
     """
     target = Path(path)
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     logging.getLogger("gguf.gguf_writer").setLevel(logging.WARNING)
-    writer = GGUFWriter(aside, "arms")
-    writer.add_custom_alignment(ALIGNMENT)
-    writer.add_uint32("arms.format_version", FORMAT_VERSION)
-    for name, key in keys.items():
-        if key.type is not GGUFValueType.ARRAY or key.value:
-            writer.add_key_value(name, key.value, key.type, key.element)
-    for name, parameter in parameters.items():
-        for stored_name, stored, stored_type in _stored(name, parameter, weight_type):
-            writer.add_tensor(stored_name, stored, raw_dtype=stored_type)
     try:
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        aside.replace(target)
+        with replacing(target) as aside:
+            writer = GGUFWriter(aside, "arms")
+            writer.add_custom_alignment(ALIGNMENT)
+            writer.add_uint32("arms.format_version", FORMAT_VERSION)
+            for name, key in keys.items():
+                if key.type is not GGUFValueType.ARRAY or key.value:
+                    writer.add_key_value(name, key.value, key.type, key.element)
+            for name, parameter in parameters.items():
+                for stored_name, stored, stored_type in _stored(name, parameter, weight_type):
+                    writer.add_tensor(stored_name, stored, raw_dtype=stored_type)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
     except OSError as error:
         raise ConversionError(f"{target}: cannot be written: {error.strerror or error}") from None
-    finally:
-        aside.unlink(missing_ok=True)
