@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from arms.errors import InvalidArgumentError
@@ -86,13 +86,12 @@ def _followed(path: Path) -> Path:
 
 def _give(descriptor: int, old: os.stat_result) -> None:
     """Give a file the owner, group and permissions of another."""
-    # Root alone gives files to others, and the rest to groups that they are in.
+    # Root alone gives files to others, and the rest to groups that they are in; a container may not
+    # know the owner.
     for owner in (old.st_uid, -1):
-        try:
+        with suppress(OSError):
             os.fchown(descriptor, owner, old.st_gid)
             break
-        except PermissionError:
-            continue
     # What one group might read is not for another.
     kept = 0o777 if os.fstat(descriptor).st_gid == old.st_gid else 0o707
     os.fchmod(descriptor, old.st_mode & kept)
