@@ -10,7 +10,8 @@ public final class Router: Sendable {
     /// Read the file into memory instead of mapping it: slower and not shared with other processes, but a
     /// mapped file that is truncated meanwhile kills its readers with SIGBUS.
     public var copy = false
-    /// Threads a call may use, the caller's included; 0: the cores that the process may use.
+    /// Threads a call may use, the caller's included; 0: the cores that the process may use, fewer where its
+    /// container is limited to less processor time.
     public var threads = 0
     /// The largest encoded image, in bytes.
     public var maxImageBytes = 64 << 20
