@@ -118,8 +118,8 @@ uint32_t arms_abi_version(void);
 /* The release of the loaded library, "0.1.0" say. Static storage. */
 const char *arms_version(void);
 
-/* The instruction set that the kernels use on this CPU: "avx512vnni", "avxvnni", "avx2", "neon" or
- * "scalar". Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser one;
+/* The instruction set that the kernels use on this CPU: "avx512bf16", "avx512vnni", "avxvnni",
+ * "avx2", "neon" or "scalar". Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser one;
  * one that this CPU lacks is ignored. */
 const char *arms_kernel_isa(void);
 

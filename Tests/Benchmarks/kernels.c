@@ -3,7 +3,7 @@
  *   clang -std=gnu11 -O2 -I Sources/CKernels/include Tests/Benchmarks/kernels.c \
  *     $(find Sources/CKernels -name "*.c") -lm -lpthread -ldl -o .build/kernels && .build/kernels [isa]
  *
- * gemv is compared with OpenBLAS's sgemv if libopenblas.so.0 can be loaded. */
+ * gemv and gemm_bf16 are compared with OpenBLAS's sgemv and sgemm if libopenblas.so.0 can be loaded. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +90,15 @@ static void rows_of(const ck_kernels *k, size_t rows, size_t columns) {
   free(x), free(y), free(g), free(scale), free(q), free(zero);
 }
 
+/* A function of OpenBLAS, which then works on one thread, or NULL. */
+static void *blas_symbol(const char *name) {
+  void *blas = dlopen("libopenblas.so.0", RTLD_NOW);
+  void (*set_threads)(int) = blas ? (void (*)(int))dlsym(blas, "openblas_set_num_threads") : NULL;
+  if (set_threads == NULL) return NULL;
+  set_threads(1);
+  return dlsym(blas, name);
+}
+
 typedef void sgemv(int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
 
 static void gemv(const ck_kernels *k, size_t rows, size_t columns) {
@@ -100,18 +109,38 @@ static void gemv(const ck_kernels *k, size_t rows, size_t columns) {
   LEAST(tt, k->gemv_transposed(w, columns, rows, columns, x, y));
   printf("gemv %zu x %zu  %.2f ms %.1f GB/s, transposed %.2f ms %.1f GB/s\n", rows, columns, 1e3 * t, bytes / t,
          1e3 * tt, bytes / tt);
-  void *blas = dlopen("libopenblas.so.0", RTLD_NOW);
-  sgemv *cblas_sgemv = blas ? (sgemv *)dlsym(blas, "cblas_sgemv") : NULL;
-  void (*set_threads)(int) = blas ? (void (*)(int))dlsym(blas, "openblas_set_num_threads") : NULL;
-  if (cblas_sgemv && set_threads) {
+  sgemv *cblas_sgemv = (sgemv *)blas_symbol("cblas_sgemv");
+  if (cblas_sgemv) {
     int m = (int)rows, n = (int)columns;
-    set_threads(1);
     LEAST(t, cblas_sgemv(101, 111, m, n, 1, w, n, x, 1, 0, y, 1));
     LEAST(tt, cblas_sgemv(101, 112, m, n, 1, w, n, x, 1, 0, y, 1));
     printf("  OpenBLAS      %.2f ms %.1f GB/s, transposed %.2f ms %.1f GB/s\n", 1e3 * t, bytes / t, 1e3 * tt,
            bytes / tt);
   }
   free(w), free(x), free(y);
+}
+
+typedef void sgemm(int, int, int, int, int, int, float, const float *, int, const float *, int, float, float *, int);
+
+/* The products of a linear layer in training: forward x W^T, the gradients dy W of its input and dy^T x of its weight. */
+static void gemm(const ck_kernels *k, size_t rows, size_t columns, size_t depth, int transpose_a, int transpose_b) {
+  ck_gemm p = {.a = floats(rows * depth), .lda = transpose_a ? rows : depth, .transpose_a = transpose_a,
+               .b = floats(depth * columns), .ldb = transpose_b ? depth : columns, .transpose_b = transpose_b,
+               .rows = rows, .columns = columns, .depth = depth, .out = floats(rows * columns), .ldo = columns,
+               .scratch = filled(ck_gemm_scratch, 0)};
+  double t, products = 1e-9 * (double)rows * (double)columns * (double)depth;
+  LEAST(t, k->gemm_bf16(&p));
+  printf("gemm_bf16 %4zu x %4zu x %4zu%s%s  %.2f ms %.1f GMAC/s", rows, columns, depth, transpose_a ? ", a^T" : "",
+         transpose_b ? ", b^T" : "", 1e3 * t, products / t);
+  sgemm *cblas_sgemm = (sgemm *)blas_symbol("cblas_sgemm");
+  if (cblas_sgemm) {
+    double other;
+    LEAST(other, cblas_sgemm(101, transpose_a ? 112 : 111, transpose_b ? 112 : 111, (int)rows, (int)columns, (int)depth,
+                             1, p.a, (int)p.lda, p.b, (int)p.ldb, 0, p.out, (int)p.ldo));
+    printf(", of OpenBLAS in float32 %.1f: ratio of the times %.2f", products / other, t / other);
+  }
+  printf("\n");
+  free((void *)p.a), free((void *)p.b), free(p.out), free(p.scratch);
 }
 
 int main(int count, char **arguments) {
@@ -135,4 +164,8 @@ int main(int count, char **arguments) {
   rows_of(k, 50, 3072);
   gemv(k, 100000, 512);
   gemv(k, 512, 1280);
+  gemm(k, 128, 3072, 768, 0, 1);
+  gemm(k, 128, 768, 3072, 0, 1);
+  gemm(k, 128, 768, 3072, 0, 0);
+  gemm(k, 128, 768, 800, 1, 0);
 }

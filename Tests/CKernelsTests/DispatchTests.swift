@@ -13,7 +13,7 @@ import Testing
     #expect(isa.kernels.layer_norm != nil && isa.kernels.layer_norm_quantize != nil)
     #expect(isa.kernels.attention != nil && isa.kernels.bias_activation != nil)
     #expect(isa.kernels.softmax != nil && isa.kernels.gemv != nil)
-    #expect(isa.kernels.gemv_transposed != nil && isa.kernels.dot != nil)
+    #expect(isa.kernels.gemv_transposed != nil && isa.kernels.dot != nil && isa.kernels.gemm_bf16 != nil)
     #expect(isa.kernels.activation_backward != nil && isa.kernels.layer_norm_backward != nil)
     #expect(isa.kernels.adamw != nil && isa.kernels.resample_columns != nil)
     #expect(isa.kernels.resample_row != nil)

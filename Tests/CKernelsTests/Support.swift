@@ -7,7 +7,9 @@ struct ISA: CustomTestStringConvertible, Sendable {
   nonisolated(unsafe) let kernels: ck_kernels
 
   /// Every instruction set that this build and CPU have.
-  static let available: [ISA] = ["scalar", "avx2", "avxvnni", "avx512vnni", "neon"].compactMap { name in
+  static let available: [ISA] = [
+    "scalar", "avx2", "avxvnni", "avx512vnni", "avx512bf16", "neon",
+  ].compactMap { name in
     ck_kernels_named(name).map { ISA(testDescription: name, kernels: $0.pointee) }
   }
   static let scalar = available[0]

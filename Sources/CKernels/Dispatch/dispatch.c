@@ -8,37 +8,40 @@
 #include <sys/auxv.h>
 #endif
 
-/* linear: the ISA of the int8 product; the other kernels are those of `isa`. */
-#define CK_TABLE(name, linear, isa)                                                                  \
+/* linear, gemm: the ISAs of the int8 and of the bfloat16 product; the other kernels are those of `isa`. */
+#define CK_TABLE(name, linear, gemm, isa)                                                            \
   {                                                                                                  \
     name, ck_linear_u8s8_##linear, ck_linear_scratch_##linear, ck_quantize_rows_##isa,               \
-        ck_layer_norm_##isa, ck_layer_norm_quantize_##isa, ck_attention_##isa,                             \
+        ck_layer_norm_##isa, ck_layer_norm_quantize_##isa, ck_attention_##isa,                       \
         ck_bias_activation_##isa, ck_softmax_##isa, ck_gemv_##isa, ck_gemv_transposed_##isa,         \
-        ck_dot_##isa, ck_activation_backward_##isa, ck_layer_norm_backward_##isa, ck_adamw_##isa,    \
+        ck_dot_##isa, ck_gemm_bf16_##gemm, ck_activation_backward_##isa, ck_layer_norm_backward_##isa, ck_adamw_##isa,    \
         ck_resample_columns_##isa, ck_resample_row_##isa                                             \
   }
 
 /* Best first. */
 static const ck_kernels tables[] = {
 #if defined(__x86_64__)
-    CK_TABLE("avx512vnni", avx512vnni, avx512vnni),
-    CK_TABLE("avxvnni", avxvnni, avx2),
-    CK_TABLE("avx2", avx2, avx2),
+    CK_TABLE("avx512bf16", avx512vnni, avx512bf16, avx512vnni),
+    CK_TABLE("avx512vnni", avx512vnni, avx512vnni, avx512vnni),
+    CK_TABLE("avxvnni", avxvnni, avx2, avx2),
+    CK_TABLE("avx2", avx2, avx2, avx2),
 #endif
 #if defined(__aarch64__)
-    CK_TABLE("neon", neon, neon),
+    CK_TABLE("neon", neon, neon, neon),
 #endif
-    CK_TABLE("scalar", scalar, scalar),
+    CK_TABLE("scalar", scalar, scalar, scalar),
 };
 enum { table_count = sizeof tables / sizeof tables[0] };
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* CPUID leaf 7, subleaf 1, EAX bit 4; the compiler's own test of it would link its runtime library. */
-static int cpu_has_avxvnni(void) {
+/* Bits of CPUID leaf 7, subleaf 1, EAX; the compiler's own test of AVX-VNNI would link its runtime library. */
+enum { cpuid_avxvnni = 4, cpuid_avx512bf16 = 5 };
+
+static int cpu_has(int bit) {
   unsigned a, b, c, d;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> bit & 1);
 }
 #endif
 
@@ -48,11 +51,12 @@ static int cpu_runs(const char *isa) {
   __builtin_cpu_init();
   int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (strcmp(isa, "avx2") == 0) return avx2;
-  if (strcmp(isa, "avxvnni") == 0) return avx2 && cpu_has_avxvnni();
-  if (strcmp(isa, "avx512vnni") == 0)
-    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni");
+  if (strcmp(isa, "avxvnni") == 0) return avx2 && cpu_has(cpuid_avxvnni);
+  int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512vnni");
+  if (strcmp(isa, "avx512vnni") == 0) return avx512;
+  if (strcmp(isa, "avx512bf16") == 0) return avx512 && cpu_has(cpuid_avx512bf16);
 #elif defined(__aarch64__)
   if (strcmp(isa, "neon") == 0) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif

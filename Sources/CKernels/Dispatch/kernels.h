@@ -19,6 +19,8 @@ enum {
   ck_linear_scratch_scalar = 0,
 };
 
+#define CK_DECLARE_GEMM(isa) void ck_gemm_bf16_##isa(const ck_gemm *args);
+
 #define CK_DECLARE_OTHERS(isa)                                                                       \
   void ck_quantize_rows_##isa(const float *x, size_t ldx, size_t rows, size_t columns,               \
                               const float *smooth, uint8_t *q, size_t ldq, float *scale,             \
@@ -51,16 +53,21 @@ enum {
                              size_t taps, size_t width, uint8_t *out);
 
 CK_DECLARE_LINEAR(scalar)
+CK_DECLARE_GEMM(scalar)
 CK_DECLARE_OTHERS(scalar)
 #if defined(__x86_64__)
 CK_DECLARE_LINEAR(avx2)
 CK_DECLARE_LINEAR(avxvnni)
 CK_DECLARE_LINEAR(avx512vnni)
+CK_DECLARE_GEMM(avx2)
 CK_DECLARE_OTHERS(avx2)
+CK_DECLARE_GEMM(avx512vnni)
+CK_DECLARE_GEMM(avx512bf16)
 CK_DECLARE_OTHERS(avx512vnni)
 #endif
 #if defined(__aarch64__)
 CK_DECLARE_LINEAR(neon)
+CK_DECLARE_GEMM(neon)
 CK_DECLARE_OTHERS(neon)
 #endif
 

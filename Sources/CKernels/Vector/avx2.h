@@ -54,6 +54,14 @@ static inline vf vf_round(vf x) {
 static inline vf vf_zero_where_less(vf x, vf a, vf b) {
   return _mm256_and_ps(x, _mm256_cmp_ps(a, b, _CMP_NLT_UQ));
 }
+static inline vf vf_round_to_bf16(vf x) {
+  const __m256i bits = _mm256_castps_si256(x), high = _mm256_set1_epi32((int)0xffff0000);
+  __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+  __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+  return _mm256_castsi256_ps(_mm256_and_si256(_mm256_blendv_epi8(rounded, quiet, is_nan), high));
+}
 static inline vf vf_scale_exponent(vf x, vf n) {
   __m256i power = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
   return _mm256_mul_ps(x, _mm256_castsi256_ps(power));

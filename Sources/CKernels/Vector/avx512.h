@@ -6,12 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef CK_ISA /* AVX-512 with BF16 shares this vocabulary under another name */
 #define CK_ISA avx512vnni
-#define CK_PRAGMA(text) _Pragma(#text)
+#define CK_FEATURES "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma"
+#endif
+#define CK_PRAGMA_(text) _Pragma(#text)
+#define CK_PRAGMA(text) CK_PRAGMA_(text)
 #define CK_TARGET_BEGIN                                                                              \
-  CK_PRAGMA(clang attribute push(                                                                    \
-      __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma"))),                  \
-      apply_to = function))
+  CK_PRAGMA(clang attribute push(__attribute__((target(CK_FEATURES))), apply_to = function))
 #define CK_TARGET_END _Pragma("clang attribute pop")
 
 #define VF_LANES 16
@@ -52,6 +54,14 @@ static inline vf vf_round(vf x) {
 }
 static inline vf vf_zero_where_less(vf x, vf a, vf b) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), x);
+}
+static inline vf vf_round_to_bf16(vf x) {
+  const __m512i bits = _mm512_castps_si512(x), high = _mm512_set1_epi32((int)0xffff0000);
+  __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+  __mmask16 is_nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_mask_blend_epi32(is_nan, rounded, quiet), high));
 }
 static inline vf vf_scale_exponent(vf x, vf n) { return _mm512_scalef_ps(x, n); }
 

@@ -52,6 +52,14 @@ static inline vf vf_round(vf x) { return vrndnq_f32(x); }
 static inline vf vf_zero_where_less(vf x, vf a, vf b) {
   return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(x), vcltq_f32(a, b)));
 }
+static inline vf vf_round_to_bf16(vf x) {
+  const uint32x4_t bits = vreinterpretq_u32_f32(x);
+  uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+  uint32x4_t rounded = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+  uint32x4_t quiet = vorrq_u32(bits, vdupq_n_u32(0x400000));
+  uint32x4_t kept = vbslq_u32(vceqq_f32(x, x), rounded, quiet);
+  return vreinterpretq_f32_u32(vandq_u32(kept, vdupq_n_u32(0xffff0000)));
+}
 static inline vf vf_scale_exponent(vf x, vf n) {
   int32x4_t power = vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23);
   return vmulq_f32(x, vreinterpretq_f32_s32(power));

@@ -11,6 +11,7 @@
  *   vf_min, vf_max                b if either is NaN, as x86 has it
  *   vf_sqrt                       rounded once
  *   vf_round                      to the nearest integer, ties to even
+ *   vf_round_to_bf16              to the nearest bfloat16, ties to even; NaN stays NaN
  *   vf_zero_where_less(x, a, b)   0 where a < b, else x
  *   vf_scale_exponent(x, n)       x 2^n for integers n in -126...128
  *   vf_dequantize(sum, colsum, zero)  float(sum - zero colsum) of a register of int32

@@ -78,6 +78,30 @@ typedef struct ck_attention {
   float *scratch;
 } ck_attention;
 
+/* out[rows, columns] = op(a)[rows, depth] op(b)[depth, columns], added to what out holds if `accumulates`. All are
+ * row-major float32; op transposes where `transpose_a` or `transpose_b` is not 0, so that a is stored [depth, rows]
+ * or b [columns, depth]. out is not read unless it is added to, and may overlap neither a nor b. */
+typedef struct ck_gemm {
+  const float *a;
+  size_t lda;
+  int transpose_a;
+  const float *b;
+  size_t ldb;
+  int transpose_b;
+  size_t rows;
+  size_t columns;
+  size_t depth;
+  int accumulates;
+  float *out;
+  size_t ldo;
+  void *scratch; /* ck_gemm_scratch bytes of this call's own, aligned to 64 */
+} ck_gemm;
+
+enum {
+  /* Bytes that a ck_gemm wants beside its operands, on any instruction set. */
+  ck_gemm_scratch = 288 << 10,
+};
+
 /* One AdamW step (Loshchilov and Hutter, arXiv 1711.05101) over `count` parameters, in one pass:
  *   g = gradient_scale gradient;  first = beta1 first + (1 - beta1) g;  second = beta2 second + (1 - beta2) g^2
  *   value = kept value - rate first / (correction sqrt(second) + epsilon)
@@ -133,7 +157,8 @@ typedef struct ck_resample_columns {
 
 /* The kernels of one instruction set. */
 typedef struct ck_kernels {
-  const char *isa; /* "scalar", "avx2", "avxvnni" (avx2 with a VNNI product), "avx512vnni", "neon" */
+  const char *isa; /* "scalar", "avx2", "avxvnni" (avx2 with a VNNI product), "avx512vnni", "avx512bf16" (the same
+                    * with a bfloat16 product), "neon" */
 
   void (*linear_u8s8)(const ck_linear_u8s8 *args);
   size_t linear_scratch; /* bytes that linear_u8s8 wants beside its operands, a multiple of 64 */
@@ -181,6 +206,11 @@ typedef struct ck_kernels {
 
   /* sum_k x[k] y[k] */
   float (*dot)(const float *x, const float *y, size_t count);
+
+  /* A matrix product of operands rounded to bfloat16, to nearest even, with float32 sums: within depth e
+   * sum abs(a b) of that. Numbers below 2^-126 may count as 0. Other instruction sets than "avx512bf16" round, and
+   * multiply floats. */
+  void (*gemm_bf16)(const ck_gemm *args);
 
   /* dy = dy act'(x), in place. The derivative is within 2e-6 absolute. */
   void (*activation_backward)(const float *x, size_t count, ck_activation activation, float *dy);
