@@ -39,7 +39,7 @@ as_root apt-get update -qq
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends \
   gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv \
   abigail-tools valgrind git golang-github-prometheus-client-golang-dev \
-  libc6-dev-arm64-cross libgcc-12-dev-arm64-cross qemu-user > /dev/null
+  libc6-dev-arm64-cross libgcc-12-dev-arm64-cross qemu-user libsimde-dev > /dev/null
 
 # They are fetched while Swift builds.
 step "Python packages, into .venv: begun"
@@ -66,8 +66,9 @@ SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xc
   > "$work/swift.log" 2>&1 || { cat "$work/swift.log"; grep -e '✘' -e ' error: ' "$work/swift.log"; exit 1; }
 grep 'Test run with' "$work/swift.log"
 
-step "NEON kernels, emulated"
-Tests/ARM64/run.sh
+step "NEON and AVX-512 kernels, emulated"
+Tests/Emulation/neon.sh
+Tests/Emulation/avx512.sh
 
 step "Python packages"
 wait "$packages" || { cat "$work/pip.log"; exit 1; }

@@ -181,6 +181,40 @@ static void products(size_t rows, size_t columns) {
   expect(near(&dots[0], &dots[1], 1, 1e-5f), "dot", columns, 0, 0);
 }
 
+static float nearest_bf16(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/* Against double precision: the scalar kernel sums in another order. */
+static void gemm(size_t rows, size_t columns, size_t depth, int transpose_a, int transpose_b, int accumulates) {
+  forget();
+  const size_t lda = (transpose_a ? rows : depth) + 3, ldb = (transpose_b ? depth : columns) + 2, ldo = columns + 1;
+  float *a = floats((transpose_a ? depth : rows) * lda, -1, 1), *b = floats((transpose_b ? columns : depth) * ldb, -1, 1);
+  float *before = floats(rows * ldo, -1, 1), *expected = take(rows * ldo * sizeof(float));
+  memcpy(expected, before, rows * ldo * sizeof(float));
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < columns; c++) {
+      double sum = accumulates ? before[r * ldo + c] : 0;
+      for (size_t k = 0; k < depth; k++)
+        sum += (double)nearest_bf16(a[transpose_a ? k * lda + r : r * lda + k]) *
+               nearest_bf16(b[transpose_b ? c * ldb + k : k * ldb + c]);
+      expected[r * ldo + c] = (float)sum;
+    }
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 2; i++) {
+    ck_gemm args = {.a = a, .lda = lda, .transpose_a = transpose_a, .b = b, .ldb = ldb, .transpose_b = transpose_b,
+                    .rows = rows, .columns = columns, .depth = depth, .accumulates = accumulates,
+                    .out = copy(before, rows * ldo * sizeof(float)), .ldo = ldo, .scratch = take(ck_gemm_scratch)};
+    both[i]->gemm_bf16(&args);
+    expect(near(args.out, expected, rows * ldo, 1e-6f * (float)(depth + 1)), i ? "gemm_bf16, scalar" : "gemm_bf16", rows,
+           columns, depth);
+  }
+}
+
 static void adamw(size_t count) {
   forget();
   float *value = floats(count, -1, 1), *gradient = floats(count, -1, 1), *first = floats(count, -1, 1);
@@ -241,6 +275,12 @@ int main(int count, char **arguments) {
       products(rows[r], columns[c]);
     }
   attention(3, 0, 64);
+  static const size_t gemm_rows[] = {0, 1, 3, 8, 21, 130}, gemm_columns[] = {0, 1, 15, 32, 49, 101};
+  static const size_t gemm_depths[] = {0, 1, 2, 5, 64, 530};
+  for (size_t r = 0; r < sizeof gemm_rows / sizeof *gemm_rows; r++)
+    for (size_t c = 0; c < sizeof gemm_columns / sizeof *gemm_columns; c++)
+      for (size_t d = 0; d < sizeof gemm_depths / sizeof *gemm_depths; d++)
+        for (int how = 0; how < 8; how++) gemm(gemm_rows[r], gemm_columns[c], gemm_depths[d], how & 1, how & 2, how & 4);
   for (size_t n = 0; n < 40; n++) {
     for (int activation = CK_IDENTITY; activation <= CK_QUICK_GELU; activation++)
       activations(n, (ck_activation)activation);

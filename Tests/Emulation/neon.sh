@@ -13,5 +13,5 @@ for gcc in /usr/lib/gcc-cross/aarch64-linux-gnu/*; do :; done
 
 find "$root/Sources/CKernels" -name '*.c' -exec \
   "$clang" --target=aarch64-linux-gnu --gcc-install-dir="$gcc" -fuse-ld=lld -std=gnu11 -O2 -Wall -Wextra -Werror \
-  -I"$root/Sources/CKernels/include" "$root/Tests/ARM64/kernels.c" -lm -o "$work/kernels" {} +
+  -I"$root/Sources/CKernels/include" "$root/Tests/Emulation/kernels.c" -lm -o "$work/kernels" {} +
 qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu "$work/kernels" neon
