@@ -693,8 +693,12 @@ typedef struct arms_trainer arms_trainer;
 
 enum arms_trainer_flag {
   ARMS_TRAINER_BALANCE_CLASSES = 1, /* both labels count as much, whatever their numbers */
-  ARMS_TRAINER_BASE_RATES = 2       /* offsets beta_j that are 0 begin at the log-odds of the candidate's
+  ARMS_TRAINER_BASE_RATES = 2,      /* offsets beta_j that are 0 begin at the log-odds of the candidate's
                                      * outcomes; of the scaled head */
+  ARMS_TRAINER_BFLOAT16 = 4         /* the linear layers multiply operands rounded to bfloat16, forward and
+                                     * backward; sums, weights, moments and all else stay float32, and so do
+                                     * validations. For CPUs whose arms_kernel_isa() is "avx512bf16"; others
+                                     * round, and multiply floats, which takes longer than float32 */
 };
 
 /* How the learning rate goes on after the warm-up. */

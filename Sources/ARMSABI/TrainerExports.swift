@@ -153,10 +153,12 @@ func trainerOptions(
   let options = try read(pointer, empty: arms_trainer_options(), label)
   let balance = UInt32(ARMS_TRAINER_BALANCE_CLASSES.rawValue)
   let baseRates = UInt32(ARMS_TRAINER_BASE_RATES.rawValue)
-  guard options.flags & ~(balance | baseRates) == 0 else {
+  let bfloat16 = UInt32(ARMS_TRAINER_BFLOAT16.rawValue)
+  let known = balance | baseRates | bfloat16
+  guard options.flags & ~known == 0 else {
     throw ARMSError(
       .invalidArgument,
-      "\(label).flags is \(options.flags); the known flags are \(balance | baseRates), see arms_trainer_flag")
+      "\(label).flags is \(options.flags); the known flags are \(known), see arms_trainer_flag")
   }
   result.scope = TrainingScope(
     textLayers: layers(options.text_layers), imageLayers: layers(options.image_layers))
@@ -186,6 +188,7 @@ func trainerOptions(
   result.clip = options.clip
   result.balancesClasses = options.flags & balance != 0
   result.startsAtBaseRates = options.flags & baseRates != 0
+  result.usesBFloat16 = options.flags & bfloat16 != 0
   result.routingWeight = options.routing_weight
   if options.routing_sharpness != 0 { result.routingSharpness = options.routing_sharpness }
   result.teacherWeight = options.teacher_weight

@@ -3,7 +3,8 @@
 DistilBERT-base and CLIP ViT-B/32 of random weights, a head of full size, images of 224 x 224 and questions of 32
 tokens, each with the outcomes of 14 candidates whose profiles run through the text encoder in every step. A
 step is forward, backward and AdamW. Each side runs in a process of its own, and one waits while the other
-works. ``--sides engine adapters`` compares with the engine that trains low-rank adapters of all blocks::
+works. ``--sides engine adapters`` compares with the engine that trains low-rank adapters of all blocks, and
+``--sides bfloat16 torch`` lets the engine multiply operands rounded to bfloat16::
 
     PYTHONPATH=bindings/python/src python Tests/Benchmarks/training_step.py [--batch 8 32]
 
@@ -20,7 +21,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "Parity"))
@@ -30,8 +33,8 @@ RATE = 8e-5
 RANK = 8
 
 
-def engine_step(directory: Path, batch: int, threads: int, rank: int = 0) -> Callable[[], object]:
-    """Return the engine's step, ready to run."""
+def engine_step(directory: Path, batch: int, threads: int, **options: Any) -> Callable[[], object]:
+    """Return the engine's step with options of its trainer, ready to run."""
     from training_inputs import add_candidates, data_set, make_batch, profiles
 
     import arms
@@ -39,7 +42,7 @@ def engine_step(directory: Path, batch: int, threads: int, rank: int = 0) -> Cal
     router = arms.Router(directory / "model.gguf", threads=threads)
     names = add_candidates(router, profiles(CANDIDATES))
     data = data_set(make_batch(batch, CANDIDATES, [32]), names)
-    trainer = arms.Trainer(router, text_layers="all", image_layers="all", lora_rank=rank, threads=threads)
+    trainer = arms.Trainer(router, text_layers="all", image_layers="all", threads=threads, **options)
 
     def step() -> None:
         trainer.compute_gradients(data, range(batch))
@@ -69,12 +72,12 @@ def torch_step(directory: Path, batch: int, threads: int) -> Callable[[], object
     return step
 
 
-def adapter_step(directory: Path, batch: int, threads: int) -> Callable[[], object]:
-    """Return the engine's step on adapters, ready to run."""
-    return engine_step(directory, batch, threads, RANK)
-
-
-SIDES = {"engine": engine_step, "torch": torch_step, "adapters": adapter_step}
+SIDES = {
+    "engine": engine_step,
+    "torch": torch_step,
+    "adapters": partial(engine_step, lora_rank=RANK),
+    "bfloat16": partial(engine_step, bfloat16=True),
+}
 
 
 def resident(field: str) -> float:

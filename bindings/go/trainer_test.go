@@ -255,8 +255,10 @@ func TestAResumedRunHasTheSameBits(t *testing.T) {
 
 func TestGradientsOfSharesAddUp(t *testing.T) {
 	router, data := trainable(t), trainingData(t)
-	trainer := trainer(t, router, brisk)
-	gradients := func(queries ...int) (values []float32, loss float64) {
+	options := brisk
+	options.BFloat16 = true
+	trainer, rounding := trainer(t, router, brisk), trainer(t, router, options)
+	gradientsOf := func(trainer *arms.Trainer, queries ...int) (values []float32, loss float64) {
 		t.Helper()
 		loss, err := trainer.ComputeGradients(background, data, queries)
 		if err != nil {
@@ -271,9 +273,9 @@ func TestGradientsOfSharesAddUp(t *testing.T) {
 		}
 		return values, loss
 	}
-	left, leftLoss := gradients(0, 1)
-	right, rightLoss := gradients(2, 3)
-	whole, loss := gradients(0, 1, 2, 3)
+	left, leftLoss := gradientsOf(trainer, 0, 1)
+	right, rightLoss := gradientsOf(trainer, 2, 3)
+	whole, loss := gradientsOf(trainer, 0, 1, 2, 3)
 	if math.Abs(loss-(leftLoss+rightLoss)/2) > 1e-6 {
 		t.Errorf("loss %v of %v and %v", loss, leftLoss, rightLoss)
 	}
@@ -284,6 +286,16 @@ func TestGradientsOfSharesAddUp(t *testing.T) {
 	}
 	if norm == 0 || difference > 1e-10*norm {
 		t.Errorf("difference %v of %v", difference, norm)
+	}
+
+	// Operands of 8 bits give nearly the same.
+	rounded, _ := gradientsOf(rounding, 0, 1, 2, 3)
+	difference = 0
+	for i, value := range whole {
+		difference += math.Pow(float64(rounded[i]-value), 2)
+	}
+	if share := math.Sqrt(difference / norm); share < 1e-4 || share > 0.05 {
+		t.Errorf("with bfloat16 the gradients differ by %v of their norm", share)
 	}
 
 	layout, err := trainer.Layout()

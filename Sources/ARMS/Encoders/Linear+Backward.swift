@@ -24,7 +24,7 @@ extension Linear {
     of dy: Rows, count: Int, accumulates: Bool = false, into dx: Rows, on execution: Execution
   ) {
     guard case .float(let weight) = weight else { return }
-    BLAS.multiply(
+    execution.product.multiply(
       BLAS.Operand(dy.start, stride: dy.stride), BLAS.Operand(weight, stride: inputs), rows: count,
       columns: inputs, depth: outputs, accumulates: accumulates, out: dx.start, stride: dx.stride,
       on: execution.pool)
@@ -35,7 +35,7 @@ extension Linear {
     of dy: Rows, input x: LinearInput, into gradients: Gradients, on execution: Execution
   ) {
     guard case .float(let weight) = weight else { return }
-    BLAS.multiply(
+    execution.product.multiply(
       BLAS.Operand(dy.start, stride: dy.stride, transposed: true), BLAS.Operand(x.float, stride: x.stride),
       rows: outputs, columns: inputs, depth: x.rows, accumulates: gradients.accumulates,
       out: gradients.of(weight), stride: inputs, on: execution.pool)

@@ -29,8 +29,8 @@ extension Linear {
     switch weight {
     case .float(let weight):
       let tiles = FloatTiles(
-        kernels: execution.kernels, linear: self, weight: weight, input: input, activation: activation,
-        residual: residual, out: out, stride: stride)
+        kernels: execution.kernels, product: execution.product, linear: self, weight: weight, input: input,
+        activation: activation, residual: residual, out: out, stride: stride)
       execution.pool.run(tiles, count: tiles.count)
     case .int8(let weight):
       guard let quantized = input.quantized else { return }
@@ -76,6 +76,7 @@ private struct RowTiles {
 /// A product of rows with float weights, in pieces that are activated while they are in the cache.
 private struct FloatTiles: ParallelTask {
   let kernels: ck_kernels
+  let product: MatrixProduct
   let linear: Linear
   let weight: UnsafePointer<Float>
   let input: LinearInput
@@ -91,10 +92,11 @@ private struct FloatTiles: ParallelTask {
   func run(_ index: Int, worker: Int) {
     let (rows, channels) = pieces[index]
     let offset = rows.lowerBound * stride + channels.lowerBound
-    BLAS.multiply(
+    product.multiply(
       BLAS.Operand(input.float + rows.lowerBound * input.stride, stride: input.stride),
       BLAS.Operand(weight + channels.lowerBound * linear.inputs, stride: linear.inputs, transposed: true),
-      rows: rows.count, columns: channels.count, depth: linear.inputs, out: out + offset, stride: stride)
+      rows: rows.count, columns: channels.count, depth: linear.inputs, out: out + offset, stride: stride,
+      worker: worker)
     kernels.bias_activation(
       out + offset, stride, rows.count, channels.count, linear.bias.map { $0 + channels.lowerBound },
       activation, residual.map { $0 + offset }, stride)

@@ -48,48 +48,8 @@ enum BLAS {
     _ left: Operand, _ right: Operand, rows: Int, columns: Int, depth: Int, accumulates: Bool = false,
     out: UnsafeMutablePointer<Float>, stride: Int, on pool: ThreadPool
   ) {
-    let pieces = ProductPieces(rows: rows, columns: columns)
-    let task = PieceProducts(
-      pieces: pieces, left: left, right: right, depth: depth, accumulates: accumulates, out: out,
-      stride: stride)
-    pool.run(task, count: pieces.count)
-  }
-}
-
-/// A product cut along its longer side.
-///
-/// The pieces do not depend on the number of threads, and so the sums, whose order OpenBLAS chooses by the size of
-/// a product, have the same bits with any number. Smaller pieces would cost: every call packs both its operands.
-struct ProductPieces {
-  let rows: Int
-  let columns: Int
-
-  private static let size = 128
-  private var cutsRows: Bool { rows >= columns }
-  var count: Int { (max(rows, columns) + Self.size - 1) / Self.size }
-
-  /// The rows and the columns of a piece.
-  subscript(index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
-    let part = index * Self.size..<min((index + 1) * Self.size, max(rows, columns))
-    return cutsRows ? (part, 0..<columns) : (0..<rows, part)
-  }
-}
-
-private struct PieceProducts: ParallelTask {
-  let pieces: ProductPieces
-  let left: BLAS.Operand
-  let right: BLAS.Operand
-  let depth: Int
-  let accumulates: Bool
-  let out: UnsafeMutablePointer<Float>
-  let stride: Int
-
-  func run(_ index: Int, worker: Int) {
-    let (rows, columns) = pieces[index]
-    BLAS.multiply(
-      left.advanced(by: rows.lowerBound, alongRows: true),
-      right.advanced(by: columns.lowerBound, alongRows: false),
-      rows: rows.count, columns: columns.count, depth: depth, accumulates: accumulates,
-      out: out + rows.lowerBound * stride + columns.lowerBound, stride: stride)
+    MatrixProduct.float32.multiply(
+      left, right, rows: rows, columns: columns, depth: depth, accumulates: accumulates, out: out,
+      stride: stride, on: pool)
   }
 }

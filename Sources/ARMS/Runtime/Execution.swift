@@ -6,11 +6,22 @@ package struct Execution {
   let pool: ThreadPool
   package let arena: ScratchArena
   let counters: Counters
+  /// How linear layers with float weights multiply.
+  private(set) var product = MatrixProduct.float32
   fileprivate let scratch: ScratchPool
 
   /// Splits `rows` rows into pieces of at least `minimum` rows, two for each thread.
   func rowsPerPiece(_ rows: Int, minimum: Int) -> Int {
     max(minimum, (rows + 2 * pool.threads - 1) / (2 * pool.threads))
+  }
+
+  /// The same execution, on which linear layers with float weights multiply operands rounded to bfloat16. Ends with the
+  /// arena's present scope.
+  func roundingProducts() throws(ARMSError) -> Execution {
+    var result = self
+    let room = try arena.allocate(UInt8.self, Int(ck_gemm_scratch) * pool.threads)
+    result.product = .bfloat16(kernels, scratch: UnsafeMutableRawPointer(room))
+    return result
   }
 
   /// Runs `body` with the calling thread alone and scratch memory of its own, for what goes on beside this execution.

@@ -116,7 +116,7 @@ extension TrainingOptions {
   func fingerprint(threads: Int) -> String {
     func layers(_ count: Int) -> String { count == .max ? "all" : "\(count)" }
     let rate = learningRate
-    let parts = [
+    var parts = [
       "text \(layers(scope.textLayers))", "image \(layers(scope.imageLayers))", "epochs \(epochs)",
       "batch \(batchSize)", "micro-batch \(queriesPerPass)", "rate \(rate.peak) \(rate.shape.rawValue)",
       "warm-up \(rate.warmup)", "decay \(weightDecay)", "clip \(clip)", "balanced \(balancesClasses)",
@@ -124,6 +124,8 @@ extension TrainingOptions {
       "base rates \(startsAtBaseRates)", "seed \(seed)", "threads \(threads)",
       adapters.map { "adapters \($0.rank) \($0.scaling) \($0.targets.rawValue)" } ?? "no adapters",
     ]
+    // Checkpoints of a version without it can be resumed.
+    if usesBFloat16 { parts.append("bfloat16") }
     return parts.joined(separator: ", ")
   }
 }

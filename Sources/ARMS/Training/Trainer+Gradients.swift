@@ -47,11 +47,11 @@ extension Trainer {
   func computeGradients(_ set: TrainingSet, at places: ArraySlice<Int>) throws(ARMSError) -> Double {
     let totalWeight = loss.totalWeight(set.queries, at: places)
     try adapted?.merge(on: engine)
-    let profiles = try embedProfiles(of: places.map { set.queries[$0] })
+    let profiles = try embedProfiles(of: places.map { set.queries[$0] }, bfloat16: options.usesBFloat16)
     var sum = 0.0
     var written = WrittenGradients()
     for pass in places.passes(of: options.queriesPerPass) {
-      sum += try engine.execute { (execution) throws(ARMSError) in
+      sum += try execute(bfloat16: options.usesBFloat16) { (execution) throws(ARMSError) in
         try backward(
           pass.map { set.queries[$0] }, cache: set.cache, totalWeight: totalWeight, &written, on: execution)
       }
@@ -59,6 +59,15 @@ extension Trainer {
     try backwardProfiles(profiles, &written)
     clearUnwritten(written)
     return totalWeight > 0 ? sum / totalWeight : 0
+  }
+
+  /// Runs `body` with products in bfloat16, or in float32.
+  private func execute<R>(
+    bfloat16: Bool, _ body: (Execution) throws(ARMSError) -> R
+  ) throws(ARMSError) -> R {
+    try engine.execute { (execution) throws(ARMSError) in
+      try body(bfloat16 ? execution.roundingProducts() : execution)
+    }
   }
 
   /// Forward and backward through everything that is trained; returns the sum of the weighted losses.
@@ -168,11 +177,11 @@ extension Trainer {
   /// Embeds the profiles of the candidates that the queries have outcomes of with the text encoder as it is now;
   /// returns their places. None if the encoder is frozen.
   @discardableResult
-  func embedProfiles(of queries: [TrainingQuery]) throws(ARMSError) -> [Int] {
+  func embedProfiles(of queries: [TrainingQuery], bfloat16: Bool) throws(ARMSError) -> [Int] {
     guard text.layers != nil else { return [] }
     let places = Set(queries.lazy.flatMap(\.outcomes).map(\.candidate)).sorted()
     for pass in places[...].passes(of: options.queriesPerPass) {
-      try engine.execute { (execution) throws(ARMSError) in
+      try execute(bfloat16: bfloat16) { (execution) throws(ARMSError) in
         let encoded = try encode(pass.map(profile), cache: profileCache, on: execution)
         for (row, place) in pass.enumerated() {
           (profileEmbeddings + place * head.questionWidth).update(
@@ -191,7 +200,7 @@ extension Trainer {
     let width = head.questionWidth
     let deltas = Gradients(of: parameters, accumulates: true).of(candidates.deltas)
     for pass in places[...].passes(of: options.queriesPerPass) {
-      try engine.execute { (execution) throws(ARMSError) in
+      try execute(bfloat16: options.usesBFloat16) { (execution) throws(ARMSError) in
         guard let kept = try encode(pass.map(profile), cache: profileCache, on: execution).kept else {
           return
         }

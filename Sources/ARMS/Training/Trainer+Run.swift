@@ -153,7 +153,7 @@ extension Trainer {
       throw ARMSError(.invalidArgument, "there is no sample to measure on; one at least is wanted")
     }
     try adapted?.merge(on: engine)
-    try embedProfiles(of: set.queries)
+    try embedProfiles(of: set.queries, bfloat16: false)
     var sums = MetricSums()
     for places in set.places.passes(of: options.queriesPerPass) {
       try engine.execute { (execution) throws(ARMSError) in

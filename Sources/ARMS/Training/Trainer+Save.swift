@@ -197,8 +197,9 @@ extension Trainer {
       "routing_weight": JSON(options.routingWeight), "routing_sharpness": JSON(options.routingSharpness),
       "teacher_weight": JSON(options.teacherWeight), "teacher_ridge": JSON(options.teacherRidge),
       "starts_at_base_rates": JSON(options.startsAtBaseRates),
-      "balances_classes": JSON(options.balancesClasses), "threads": JSON(engine.pool.threads),
-      "steps": JSON(optimizer.step), "data": JSON(run?.dataHash ?? ""), "validation": JSON(metrics),
+      "balances_classes": JSON(options.balancesClasses), "uses_bfloat16": JSON(options.usesBFloat16),
+      "threads": JSON(engine.pool.threads), "steps": JSON(optimizer.step), "data": JSON(run?.dataHash ?? ""),
+      "validation": JSON(metrics),
     ])
   }
 }

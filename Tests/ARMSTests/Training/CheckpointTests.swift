@@ -136,7 +136,7 @@ import Testing
     }
     for change: (inout TrainingOptions) -> Void in [
       { $0.seed = 6 }, { $0.batchSize = 3 }, { $0.learningRate.peak = 2e-3 }, { $0.epochs = 4 },
-      { $0.weightDecay = 0 }, { $0.threads = 1 }, { $0.balancesClasses = true },
+      { $0.weightDecay = 0 }, { $0.threads = 1 }, { $0.balancesClasses = true }, { $0.usesBFloat16 = true },
     ] {
       var changed = options
       change(&changed)

@@ -327,6 +327,12 @@ def test_gradients_of_shares_add_up(router: arms.Router, data: arms.DataSet) -> 
     assert loss == pytest.approx(np.mean(losses))
     np.testing.assert_allclose(gradients, mean, atol=1e-6 * np.abs(mean).max())
 
+    # Operands of 8 bits give nearly the same.
+    rounded = trainer_of(router, bfloat16=True)
+    rounded.compute_gradients(data, [0, 1, 2, 3])
+    error = np.linalg.norm(rounded.gradients - gradients) / np.linalg.norm(gradients)
+    assert 1e-4 < error < 0.05
+
     # The step is made with what the host wrote, into what the host reads.
     before = parameters.copy()
     gradients[:] = 0

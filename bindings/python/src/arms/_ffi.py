@@ -59,6 +59,7 @@ DECISION_IMAGES_IGNORED = 8
 OUTCOME_HAS_COST = 1
 TRAINER_BALANCE_CLASSES = 1
 TRAINER_BASE_RATES = 2
+TRAINER_BFLOAT16 = 4
 
 U32 = Annotated[int, ctypes.c_uint32]
 I32 = Annotated[int, ctypes.c_int32]

@@ -34,6 +34,7 @@ class TrainingOptions(TypedDict, total=False):
     teacher_weight: float
     teacher_ridge: float
     base_rates: bool
+    bfloat16: bool
     seed: int
     threads: int
     cache_bytes: int
@@ -61,6 +62,7 @@ def trainer_options(
     teacher_weight: float = 0.0,
     teacher_ridge: float = 10.0,
     base_rates: bool = False,
+    bfloat16: bool = False,
     seed: int = 0,
     threads: int = 0,
     cache_bytes: int = 4 << 30,
@@ -85,7 +87,8 @@ def trainer_options(
     return _ffi.new(
         _ffi.TrainerOptions,
         flags=(_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0)
-        | (_ffi.TRAINER_BASE_RATES if base_rates else 0),
+        | (_ffi.TRAINER_BASE_RATES if base_rates else 0)
+        | (_ffi.TRAINER_BFLOAT16 if bfloat16 else 0),
         router=unsigned(number, "number"),
         text_layers=_layers(text_layers, "text_layers"),
         image_layers=_layers(image_layers, "image_layers"),

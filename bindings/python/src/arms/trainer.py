@@ -85,6 +85,11 @@ class Trainer(Handle):
     base_rates
         Let offsets that are 0 begin at the log-odds of the candidate's outcomes; of the scaled
         head.
+    bfloat16
+        Let the linear layers multiply operands rounded to bfloat16, forward and backward; sums,
+        weights, moments and all else stay float32, and so do validations. For CPUs whose
+        `kernel_isa` is ``"avx512bf16"``; others round, and multiply floats, which takes longer than
+        float32.
     seed
         Decides the order of the queries, and where adapters begin.
     threads
@@ -135,6 +140,7 @@ class Trainer(Handle):
         teacher_weight: float = 0.0,
         teacher_ridge: float = 10.0,
         base_rates: bool = False,
+        bfloat16: bool = False,
         seed: int = 0,
         threads: int = 0,
         cache_bytes: int = 4 << 30,
@@ -160,6 +166,7 @@ class Trainer(Handle):
             teacher_weight=teacher_weight,
             teacher_ridge=teacher_ridge,
             base_rates=base_rates,
+            bfloat16=bfloat16,
             seed=seed,
             threads=threads,
             cache_bytes=cache_bytes,

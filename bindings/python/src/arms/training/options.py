@@ -172,6 +172,11 @@ class RunOptions:
         OPTIMIZER,
         "Let offsets that are 0 begin at the log-odds of the candidate's outcomes; scaled head.",
     )
+    bfloat16: bool = option(
+        False,
+        OPTIMIZER,
+        "Let linear layers multiply operands rounded to bfloat16; for CPUs with AVX512-BF16.",
+    )
     seed: int = option(0, OPTIMIZER, "Decides the order of the queries and the validation groups.")
     threads: int = option(
         0, OPTIMIZER, "Threads to use; 0: all cores of this process. Other numbers, other bits."
@@ -242,6 +247,7 @@ class RunOptions:
             teacher_weight=self.teacher_weight,
             teacher_ridge=self.teacher_ridge,
             base_rates=self.base_rates,
+            bfloat16=self.bfloat16,
             seed=self.seed,
             threads=self.threads,
             cache_bytes=self.cache_bytes,
