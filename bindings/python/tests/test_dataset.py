@@ -92,6 +92,32 @@ def test_takes_a_table() -> None:
     assert data.outcome_count == 4
 
 
+def test_a_table_goes_by_the_order_of_its_rows() -> None:
+    class Series:
+        """As one of pandas whose rows were shuffled: an index is no place."""
+
+        def __init__(self, values: list[str]) -> None:
+            self.values = values
+
+        def __len__(self) -> int:
+            return len(self.values)
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self.values)
+
+        def __getitem__(self, label: int) -> str:
+            return self.values[-1 - label]
+
+    data = arms.DataSet()
+    data.add_table([None] * 2, Series(["one", "two"]), ["a"], [[1.0], [np.nan]])
+    with pytest.raises(arms.CandidateExistsError, match='"one"'):
+        data.add(None, "one", {"a": 1})
+    data.add(None, "two", {"a": 1})
+    for questions, candidates in (("one", ["a"]), (["one"], "a")):
+        with pytest.raises(TypeError, match="expected several strings"):
+            data.add_table([None], questions, candidates, [[1]])
+
+
 @pytest.mark.parametrize(
     ("outcomes", "error", "message"),
     [

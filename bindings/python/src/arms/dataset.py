@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, SupportsFloat, TypeAlias
 
@@ -165,15 +165,18 @@ class DataSet(Handle):
 
     def add_table(
         self,
-        images: Sequence[Images],
-        questions: Sequence[str],
-        candidates: Sequence[str],
+        images: Iterable[Images],
+        questions: Iterable[str],
+        candidates: Iterable[str],
         labels: ArrayLike,
         *,
         weights: ArrayLike | None = None,
         costs: ArrayLike | None = None,
     ) -> None:
         """Add a table with a row for each query and a column for each candidate.
+
+        Rows and columns are taken in the order in which they come: an index, as pandas has one, is
+        not looked at.
 
         Parameters
         ----------
@@ -199,23 +202,26 @@ class DataSet(Handle):
             As `extend`.
         """
         table = np.asarray(labels, np.float64)
-        shape = (len(questions), len(candidates))
-        if table.shape != shape or len(images) != len(questions):
+        # Lists, as a pandas series is indexed by labels, which need not be the order of its rows.
+        pictures, texts = [*images], _several(questions, "questions")
+        names = _several(candidates, "candidates")
+        shape = (len(texts), len(names))
+        if table.shape != shape or len(pictures) != len(texts):
             raise InvalidArgumentError(
-                f"labels have shape {list(table.shape)} for {len(images)} images, {len(questions)} "
-                f"questions and {len(candidates)} candidates: expected {list(shape)}"
+                f"labels have shape {list(table.shape)} for {len(pictures)} images, {len(texts)} "
+                f"questions and {len(names)} candidates: expected {list(shape)}"
             )
-        for name, count in Counter(candidates).items():
+        for name, count in Counter(names).items():
             if count > 1:
                 raise InvalidArgumentError(f"candidate {name!r} has {count} columns: give one")
         weight = _broadcast(1.0 if weights is None else weights, shape, "weights")
         cost = _broadcast(np.nan if costs is None else costs, shape, "costs")
         self.extend(
             Sample(
-                images[row],
-                questions[row],
+                pictures[row],
+                texts[row],
                 {
-                    candidates[column]: Outcome(
+                    names[column]: Outcome(
                         table[row, column],
                         weight[row, column],
                         None if np.isnan(cost[row, column]) else cost[row, column],
@@ -261,6 +267,12 @@ class DataSet(Handle):
             return "DataSet(closed)"
         queries, outcomes = self._counts()
         return f"DataSet({queries} queries, {outcomes} outcomes)"
+
+
+def _several(texts: Iterable[str], what: str) -> list[str]:
+    if isinstance(texts, str):
+        raise TypeError(f"{what}: expected several strings, not the one string {texts!r}")
+    return [*texts]
 
 
 def _broadcast(values: ArrayLike, shape: tuple[int, int], what: str) -> NDArray[np.float64]:
