@@ -1,11 +1,11 @@
-"""Buffers whose size changes between the question for it and the call that fills them."""
+"""Arguments that are of another type, and buffers whose size changes before they are filled."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -42,6 +42,51 @@ def test_an_array_is_of_the_size_that_was_filled(sizes: tuple[int, ...]) -> None
     assert array.tolist() == list(range(1, sizes[-1] + 1))
     assert array.dtype == np.float32
     assert array.base is None
+
+
+def test_what_is_of_another_type_is_named(router: arms.Router) -> None:
+    wrong: Any = [(None, "?", {"small": 1})]
+    data = arms.DataSet(wrong)
+    trainer, before = arms.Trainer(router), router.info
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("router is a list", lambda: arms.Trainer(wrong)),
+        ("data is a list", lambda: trainer.run(wrong)),
+        ("validation is a list", lambda: trainer.run(data, wrong)),
+        ("data is a list", lambda: trainer.evaluate(wrong)),
+        ("data is a list", lambda: trainer.compute_gradients(wrong, [0])),
+        ("learning_rate is a list", lambda: trainer.apply_gradients(wrong)),
+        ("data is a list", lambda: router.calibrate(wrong)),
+        ("strength is a list", lambda: router.calibrate(data, strength=wrong)),
+        ("data is a list", lambda: router.fit("small", wrong)),
+        ("data is a Router", lambda: router.extend("small", cast(Any, router))),
+        ("replayed is a list", lambda: router.extend("small", data, replayed=wrong)),
+        ("held_out is a list", lambda: router.extend("small", data, held_out=wrong)),
+        ("second is a list", lambda: router.join(wrong, "never.gguf")),
+        ("second is a list", lambda: router.route(None, "?", second=wrong)),
+        ("max_cost is a list", lambda: router.route(None, "?", max_cost=wrong)),
+        ("abstain_below is a list", lambda: router.route(None, "?", abstain_below=wrong)),
+        ("top is a list", lambda: router.route(None, "?", top=wrong)),
+        ("queries[0] is a tuple of 3", lambda: router.score(wrong)),
+        ("queries[0] is a str", lambda: router.score(cast(Any, "?"))),
+        ("out is a list", lambda: router.score([(None, "?")], out=wrong)),
+        ("candidates[0] is a tuple", lambda: router.candidates.add(wrong)),
+        (
+            "cost of 'x' is a list",
+            lambda: router.candidates.add(arms.Candidate(name="x", cost=wrong)),
+        ),
+        ("outcomes are a list", lambda: data.add(None, "?", wrong)),
+        ("the sample is a str", lambda: data.extend(cast(Any, "?"))),
+        ("weight of 'x' is a list", lambda: data.add(None, "?", {"x": arms.Outcome(1, wrong)})),
+        ("epochs is a float", lambda: arms.Trainer(router, epochs=cast(Any, 1.5))),
+        ("clip is a list", lambda: arms.Trainer(router, clip=wrong)),
+        ("lora_targets: ", lambda: arms.Trainer(router, lora_targets="query")),
+        ("text_layers is a str", lambda: arms.Trainer(router, text_layers=cast(Any, "al"))),
+        ("logger is a list", lambda: arms.log_to(wrong)),
+    ]
+    for message, use in calls:
+        with pytest.raises(TypeError, match=re.escape(message)):
+            use()
+    assert router.info == before
 
 
 def test_what_is_no_string_is_named(router: arms.Router) -> None:

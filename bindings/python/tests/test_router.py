@@ -194,7 +194,7 @@ def test_what_a_router_made_outlives_it(model: Path) -> None:
 
 def test_handles_are_neither_copied_nor_pickled(router: arms.Router) -> None:
     for duplicate in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="open the model file where it is needed"):
+        with pytest.raises(TypeError, match="make one where it is needed"):
             duplicate(router)
 
 

@@ -468,7 +468,7 @@ def test_adapter_options_that_make_no_sense_are_refused(
         ({"lora_rank": 2, "lora_alpha": -1}, "lora_alpha"),
         ({"lora_rank": 2, "lora_alpha": float("nan")}, "alpha"),
         ({"lora_rank": 2, "lora_targets": []}, "lora_targets"),
-        ({"lora_rank": 2, "lora_targets": ["head"]}, "loratarget"),
+        ({"lora_rank": 2, "lora_targets": ["head"]}, "lora_targets must be"),
     ):
         with pytest.raises(arms.InvalidArgumentError, match=words):
             trainer_of(router, **options)

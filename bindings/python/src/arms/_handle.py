@@ -50,6 +50,13 @@ class Handle:
         """Free the handle. Closing again does nothing."""
         self._finalizer()
 
+    @classmethod
+    def _given(cls, handle: object, what: str) -> int:
+        """Return the address of one that a caller gave for an argument, which may be anything."""
+        if not isinstance(handle, cls):
+            raise TypeError(f"{what} is a {type(handle).__name__}: expected a {cls.__name__}")
+        return handle._pointer()
+
     def _pointer(self) -> int:
         if self.closed:
             raise InvalidHandleError(f"this {type(self).__name__} is closed: make a new one")
@@ -65,6 +72,6 @@ class Handle:
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         # An address means nothing in another process, and a copy would free it twice.
         raise TypeError(
-            f"a {type(self).__name__} cannot be copied or pickled: open the model file where "
-            "it is needed, the processes then share its memory"
+            f"a {type(self).__name__} cannot be copied or pickled: make one where it is needed; "
+            "routers of one model file share its memory"
         )

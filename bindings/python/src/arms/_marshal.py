@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,17 +85,53 @@ def unsigned(value: int, what: str, bits: int = 32) -> int:
 
     Raises
     ------
+    TypeError
+        If it is no whole number.
     InvalidArgumentError
         If it does not.
     """
-    if not 0 <= value < 1 << bits:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} is a {type(value).__name__}: expected a whole number") from None
+    if not 0 <= number < 1 << bits:
         raise InvalidArgumentError(f"{what} must be from 0 to 2^{bits} - 1, not {value}")
-    return value
+    return number
+
+
+def real(value: float, what: str) -> float:
+    """Check that a number is one to C, whose words for what is none do not say where.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    try:
+        return ctypes.c_double(value).value
+    except TypeError:
+        raise TypeError(f"{what} is a {type(value).__name__}: expected a number") from None
 
 
 def vanishes(value: float) -> bool:
     """Whether a number is 0 as a C float, as one that is too small for it is as well."""
     return ctypes.c_float(value).value == 0
+
+
+def parts(value: Any, names: Sequence[str], what: str) -> Any:
+    """Check that a value is a tuple of so many parts.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if isinstance(value, (tuple, list)) and len(value) == len(names):
+        return value
+    count = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+    raise TypeError(
+        f"{what} is a {type(value).__name__}{count}: expected a tuple of {', '.join(names)}"
+    )
 
 
 def floats(array: NDArray[np.float32]) -> Any:

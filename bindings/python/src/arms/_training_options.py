@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, TypedDict
 
 from arms import _ffi
-from arms._marshal import unsigned
+from arms._marshal import real, unsigned
 from arms.errors import InvalidArgumentError
 from arms.options import LoraTarget, Schedule
 
@@ -79,11 +79,9 @@ def trainer_options(
         ("routing_sharpness", routing_sharpness),
         ("teacher_ridge", teacher_ridge),
     ):
-        if not value:  # C takes 0 for the default.
+        if not real(value, name):  # C takes 0 for the default.
             raise InvalidArgumentError(f"{name} is 0: expected a number above 0")
-    targets = None if lora_targets is None else [LoraTarget.parse(one) for one in lora_targets]
-    if targets == []:  # C takes 0 for all.
-        raise InvalidArgumentError("lora_targets is empty: expected a layer, or None for all")
+    targets = [] if lora_targets is None else _targets(lora_targets)
     return _ffi.new(
         _ffi.TrainerOptions,
         flags=(_ffi.TRAINER_BALANCE_CLASSES if balance_classes else 0)
@@ -100,15 +98,15 @@ def trainer_options(
         threads=unsigned(threads, "threads"),
         learning_rate=nonnegative(learning_rate, "learning_rate"),
         weight_decay=nonnegative(weight_decay, "weight_decay") or -1.0,
-        clip=clip,
+        clip=real(clip, "clip"),
         seed=unsigned(seed, "seed", 64),
         cache_bytes=above_zero(cache_bytes, "cache_bytes", 64),
-        routing_weight=routing_weight,
+        routing_weight=real(routing_weight, "routing_weight"),
         routing_sharpness=nonnegative(routing_sharpness, "routing_sharpness"),
-        teacher_weight=teacher_weight,
+        teacher_weight=real(teacher_weight, "teacher_weight"),
         teacher_ridge=nonnegative(teacher_ridge, "teacher_ridge"),
         lora_rank=unsigned(lora_rank, "lora_rank"),
-        lora_targets=sum({target.number for target in targets or []}),
+        lora_targets=sum({target.number for target in targets}),
         lora_alpha=nonnegative(lora_alpha, "lora_alpha"),
     )
 
@@ -122,10 +120,19 @@ def above_zero(value: int, what: str, bits: int = 32) -> int:
 
 def nonnegative(value: float, what: str) -> float:
     """Check a number that means something else in C when it is negative."""
-    if value < 0:
+    if real(value, what) < 0:
         raise InvalidArgumentError(f"{what} is {value}: expected 0 or more")
     return value
 
 
 def _layers(count: int | Literal["all"], what: str) -> int:
     return _ffi.ALL_LAYERS if count == "all" else unsigned(count, what)
+
+
+def _targets(names: Iterable[LoraTarget | str]) -> list[LoraTarget]:
+    if isinstance(names, str):
+        raise TypeError(f"lora_targets: expected several strings, not the one string {names!r}")
+    targets = [LoraTarget.parse(name, "lora_targets") for name in names]
+    if not targets:  # C takes 0 for all.
+        raise InvalidArgumentError("lora_targets is empty: expected a layer, or None for all")
+    return targets

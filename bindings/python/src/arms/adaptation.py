@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from arms import _ffi
 from arms._handle import Handle
 from arms._library import call, library
-from arms._marshal import ABOVE_ZERO, c_path, c_strings, vanishes
+from arms._marshal import ABOVE_ZERO, c_path, c_strings, real, vanishes
 from arms._training_options import TrainingOptions, nonnegative, trainer_options
 from arms.dataset import DataSet
 from arms.errors import InvalidArgumentError
@@ -96,7 +96,7 @@ class AdaptableRouter(Handle):
         call(
             library().arms_router_calibrate,
             self._pointer(),
-            data._pointer(),
+            DataSet._given(data, "data"),
             _positive(strength, "strength"),
             ctypes.byref(generation),
         )
@@ -137,7 +137,7 @@ class AdaptableRouter(Handle):
             library().arms_candidates_fit,
             self._pointer(),
             *_names(names),
-            data._pointer(),
+            DataSet._given(data, "data"),
             _positive(strength, "strength"),
             ctypes.byref(generation),
         )
@@ -208,15 +208,16 @@ class AdaptableRouter(Handle):
         options = _ffi.new(
             _ffi.ExtensionOptions,
             training=ctypes.addressof(described),
-            replayed=_address(replayed),
-            held_out=_address(held_out),
-            validation=_address(validation),
+            replayed=_address(replayed, "replayed"),
+            held_out=_address(held_out, "held_out"),
+            validation=_address(validation, "validation"),
             replay_share=_share(replay_share, replayed),
             distillation=nonnegative(distillation, "distillation"),
             tolerance=nonnegative(tolerance, "tolerance") or -1.0,
         )
         report = _ffi.new(_ffi.ExtensionReport)
-        pointer, outcomes, several = self._pointer(), data._pointer(), _names(names)
+        pointer, outcomes = self._pointer(), DataSet._given(data, "data")
+        several = _names(names)
 
         def train(callback: Any) -> None:
             call(
@@ -259,11 +260,13 @@ class AdaptableRouter(Handle):
         FileError
             If the file cannot be written.
         """
+        from arms.router import Router
+
         encoded = c_path(path, "the model's path")
         call(
             library().arms_router_join,
             self._pointer(),
-            second._pointer(),
+            Router._given(second, "second"),
             encoded,
             0.0 if theta is None else _theta(theta),
         )
@@ -273,18 +276,18 @@ def _names(names: str | Iterable[str]) -> tuple[Any, int]:
     return c_strings([names] if isinstance(names, str) else [*names], "name")
 
 
-def _address(data: DataSet | None) -> int | None:
-    return None if data is None else data._pointer()
+def _address(data: DataSet | None, what: str) -> int | None:
+    return None if data is None else DataSet._given(data, what)
 
 
 def _positive(value: float, what: str) -> float:
-    if not value > 0:  # C takes 0 for the default; this refuses NaN too.
+    if not real(value, what) > 0:  # C takes 0 for the default; this refuses NaN too.
         raise InvalidArgumentError(f"{what} is {value}: expected a number above 0")
     return value
 
 
 def _theta(value: float) -> float:
-    if not value > 0 or vanishes(value):
+    if not real(value, "theta") > 0 or vanishes(value):
         raise InvalidArgumentError(f"theta is {value}: {ABOVE_ZERO}")
     return value
 
@@ -292,7 +295,7 @@ def _theta(value: float) -> float:
 def _share(share: float | None, replayed: DataSet | None) -> float:
     if share is None:
         return 0.0  # A half where there is data, nothing else.
-    if share == 0 and replayed is not None:
+    if real(share, "replay_share") == 0 and replayed is not None:
         raise InvalidArgumentError(
             "replay_share is 0 but there is data to replay: give one or none"
         )

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arms import _ffi
 from arms._library import call, library
-from arms._marshal import ABOVE_ZERO, c_string, c_strings, filled, unsigned, vanishes
+from arms._marshal import ABOVE_ZERO, c_string, c_strings, filled, real, unsigned, vanishes
 from arms.errors import (
     BufferTooSmallError,
     CandidateNotFoundError,
@@ -213,6 +213,11 @@ class Candidates(Mapping[str, CandidateInfo]):
             If a candidate is not well-formed, or `embeddings` has the wrong shape.
         """
         added = [candidates] if isinstance(candidates, Candidate) else [*candidates]
+        for index, candidate in enumerate(added):
+            if not isinstance(candidate, Candidate):
+                raise TypeError(
+                    f"candidates[{index}] is a {type(candidate).__name__}: expected a Candidate"
+                )
         rows = _rows(embeddings, added)
         entries = (_ffi.Candidate * max(1, len(added)))()
         for entry, candidate, row in zip(entries, added, rows, strict=False):
@@ -392,17 +397,18 @@ def _fill(entry: _ffi.Candidate, candidate: Candidate | CandidateInfo) -> None:
         entry.flags |= _ffi.CANDIDATE_DISABLED
     if candidate.cost is not None:
         entry.flags |= _ffi.CANDIDATE_HAS_COST
-        entry.cost = candidate.cost
+        entry.cost = real(candidate.cost, f"cost of {candidate.name!r}")
     if candidate.latency is not None:
         entry.flags |= _ffi.CANDIDATE_HAS_LATENCY
-        entry.latency = candidate.latency
+        entry.latency = real(candidate.latency, f"latency of {candidate.name!r}")
     # 0 would mean the default in C; this refuses NaN too.
-    if not candidate.temperature > 0 or vanishes(candidate.temperature):
+    temperature = real(candidate.temperature, f"temperature of {candidate.name!r}")
+    if not temperature > 0 or vanishes(temperature):
         raise InvalidArgumentError(
             f"temperature of {candidate.name!r} is {candidate.temperature}: {ABOVE_ZERO}"
         )
-    entry.temperature = candidate.temperature
-    entry.bias = candidate.bias
+    entry.temperature = temperature
+    entry.bias = real(candidate.bias, f"bias of {candidate.name!r}")
     if candidate.max_images is not None:
         images = unsigned(candidate.max_images, f"max_images of {candidate.name!r}", 31)
         entry.max_images = images or -1

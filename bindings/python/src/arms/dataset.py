@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from arms import _ffi
 from arms._handle import Handle
 from arms._library import call, library
-from arms._marshal import ABOVE_ZERO, c_string, utf8, vanishes
+from arms._marshal import ABOVE_ZERO, c_string, parts, real, utf8, vanishes
 from arms.encoded import EncodedImage
 from arms.errors import InvalidArgumentError
 from arms.images import Images, flattened, image_inputs
@@ -156,8 +156,9 @@ class DataSet(Handle):
             As `add`, with a note that says which sample it was. Those before it stay.
         """
         self._pointer()
-        for number, (image, question, outcomes) in enumerate(samples):
+        for number, sample in enumerate(samples):
             try:
+                image, question, outcomes = parts(sample, Sample._fields, "the sample")
                 self.add(image, question, outcomes, exact=exact)
             except Exception as error:
                 error.add_note(f"this is sample {number} of those to be added; {number} were")
@@ -291,6 +292,10 @@ def _described(
     """Describe a sample in a struct, with what must stay alive while the struct is in use."""
     if not isinstance(question, str):
         raise TypeError(f"question is a {type(question).__name__}: a data set keeps a str")
+    if not isinstance(outcomes, Mapping):
+        raise TypeError(
+            f"outcomes are a {type(outcomes).__name__}: expected a mapping from names to labels"
+        )
     several = flattened(image)
     if any(isinstance(one, EncodedImage) for one in several):
         raise TypeError("image is an EncodedImage: a data set keeps images that are not encoded")
@@ -322,11 +327,11 @@ def _describe_outcome(slot: _ffi.Outcome, candidate: str, label: Label) -> None:
         ) from error
     if number not in (0.0, 1.0):
         raise InvalidArgumentError(f"label of {candidate!r} is {number}: expected 0 or 1")
-    if vanishes(outcome.weight):  # C takes 0 for the default.
+    if vanishes(real(outcome.weight, f"weight of {candidate!r}")):  # C takes 0 for the default.
         raise InvalidArgumentError(f"weight of {candidate!r} is {outcome.weight}: {ABOVE_ZERO}")
     slot.candidate = c_string(candidate, "a candidate's name")
     slot.label = int(number)
     slot.weight = outcome.weight
     if outcome.cost is not None:
         slot.flags = _ffi.OUTCOME_HAS_COST
-        slot.cost = outcome.cost
+        slot.cost = real(outcome.cost, f"cost of {candidate!r}")

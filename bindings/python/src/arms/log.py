@@ -28,7 +28,14 @@ def log_to(logger: logging.Logger | str | None = "arms") -> None:
     ----------
     logger
         A logger or its name; `None` for none, as in the beginning.
+
+    Raises
+    ------
+    TypeError
+        If it is no logger.
     """
+    if not (logger is None or isinstance(logger, str) or callable(getattr(logger, "log", None))):
+        raise TypeError(f"logger is a {type(logger).__name__}: expected one, its name, or None")
     global _callback, _logger
     with _lock:
         _logger = logging.getLogger(logger) if isinstance(logger, str) else logger

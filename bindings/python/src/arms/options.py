@@ -21,8 +21,15 @@ class NamedChoice(StrEnum):
         return member
 
     @classmethod
-    def parse(cls, value: Self | str) -> Self:
+    def parse(cls, value: Self | str, what: str | None = None) -> Self:
         """Return the member of a name.
+
+        Parameters
+        ----------
+        value
+            The name.
+        what
+            The argument that it was given for, if that is not called as the choice is.
 
         Raises
         ------
@@ -34,7 +41,7 @@ class NamedChoice(StrEnum):
                 return member
         names = ", ".join(repr(str(member)) for member in cls)
         raise InvalidArgumentError(
-            f"{cls.__name__.lower()} must be one of {names}, not {str(value)!r}"
+            f"{what or cls.__name__.lower()} must be one of {names}, not {str(value)!r}"
         )
 
     @classmethod

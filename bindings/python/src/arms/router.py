@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from arms import _ffi
 from arms._default_model import default_model
 from arms._library import call, library
-from arms._marshal import c_path, c_strings, filled, floats, unsigned, utf8
+from arms._marshal import c_path, c_strings, filled, floats, parts, real, unsigned, utf8
 from arms.adaptation import AdaptableRouter
 from arms.candidates import Candidates
 from arms.decision import Decision, decision_of
@@ -24,7 +24,7 @@ from arms.errors import BufferTooSmallError, InvalidArgumentError
 from arms.images import Image, Images, image_input
 from arms.metrics import RouterMetrics, metrics_of
 from arms.options import Fusion, Head, Output, Policy
-from arms.query import Question, fill
+from arms.query import Query, Question, fill
 
 __all__ = ["Router", "RouterInfo", "RouterMemory"]
 
@@ -384,17 +384,15 @@ class Router(AdaptableRouter):
         options = _ffi.new(
             _ffi.RouteOptions,
             policy=Policy.parse(policy).number,
-            theta=0.0 if theta is None else _positive(theta, np.finfo(np.float32)),
-            abstain_below=abstain_below,
-            lambda_=lambda_,
-            mu=mu,
-            max_cost=0.0 if max_cost is None else _positive(max_cost, np.finfo(np.float64)),
-            max_latency=(
-                0.0 if max_latency is None else _positive(max_latency, np.finfo(np.float64))
-            ),
+            theta=0.0 if theta is None else _positive(theta, "theta", np.float32),
+            abstain_below=real(abstain_below, "abstain_below"),
+            lambda_=real(lambda_, "lambda_"),
+            mu=real(mu, "mu"),
+            max_cost=0.0 if max_cost is None else _positive(max_cost, "max_cost"),
+            max_latency=0.0 if max_latency is None else _positive(max_latency, "max_latency"),
             allowed=None if names is None else ctypes.addressof(names[0]),
             allowed_count=0 if names is None else names[1],
-            second=None if second is None else second._pointer(),
+            second=None if second is None else Router._given(second, "second"),
         )
         most = sys.maxsize if top is None else unsigned(top, "top")
         capacity = min(most, self._ranked_capacity(second))
@@ -422,7 +420,7 @@ class Router(AdaptableRouter):
 
     def score(
         self,
-        queries: Sequence[tuple[Images, Question]],
+        queries: Iterable[tuple[Images, Question]],
         candidates: Iterable[str] | None = None,
         *,
         output: Output | str = Output.CONFIDENCE,
@@ -464,17 +462,20 @@ class Router(AdaptableRouter):
             names=None if names is None else ctypes.addressof(names[0]),
             name_count=0 if names is None else names[1],
         )
-        entries = _ffi.new_array(_ffi.Query, max(1, len(queries)))
+        asked = [
+            parts(query, Query._fields, f"queries[{index}]") for index, query in enumerate(queries)
+        ]
+        entries = _ffi.new_array(_ffi.Query, max(1, len(asked)))
         encode = partial(self.encode_image, exact=exact)
         _owners = [
             fill(entry, (image, question), encode, exact=exact)
-            for entry, (image, question) in zip(entries, queries, strict=False)
+            for entry, (image, question) in zip(entries, asked, strict=False)
         ]
         columns = ctypes.c_size_t()
-        arguments = (pointer, entries, len(queries), ctypes.byref(options))
+        arguments = (pointer, entries, len(asked), ctypes.byref(options))
         call(scoring, *arguments, None, 0, ctypes.byref(columns), None)
         while True:
-            shape = (len(queries), columns.value)
+            shape = (len(asked), columns.value)
             scores = np.empty(shape, np.float32) if out is None else _checked(out, shape)
             try:
                 call(scoring, *arguments, floats(scores), scores.size, ctypes.byref(columns), None)
@@ -659,16 +660,18 @@ def _limit(value: int, what: str) -> int:
     return unsigned(value, what, 64)
 
 
-def _positive(value: float, numbers: np.finfo) -> float:
+def _positive(value: float, what: str, kind: type[np.floating] = np.float64) -> float:
     """Turn 0, which is the default in C, into the smallest positive number of its type.
 
     So is one that is 0 there, as it is smaller still.
     """
-    smallest = float(numbers.smallest_subnormal)
-    return smallest if abs(value) < smallest else value
+    smallest = float(np.finfo(kind).smallest_subnormal)
+    return smallest if abs(real(value, what)) < smallest else value
 
 
 def _checked(out: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out is a {type(out).__name__}: expected a numpy array")
     fits = out.dtype == np.float32 and out.flags.c_contiguous and out.flags.writeable
     if out.shape != shape or not fits:
         raise InvalidArgumentError(

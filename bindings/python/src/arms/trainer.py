@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from arms import _ffi
 from arms._handle import Handle
 from arms._library import call, library
-from arms._marshal import c_path
+from arms._marshal import c_path, real
 from arms._training_options import above_zero, trainer_options
 from arms.dataset import DataSet
 from arms.errors import BufferTooSmallError, InvalidArgumentError
@@ -175,7 +175,7 @@ class Trainer(Handle):
         self._memory: _Memory | None = _Memory()
         super().__init__(
             "arms_trainer_create",
-            router._pointer(),
+            Router._given(router, "router"),
             ctypes.byref(options),
             free="arms_trainer_free",
             owner=self._memory,
@@ -239,12 +239,12 @@ class Trainer(Handle):
         options = _ffi.new(
             _ffi.RunOptions,
             checkpoint_interval=above_zero(checkpoint_interval, "checkpoint_interval"),
-            validation=None if validation is None else validation._pointer(),
+            validation=None if validation is None else DataSet._given(validation, "validation"),
             checkpoint_path=(
                 None if checkpoint is None else c_path(checkpoint, "the checkpoint's path")
             ),
         )
-        pointer, samples = self._pointer(), data._pointer()
+        pointer, samples = self._pointer(), DataSet._given(data, "data")
 
         def train(callback: Any) -> None:
             call(
@@ -279,7 +279,7 @@ class Trainer(Handle):
         call(
             library().arms_trainer_evaluate,
             self._pointer(),
-            data._pointer(),
+            DataSet._given(data, "data"),
             ctypes.byref(metrics),
         )
         return metrics_of(metrics)
@@ -336,7 +336,7 @@ class Trainer(Handle):
             library().arms_trainer_save,
             self._pointer(),
             encoded,
-            WeightType.parse(weights).number,
+            WeightType.parse(weights, "weights").number,
         )
 
     def save_adapter(self, path: str | os.PathLike[str]) -> None:
@@ -424,7 +424,7 @@ class Trainer(Handle):
         call(
             library().arms_trainer_compute_gradients,
             self._pointer(),
-            data._pointer(),
+            DataSet._given(data, "data"),
             places.ctypes.data_as(ctypes.POINTER(ctypes.c_size_t)),
             places.size,
             ctypes.byref(loss),
@@ -439,7 +439,8 @@ class Trainer(Handle):
         NotFiniteError
             If a gradient is no number; nothing is changed then.
         """
-        call(library().arms_trainer_apply_gradients, self._pointer(), learning_rate)
+        rate = real(learning_rate, "learning_rate")
+        call(library().arms_trainer_apply_gradients, self._pointer(), rate)
 
     @property
     def parameters(self) -> NDArray[np.float32]:

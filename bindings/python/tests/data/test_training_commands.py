@@ -477,7 +477,7 @@ def test_adapters_that_make_no_sense_are_refused(
     assert_fails(command(*ranked, *adapter, "--calibrate"), 1, "calibrate")
     assert_fails(command(*ranked, *adapter, "--type", "bf16"), 1, "bf16")
     assert_fails(command(*good, "--text-layers", "1", "--lora-alpha", "16"), 1, "lora_rank is 0")
-    assert_fails(command(*ranked, "--lora-targets", "gate"), 1, "loratarget", "query")
+    assert_fails(command(*ranked, "--lora-targets", "gate"), 1, "lora_targets", "query")
     assert_fails(command(*ranked, "--lora-alpha", "-1"), 1, "lora_alpha")
     assert_fails(command(*ranked, "--adapter", tmp_path), 1, "is a folder")
     assert [*tmp_path.glob("*.gguf")] == [model]
