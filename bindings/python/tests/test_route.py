@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,6 +181,21 @@ def test_cascade_without_a_second_router(router: arms.Router) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, object], router: arms.Router) -> None:
     with pytest.raises(ValueError, match=r".+"):
         router.route(None, QUESTION, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "policy"),
+    [
+        ({"lambda_": 50}, "utility"),
+        ({"mu": 0.1, "policy": "cascade"}, "utility"),
+        ({"theta": 0.5, "policy": "utility"}, "cascade"),
+    ],
+)
+def test_options_that_the_policy_does_not_read_are_refused(
+    options: dict[str, Any], policy: str, router: arms.Router
+) -> None:
+    with pytest.raises(arms.InvalidArgumentError, match=f"no effect .* policy='{policy}'"):
+        router.route(None, QUESTION, **options)
 
 
 def test_disabled_candidates_are_not_chosen(router: arms.Router) -> None:

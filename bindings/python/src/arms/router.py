@@ -372,10 +372,13 @@ class Router(AdaptableRouter):
             If the policy or a ceiling needs a cost or latency that a candidate lacks.
         CandidateNotFoundError
             If a name in `allowed` does not exist.
+        InvalidArgumentError
+            If an option is out of range, or the policy does not read it.
         ImageError, TextError, LimitExceededError, FileError
             If an image or the question cannot be used.
         """
-        pointer = self._pointer()
+        pointer, chosen = self._pointer(), Policy.parse(policy)
+        _refuse_unread(chosen, theta, lambda_, mu)
         query = _ffi.new(_ffi.Query)
         _owners = fill(
             query, (image, question), partial(self.encode_image, exact=exact), exact=exact
@@ -383,7 +386,7 @@ class Router(AdaptableRouter):
         names = None if allowed is None else c_strings(allowed, "allowed")
         options = _ffi.new(
             _ffi.RouteOptions,
-            policy=Policy.parse(policy).number,
+            policy=chosen.number,
             theta=0.0 if theta is None else _positive(theta, "theta", np.float32),
             abstain_below=real(abstain_below, "abstain_below"),
             lambda_=real(lambda_, "lambda_"),
@@ -651,6 +654,21 @@ class Router(AdaptableRouter):
             f"Router({self.path!r}, fusion={str(info.fusion)!r}, head={str(info.head)!r}, "
             f"candidates={info.candidate_count}, threads={info.threads})"
         )
+
+
+def _refuse_unread(policy: Policy, theta: float | None, lambda_: float, mu: float) -> None:
+    """Refuse what the policy does not read: nothing else would say that it has no effect."""
+    readers = {
+        "theta": (Policy.CASCADE, theta is not None),
+        "lambda_": (Policy.UTILITY, lambda_ != 0),
+        "mu": (Policy.UTILITY, mu != 0),
+    }
+    for option, (reader, given) in readers.items():
+        if given and policy is not reader:
+            raise InvalidArgumentError(
+                f"{option} has no effect with the policy {str(policy)!r}: give it with "
+                f"policy={str(reader)!r}"
+            )
 
 
 def _limit(value: int, what: str) -> int:
