@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -688,6 +689,26 @@ func TestBadInput(t *testing.T) {
 		if _, err := router.EncodeImage(background, empty); err == nil {
 			t.Errorf("%+v is accepted", empty)
 		}
+	}
+}
+
+func TestAFileThatDoesNotExistIsTold(t *testing.T) {
+	router := open(t)
+	absent := filepath.Join(t.TempDir(), "absent")
+	_, err := arms.Open(absent)
+	wants(t, err, fs.ErrNotExist)
+	wants(t, err, arms.ErrIO)
+	_, err = router.EncodeImage(background, arms.FromPath(absent))
+	wants(t, err, fs.ErrNotExist)
+	wants(t, router.Save(filepath.Join(absent, "router.gguf")), fs.ErrNotExist)
+
+	err = router.Reload(t.TempDir())
+	wants(t, err, arms.ErrIO)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v: the folder is there", err)
+	}
+	if err := router.Disable("absent"); errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v: that is no file", err)
 	}
 }
 

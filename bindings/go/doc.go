@@ -45,5 +45,6 @@
 //
 // # Errors
 //
-// Errors of the library are of type *[Error]; errors.Is tells them apart by the Err variables.
+// Errors of the library are of type *[Error]; errors.Is tells them apart by the Err variables. That of a file
+// that does not exist is fs.ErrNotExist too.
 package arms

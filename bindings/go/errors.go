@@ -1,11 +1,16 @@
 package arms
 
 /*
+#include <errno.h>
+#include <string.h>
 #include <arms.h>
 */
 import "C"
 
-import "strings"
+import (
+	"io/fs"
+	"strings"
+)
 
 // Status is the kind of a failure.
 type Status int32
@@ -76,7 +81,7 @@ var (
 	ErrBusy error = sentinel(StatusBusy)
 )
 
-// Error is what went wrong in a call. errors.Is compares it with the Err variables.
+// Error is what went wrong in a call. errors.Is compares it with the Err variables, and with [fs.ErrNotExist].
 type Error struct {
 	// Status is the kind of the failure.
 	Status Status
@@ -89,6 +94,14 @@ func (e *Error) Error() string { return "arms: " + e.Message }
 
 // Unwrap returns the Err variable of the error's status.
 func (e *Error) Unwrap() error { return sentinel(e.Status) }
+
+// Is reports whether target is [fs.ErrNotExist] and the error is that a file, or the folder that it is to be
+// written to, does not exist.
+func (e *Error) Is(target error) bool {
+	// Where the system has a reason, the library's message ends with its text.
+	return target == fs.ErrNotExist && e.Status == StatusIO &&
+		strings.HasSuffix(e.Message, ": "+C.GoString(C.strerror(C.ENOENT)))
+}
 
 // sentinel is a status as an error that errors.Is can compare.
 type sentinel Status
