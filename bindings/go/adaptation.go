@@ -47,7 +47,7 @@ func (r *Router) Calibrate(
 	var live C.uint64_t
 	var cause *C.arms_error
 	err = check(C.arms_router_calibrate(
-		r.handle, data.handle, C.double(options.Strength), &live, &cause), &cause)
+		r.handle, data.pointer(), C.double(options.Strength), &live, &cause), &cause)
 	return uint64(live), err
 }
 
@@ -79,7 +79,7 @@ func (r *Router) Fit(
 	}
 	var live C.uint64_t
 	var cause *C.arms_error
-	err = check(C.arms_candidates_fit(r.handle, array, C.size_t(len(names)), data.handle,
+	err = check(C.arms_candidates_fit(r.handle, array, C.size_t(len(names)), data.pointer(),
 		C.double(options.Strength), &live, &cause), &cause)
 	return uint64(live), err
 }
@@ -152,7 +152,7 @@ func (r *Router) Extend(
 	report := C.arms_extension_report{struct_size: C.sizeof_arms_extension_report}
 	run := run{ctx: ctx, report: options.Progress}
 	if err := run.steps(&a, func(userData unsafe.Pointer, cause **C.arms_error) C.arms_status {
-		return C.arms_go_extend(r.handle, array, C.size_t(len(names)), data.handle, given,
+		return C.arms_go_extend(r.handle, array, C.size_t(len(names)), data.pointer(), given,
 			userData, &report, cause)
 	}); err != nil {
 		return ExtensionReport{}, err
@@ -184,7 +184,7 @@ func (r *Router) Join(second *Router, path string, options JoinOptions) error {
 	}
 	var cause *C.arms_error
 	return check(
-		C.arms_router_join(r.handle, second.handle, name, C.float(options.Theta), &cause), &cause)
+		C.arms_router_join(r.handle, second.pointer(), name, C.float(options.Theta), &cause), &cause)
 }
 
 // extensionOptions fills a struct. The options must be kept alive during the call, for the data sets that

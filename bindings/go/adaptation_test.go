@@ -151,6 +151,7 @@ func TestBadOutcomesLeaveTheRouter(t *testing.T) {
 			wants(t, learn(background, dataSet(t), 0), arms.ErrInvalidArgument)
 			wants(t, learn(background, small, -1), arms.ErrInvalidArgument)
 			wants(t, learn(background, small, math.NaN()), arms.ErrInvalidArgument)
+			wants(t, learn(background, nil, 0), arms.ErrInvalidHandle)
 			closed := dataSet(t)
 			closed.Close()
 			wants(t, learn(background, closed, 0), arms.ErrInvalidHandle)
@@ -323,6 +324,8 @@ func TestExtensionsThatMakeNoSenseAreRefused(t *testing.T) {
 			wants(t, err, bad.want)
 		})
 	}
+	_, err := router.Extend(background, []string{"new"}, nil, arms.ExtensionOptions{})
+	wants(t, err, arms.ErrInvalidHandle)
 	if after := generation(t, router); after != before {
 		t.Errorf("generation %d, before %d", after, before)
 	}
@@ -384,6 +387,7 @@ func TestWhatCannotBeJoinedIsRefused(t *testing.T) {
 	for _, theta := range []float32{-0.5, 1.5, float32(math.NaN())} {
 		wants(t, router.Join(second, file, arms.JoinOptions{Theta: theta}), arms.ErrInvalidArgument)
 	}
+	wants(t, router.Join(nil, file, arms.JoinOptions{}), arms.ErrInvalidHandle)
 	wants(t, router.Join(second, "a\x00b", arms.JoinOptions{}), arms.ErrInvalidArgument)
 	wants(t, router.Join(second, filepath.Join(directory, "absent", "both.gguf"), arms.JoinOptions{}),
 		arms.ErrIO)

@@ -106,7 +106,8 @@ func (d *DataSet) Memory() (DataSetMemory, error) {
 	return DataSetMemory{uint64(memory.sample_bytes), uint64(memory.cache_bytes)}, err
 }
 
-// pointer returns the handle of a data set that may be left out: NULL for nil.
+// pointer returns the handle of a data set that was given, NULL for nil: the library says whether it may be
+// left out.
 func (d *DataSet) pointer() *C.arms_dataset {
 	if d == nil {
 		return nil

@@ -42,7 +42,7 @@ func (t *Trainer) ComputeGradients(
 	var mean C.double
 	var cause *C.arms_error
 	status := C.arms_trainer_compute_gradients(
-		t.handle, data.handle, first(places), C.size_t(len(places)), &mean, &cause)
+		t.handle, data.pointer(), first(places), C.size_t(len(places)), &mean, &cause)
 	return float64(mean), check(status, &cause)
 }
 

@@ -156,6 +156,14 @@ func (r *Router) Route(ctx context.Context, query Query, options ...RouteOption)
 	}
 }
 
+// pointer returns the handle of a router that was given, NULL for nil, as that of a data set.
+func (r *Router) pointer() *C.arms_router {
+	if r == nil {
+		return nil
+	}
+	return r.handle
+}
+
 // poolSize returns how many candidates a route may rank.
 func (r *Router) poolSize(second *Router) (int, error) {
 	info, err := r.Info()
@@ -180,9 +188,7 @@ func (a *arguments) routeOptions(settings *routeOptions) *C.arms_route_options {
 		given.allowed = a.names(settings.allowed)
 		given.allowed_count = C.size_t(len(settings.allowed))
 	}
-	if settings.second != nil {
-		given.second = settings.second.handle
-	}
+	given.second = settings.second.pointer()
 	return given
 }
 

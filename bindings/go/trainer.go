@@ -265,7 +265,7 @@ func (t *Trainer) Run(ctx context.Context, data *DataSet, options RunOptions) ([
 	}
 	run := run{ctx: ctx, report: options.Progress}
 	if err := run.steps(&a, func(userData unsafe.Pointer, cause **C.arms_error) C.arms_status {
-		return C.arms_go_run(t.handle, data.handle, given, userData, cause)
+		return C.arms_go_run(t.handle, data.pointer(), given, userData, cause)
 	}); err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (t *Trainer) Evaluate(ctx context.Context, data *DataSet) (Metrics, error) 
 	defer runtime.KeepAlive(data)
 	metrics := C.arms_metrics{struct_size: C.sizeof_arms_metrics}
 	var cause *C.arms_error
-	err := check(C.arms_trainer_evaluate(t.handle, data.handle, &metrics, &cause), &cause)
+	err := check(C.arms_trainer_evaluate(t.handle, data.pointer(), &metrics, &cause), &cause)
 	return newMetrics(&metrics), err
 }
 
