@@ -34,7 +34,7 @@ func string(_ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String
 {
   guard let pointer else { throw ARMSError(.invalidArgument, "\(label()) is NULL; a string is wanted") }
   guard let string = String(validatingCString: pointer) else {
-    throw ARMSError(.invalidText, "\(label()) is not UTF-8")
+    throw invalidText(try text(pointer, -1, label()), label())
   }
   return string
 }
@@ -84,10 +84,13 @@ private func name(
 ) throws(ARMSError) -> NameBytes {
   guard let pointer else { throw ARMSError(.invalidArgument, "\(label()) is NULL; a string is wanted") }
   let bytes = try text(pointer, -1, label())
-  guard UTF8Text.firstInvalidOffset(bytes) == nil else {
-    throw ARMSError(.invalidText, "\(label()) is not UTF-8")
-  }
+  guard UTF8Text.firstInvalidOffset(bytes) == nil else { throw invalidText(bytes, label()) }
   return bytes
+}
+
+private func invalidText(_ bytes: UnsafeBufferPointer<UInt8>, _ label: String) -> ARMSError {
+  let offset = UTF8Text.firstInvalidOffset(bytes) ?? 0
+  return ARMSError(.invalidText, "\(label) is not UTF-8 at byte offset \(offset); encode it as UTF-8")
 }
 
 /// Bytes of a text given by pointer and length; `ARMS_NUL_TERMINATED` means "up to the NUL".

@@ -18,7 +18,7 @@ struct TrainedLayers: Sendable, Equatable {
     guard count >= 1, count <= blocks else {
       throw ARMSError(
         .invalidArgument,
-        "\(name)Layers is \(count); 0 to \(blocks) blocks can be trained, or all with the embeddings")
+        "\(name)_layers is \(count); 0 to \(blocks) blocks can be trained, or all with the embeddings")
     }
     (firstBlock, includesEmbeddings) = (blocks - count, false)
   }

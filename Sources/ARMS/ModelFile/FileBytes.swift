@@ -58,6 +58,7 @@ extension FileBytes {
   }
 
   private static func open(_ path: String) throws(ARMSError) -> Int32 {
+    guard !path.isEmpty else { throw ARMSError(.io, "the path of the file is empty; give one") }
     if path.utf8.contains(0) {
       throw ARMSError(.io, "\(printable(path)): cannot open: the path contains a NUL")
     }

@@ -24,7 +24,8 @@ final class FileReplacement {
     func failure(_ text: String) -> ARMSError {
       ARMSError(.io, "\(printable(path)): cannot write: \(text)")
     }
-    guard !path.isEmpty, !path.utf8.contains(0) else { throw failure("this is no path of a file") }
+    guard !path.isEmpty else { throw ARMSError(.io, "the path of the file is empty; give one") }
+    guard !path.utf8.contains(0) else { throw failure("the path contains a NUL") }
     let target = Self.resolve(path)
     let (directory, name) = Self.split(target)
     let old = try Self.status(of: target, failure)

@@ -95,27 +95,33 @@ extension Router {
 extension RouteOptions {
   /// Throws if a number is NaN or out of range.
   fileprivate func validate() throws(ARMSError) {
-    func check(_ label: String, _ value: Double?, _ range: ClosedRange<Double>) throws(ARMSError) {
+    func check(
+      _ label: String, _ value: Double?, _ range: ClosedRange<Double>, _ wanted: String
+    ) throws(ARMSError) {
       guard let value else { return }
       guard !value.isNaN else { throw ARMSError(.notFinite, "\(label) is NaN; a number is wanted") }
       guard range.contains(value) else {
-        throw ARMSError(
-          .invalidArgument, "\(label) is \(value); \(range.lowerBound) to \(range.upperBound) is wanted")
+        throw ARMSError(.invalidArgument, "\(label) is \(value); \(wanted) is wanted")
       }
+    }
+    func checkShare(_ label: String, _ value: Float?) throws(ARMSError) {
+      try check(label, value.map(Double.init), 0...1, "0 to 1")
+    }
+    func checkWorth(_ label: String, _ value: Double?) throws(ARMSError) {
+      try check(label, value, 0...Double.greatestFiniteMagnitude, "a finite number of 0 or more")
     }
     guard rankedLimit >= 0 else {
       throw ARMSError(.invalidArgument, "the ranked list's limit is \(rankedLimit); 0 or more is wanted")
     }
-    let largest = Double.greatestFiniteMagnitude
-    try check("abstain_below", Double(abstainBelow), 0...1)
-    try check("max_cost", maxCost, 0...largest)
-    try check("max_latency", maxLatency, 0...largest)
+    try checkShare("abstain_below", abstainBelow)
+    try checkWorth("max_cost", maxCost)
+    try checkWorth("max_latency", maxLatency)
     switch policy {
     case .confidence: break
-    case .cascade(let theta): try check("theta", theta.map(Double.init), 0...1)
+    case .cascade(let theta): try checkShare("theta", theta)
     case .utility(let lambda, let mu):
-      try check("lambda", lambda, 0...largest)
-      try check("mu", mu, 0...largest)
+      try checkWorth("lambda", lambda)
+      try checkWorth("mu", mu)
     }
   }
 }

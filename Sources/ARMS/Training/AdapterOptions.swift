@@ -49,16 +49,16 @@ public struct AdapterOptions: Sendable, Equatable {
   /// Throws `invalidArgument` if a value makes no sense.
   func validate() throws(ARMSError) {
     guard (1...65_536).contains(rank) else {
-      throw ARMSError(.invalidArgument, "adapters.rank is \(rank); 1 to 65536 is wanted")
+      throw ARMSError(.invalidArgument, "lora_rank is \(rank); 1 to 65536 is wanted")
     }
     guard alpha.isFinite, alpha >= 0, scaling.isFinite, scaling > 0 else {
       throw ARMSError(
-        .invalidArgument, "adapters.alpha is \(alpha); a float above 0 is wanted, or 0: the rank")
+        .invalidArgument, "lora_alpha is \(alpha); a float above 0 is wanted, or 0: the rank")
     }
     guard !targets.isEmpty, Targets.all.isSuperset(of: targets) else {
       throw ARMSError(
         .invalidArgument,
-        "adapters.targets is \(targets.rawValue); some of the bits 1 to \(Targets.down.rawValue) are wanted")
+        "lora_targets is \(targets.rawValue); some of the bits 1 to \(Targets.down.rawValue) are wanted")
     }
   }
 }

@@ -20,7 +20,7 @@ public struct ExtensionOptions: Sendable, Equatable {
   func validate() throws(ARMSError) {
     try training.validate()
     guard replayShare >= 0, replayShare < 1 else {
-      throw ARMSError(.invalidArgument, "replayShare is \(replayShare); 0 to below 1 is wanted")
+      throw ARMSError(.invalidArgument, "replay_share is \(replayShare); 0 to below 1 is wanted")
     }
     for (name, value) in [("distillation", distillation), ("tolerance", tolerance)] {
       guard value.isFinite, value >= 0 else {

@@ -70,7 +70,7 @@ extension DataSet {
   fileprivate func replaying(_ old: DataSet?, share: Double, seed: UInt64) throws(ARMSError) -> DataSet {
     guard share > 0 else { return self }
     guard let old else {
-      throw ARMSError(.invalidArgument, "replayShare is \(share), but there is no data to replay; give some")
+      throw ARMSError(.invalidArgument, "replay_share is \(share), but there is no data to replay; give some")
     }
     let (own, others) = (samples, old.samples)
     let wanted = min(Double(others.count), (Double(own.count) * share / (1 - share)).rounded())

@@ -48,7 +48,7 @@ public struct TrainingOptions: Sendable, Equatable {
   /// The queries of a pass.
   var queriesPerPass: Int { microBatchSize > 0 ? microBatchSize : scope == .head ? 256 : 16 }
 
-  /// Throws `invalidArgument` if a value makes no sense.
+  /// Throws `invalidArgument` if a value makes no sense. It is called as in `arms.h`, as most callers know it.
   func validate() throws(ARMSError) {
     if let adapters {
       try adapters.validate()
@@ -56,33 +56,33 @@ public struct TrainingOptions: Sendable, Equatable {
         throw ARMSError(
           .invalidArgument,
           "adapters are wanted, but the scope has no encoder layer that they could adapt; "
-            + "set textLayers or imageLayers")
+            + "set text_layers or image_layers")
       }
     }
-    for (name, value) in [("epochs", epochs), ("batchSize", batchSize)] {
+    for (name, value) in [("epochs", epochs), ("batch_size", batchSize)] {
       guard value > 0 else { throw ARMSError(.invalidArgument, "\(name) is \(value); above 0 is wanted") }
     }
     for (name, value) in [
-      ("microBatchSize", microBatchSize), ("learningRate.warmup", learningRate.warmup),
-      ("cacheBytes", cacheBytes),
+      ("micro_batch_size", microBatchSize), ("warmup_steps", learningRate.warmup),
+      ("cache_bytes", cacheBytes),
     ] {
       guard value >= 0 else {
         throw ARMSError(.invalidArgument, "\(name) is \(value); 0 or more is wanted")
       }
     }
     for (name, value) in [
-      ("learningRate.peak", learningRate.peak), ("weightDecay", weightDecay), ("clip", clip),
-      ("routingWeight", routingWeight), ("routingSharpness", routingSharpness),
+      ("learning_rate", learningRate.peak), ("weight_decay", weightDecay), ("clip", clip),
+      ("routing_weight", routingWeight), ("routing_sharpness", routingSharpness),
     ] {
       guard value.isFinite, value >= 0 else {
         throw ARMSError(.invalidArgument, "\(name) is \(value); 0 or more is wanted")
       }
     }
     guard (0...1).contains(teacherWeight) else {
-      throw ARMSError(.invalidArgument, "teacherWeight is \(teacherWeight); 0 to 1 is wanted")
+      throw ARMSError(.invalidArgument, "teacher_weight is \(teacherWeight); 0 to 1 is wanted")
     }
     guard teacherRidge.isFinite, teacherRidge > 0 else {
-      throw ARMSError(.invalidArgument, "teacherRidge is \(teacherRidge); a number above 0 is wanted")
+      throw ARMSError(.invalidArgument, "teacher_ridge is \(teacherRidge); a number above 0 is wanted")
     }
     guard (0...Router.threadLimit).contains(threads) else {
       throw ARMSError(

@@ -170,7 +170,7 @@ extension Parameter {
     guard rank <= min(rows, columns) else {
       throw ARMSError(
         .invalidArgument,
-        "adapters.rank is \(rank); at most \(min(rows, columns)), the smaller side of \(quoted(name)), is wanted"
+        "lora_rank is \(rank); at most \(min(rows, columns)), the smaller side of \(quoted(name)), is wanted"
       )
     }
     let names = LowRankAdapter.names(of: name)

@@ -28,7 +28,7 @@ import Testing
     #expect(mkfifo(fifo, 0o600) == 0)
     let cases = [
       (directory.path + "/none", "No such file"), (empty, "is empty"), (directory.path, "is a directory"),
-      (fifo, "is a pipe"), ("/dev/null", "is a pipe, socket or device"), ("", "No such file"),
+      (fifo, "is a pipe"), ("/dev/null", "is a pipe, socket or device"),
     ]
     for (path, text) in cases {
       let error = failure { try FileBytes(path: path, copy: copy) }
@@ -36,6 +36,8 @@ import Testing
       #expect(error?.message.hasPrefix(path + ": ") == true)
       #expect(error?.message.contains(text) == true, "\(error?.message ?? "no error")")
     }
+    let nameless = failure { try FileBytes(path: "", copy: copy) }
+    #expect(nameless?.code == .io && nameless?.message == "the path of the file is empty; give one")
   }
 
   @Test func aMessageIsOneLineWhateverThePath() {

@@ -209,7 +209,7 @@ func adapterOptions(
   @Test func refusesOptionsThatMakeNoSense() throws {
     let router = try TrainingData.router(.named("distilbert-patches-scaled.gguf"))
     for (options, text) in [
-      (adapterOptions(.head), "textLayers or imageLayers"), (adapterOptions(rank: 0), "adapters.rank is 0"),
+      (adapterOptions(.head), "text_layers or image_layers"), (adapterOptions(rank: 0), "lora_rank is 0"),
       (adapterOptions(rank: -1), "rank"), (adapterOptions(rank: 60_000), "at most"),
       (adapterOptions(rank: .max), "rank"), (adapterOptions(alpha: -1), "alpha"),
       (adapterOptions(alpha: .nan), "alpha"), (adapterOptions(alpha: 1e300), "alpha"),

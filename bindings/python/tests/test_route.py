@@ -167,20 +167,25 @@ def test_cascade_without_a_second_router(router: arms.Router) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "message"),
     [
-        {"policy": "best"},
-        {"policy": "cascade", "theta": 2.0},
-        {"policy": "cascade", "theta": float("nan")},
-        {"abstain_below": -1.0},
-        {"lambda_": float("inf"), "policy": "utility"},
-        {"max_cost": -1.0},
-        {"top": -1},
+        ({"policy": "best"}, "policy must be one of"),
+        ({"policy": "cascade", "theta": 2.0}, "theta is 2.0; 0 to 1 is wanted"),
+        ({"policy": "cascade", "theta": float("nan")}, "theta is NaN"),
+        ({"abstain_below": -1.0}, "abstain_below is -1.0; 0 to 1 is wanted"),
+        (
+            {"lambda_": float("inf"), "policy": "utility"},
+            "lambda is inf; a finite number of 0 or more is wanted",
+        ),
+        ({"max_cost": -1.0}, "max_cost is -1.0; a finite number of 0 or more is wanted"),
+        ({"top": -1}, "top must be from 0"),
     ],
 )
-def test_options_out_of_range_are_refused(options: dict[str, object], router: arms.Router) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        router.route(None, QUESTION, **options)  # type: ignore[arg-type]
+def test_options_out_of_range_are_refused(
+    options: dict[str, Any], message: str, router: arms.Router
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        router.route(None, QUESTION, **options)
 
 
 @pytest.mark.parametrize(

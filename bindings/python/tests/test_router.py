@@ -116,6 +116,14 @@ def test_a_nul_in_a_path_is_refused(router: arms.Router) -> None:
         router.save("a\0b")
 
 
+def test_a_path_that_is_none_says_what_is_wrong_with_it(router: arms.Router) -> None:
+    for use in (arms.Router, router.reload, router.save):
+        with pytest.raises(arms.FileError, match="path of the file is empty; give one"):
+            use("")
+        with pytest.raises(arms.TextError, match="not UTF-8 at byte offset 3; encode it as UTF-8"):
+            use(os.fsdecode(b"caf\xe9.gguf"))
+
+
 def test_a_closed_router_says_so(model: Path) -> None:
     router = arms.Router(model)
     candidates = router.candidates

@@ -388,11 +388,14 @@ def test_a_run_outlives_its_trainer(router: arms.Router, data: arms.DataSet) -> 
         ({"batch_size": 0}, "batch_size is 0"),
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"learning_rate": -1}, "learning_rate is -1"),
-        ({"learning_rate": np.nan}, "learningRate.peak is nan"),
+        ({"learning_rate": np.nan}, "learning_rate is nan"),
         ({"weight_decay": -1}, "weight_decay is -1"),
         ({"clip": -1}, "clip is -1"),
         ({"schedule": "linear"}, "'cosine'"),
         ({"threads": 5000}, "threads is 5000"),
+        ({"text_layers": 99}, "text_layers is 99"),
+        ({"teacher_weight": 2.0}, "teacher_weight is 2"),
+        ({"routing_weight": -1.0}, "routing_weight is -1"),
         ({"seed": -1}, "seed"),
     ],
 )
@@ -463,7 +466,7 @@ def test_adapter_options_that_make_no_sense_are_refused(
 ) -> None:
     for options, words in (
         ({"lora_rank": -1}, "lora_rank"),
-        ({"lora_rank": 2, "text_layers": 0}, "textLayers"),
+        ({"lora_rank": 2, "text_layers": 0}, "text_layers"),
         ({"lora_rank": 4096}, "at most"),
         ({"lora_rank": 2, "lora_alpha": -1}, "lora_alpha"),
         ({"lora_rank": 2, "lora_alpha": float("nan")}, "alpha"),

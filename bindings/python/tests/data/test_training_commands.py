@@ -470,7 +470,7 @@ def test_adapters_that_make_no_sense_are_refused(
     good = ["train", model, data, "-o", tmp_path / "out.gguf", "--name-only"]
     adapter = ["--adapter", tmp_path / "adapter.gguf"]
     assert_fails(command(*good, *adapter), 1, "lora-rank")
-    assert_fails(command(*good, "--lora-rank", "2"), 1, "textLayers")
+    assert_fails(command(*good, "--lora-rank", "2"), 1, "text_layers")
     divided = ["--text-layers", "1", "--lora-rank", "2", "--lora-targets", "query"]
     assert_fails(command(*good, *divided, "--type", "int8"), 1, "adapt all three")
     ranked = [*good, "--text-layers", "1", "--lora-rank", "2"]
