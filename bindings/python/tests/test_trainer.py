@@ -77,6 +77,16 @@ def test_the_same_seed_gives_the_same_bits(router: arms.Router, data: arms.DataS
     assert not np.array_equal(first.parameters, other.parameters)
 
 
+def test_options_are_kept_in_a_dictionary(router: arms.Router, data: arms.DataSet) -> None:
+    options: arms.TrainingOptions = {"epochs": 1, "batch_size": 4}
+    seen: list[arms.Progress] = []
+    arms.Trainer(router, **options).run(data, progress=seen.append)
+    steps = [progress.step for progress in seen]
+    seen.clear()
+    router.extend("small", data, progress=seen.append, **options)
+    assert [progress.step for progress in seen] == steps == [*range(1, -(-len(data) // 4) + 1)]
+
+
 def test_the_memory_of_what_is_cached_is_told(router: arms.Router) -> None:
     data = arms.DataSet([(None, "question", {"small": 1})])
     empty = data.memory

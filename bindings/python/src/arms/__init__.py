@@ -13,6 +13,7 @@ use.
 from arms._default_model import default_model
 from arms._library import abi_version, kernel_isa
 from arms._library import version as library_version
+from arms._training_options import TrainingOptions
 from arms.adaptation import ExtensionReport, HeldOutMetrics
 from arms.candidates import Candidate, CandidateInfo, Candidates
 from arms.dataset import DataSet, DataSetMemory, Label, Outcome, Sample
@@ -108,6 +109,7 @@ __all__ = [
     "Status",
     "TextError",
     "Trainer",
+    "TrainingOptions",
     "UnsupportedError",
     "WeightType",
     "abi_version",

@@ -188,7 +188,7 @@ class AdaptableRouter(Handle):
             True for a progress bar on the terminal; or a function that is called after every step,
             and may raise to end the run. An interrupt (Ctrl-C) ends it after the present step.
         **training
-            The options of `arms.Trainer`.
+            The options of `arms.Trainer`; a dictionary of them is `arms.TrainingOptions`.
 
         Returns
         -------
