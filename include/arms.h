@@ -527,7 +527,7 @@ typedef struct arms_route_options {
   double max_latency;          /* the same for the latency */
   const char *const *allowed;  /* [allowed_count] names to choose from; NULL: all */
   size_t allowed_count;
-  const arms_router *second;   /* cascade over two files: the second router; NULL: the file's own */
+  const arms_router *second;   /* two files: the second router, with every policy; NULL: the file's own */
 } arms_route_options;
 
 enum arms_decision_flag {
@@ -797,7 +797,7 @@ typedef int32_t (*arms_progress_callback)(const arms_progress *progress, void *u
 typedef struct arms_run_options {
   uint32_t struct_size;
   uint32_t checkpoint_interval;    /* steps from one checkpoint to the next; 0: 100 */
-  const arms_dataset *validation;  /* measured after every epoch; NULL: nothing is */
+  const arms_dataset *validation;  /* measured after every epoch; NULL or empty: nothing is */
   const char *checkpoint_path;     /* replaced by every checkpoint, in one step; NULL: none is written.
                                     * One more is written when the run ends or is cancelled */
 } arms_run_options;
@@ -945,10 +945,11 @@ typedef struct arms_extension_options {
   uint32_t struct_size;
   uint32_t reserved;                      /* 0 */
   const arms_trainer_options *training;   /* NULL: the defaults */
-  const arms_dataset *replayed;           /* outcomes of old candidates to train on as well; NULL: none */
+  const arms_dataset *replayed;           /* outcomes of old candidates to train on as well; NULL or empty:
+                                           * none */
   const arms_dataset *held_out;           /* outcomes of old candidates that no training has seen, which
                                            * tell what is forgotten; NULL: nothing is checked */
-  const arms_dataset *validation;         /* measured after every epoch; NULL: nothing is */
+  const arms_dataset *validation;         /* measured after every epoch; NULL or empty: nothing is */
   double replay_share;                    /* of replayed queries among those of the run, below 1; they are
                                            * drawn by the seed, and an outcome that the run's own data has too
                                            * counts once. 0: none, or a half when `replayed` is given */

@@ -88,7 +88,7 @@ func (r *Router) Fit(
 type ExtensionOptions struct {
 	Training TrainerOptions // how it is trained
 
-	// Outcomes of old candidates to train on as well, so that less is forgotten; nil: none.
+	// Outcomes of old candidates to train on as well, so that less is forgotten; nil or empty: none.
 	Replayed *DataSet
 	// Share of replayed queries among those of the run, below 1; they are drawn by Training.Seed, and an
 	// outcome that the run's own data has too counts once. 0: none, or a half when Replayed is given.
@@ -103,7 +103,7 @@ type ExtensionOptions struct {
 	// below 0: not at all.
 	Tolerance float64
 
-	Validation *DataSet       // measured after every epoch; nil: nothing is
+	Validation *DataSet       // measured after every epoch; nil or empty: nothing is
 	Progress   func(Progress) // called after every step, in the goroutine of the call
 }
 

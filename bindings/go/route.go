@@ -10,7 +10,8 @@ import (
 	"runtime"
 )
 
-// RouteOption is a setting of [Router.Route].
+// RouteOption is a setting of [Router.Route]. Of several that set the same, as WithCascade and WithUtility set the
+// policy, the last one counts.
 type RouteOption func(*routeOptions)
 
 type routeOptions struct {
@@ -74,7 +75,8 @@ func WithAllowed(names ...string) RouteOption {
 	return func(o *routeOptions) { o.allowed = names }
 }
 
-// WithSecond gives the second router of a cascade over two files.
+// WithSecond gives the second router where there are two files: its candidates are the second pool, with every
+// policy. Without it, or with nil, that is the file's own.
 func WithSecond(router *Router) RouteOption {
 	return func(o *routeOptions) { o.second = router }
 }

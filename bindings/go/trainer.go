@@ -229,7 +229,7 @@ type Progress struct {
 
 // RunOptions is what a run may have beside its data.
 type RunOptions struct {
-	Validation         *DataSet       // measured after every epoch; nil: nothing is
+	Validation         *DataSet       // measured after every epoch; nil or empty: nothing is
 	Checkpoint         string         // a file that every checkpoint replaces; "": none is written
 	CheckpointInterval int            // steps from one checkpoint to the next; 0: 100
 	Progress           func(Progress) // called after every step, in the goroutine of the run

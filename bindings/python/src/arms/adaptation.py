@@ -169,7 +169,8 @@ class AdaptableRouter(Handle):
         data
             Their outcomes.
         replayed
-            Outcomes of old candidates to train on as well, so that less is forgotten.
+            Outcomes of old candidates to train on as well, so that less is forgotten; `None` or an
+            empty one for none.
         replay_share
             Share of replayed queries among those of the run, below 1; they are drawn by the seed.
             By default a half where there are any.
@@ -183,7 +184,7 @@ class AdaptableRouter(Handle):
             By how much exact match and accuracy of the old candidates may fall there, as shares:
             0.01 is a point.
         validation
-            Measured after every epoch.
+            Measured after every epoch; `None` or an empty one for nothing.
         progress
             True for a progress bar on the terminal; or a function that is called after every step,
             and may raise to end the run. An interrupt (Ctrl-C) ends it after the present step.

@@ -353,7 +353,8 @@ class Router(AdaptableRouter):
         allowed
             Names to choose from; `None` for all.
         second
-            Cascade over two files: the second router; `None` for the file's own.
+            Two files: the second router, whose candidates every policy takes for the second pool;
+            `None` for the file's own.
         exact
             Decode JPEGs at full size, where large ones are otherwise decoded at a reduced scale.
         top

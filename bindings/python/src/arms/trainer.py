@@ -210,7 +210,7 @@ class Trainer(Handle):
         data
             What it holds when the call begins is trained on.
         validation
-            Measured after every epoch.
+            Measured after every epoch; `None` or an empty one for nothing.
         checkpoint
             A file that every checkpoint replaces, in one step. One more is written when the run
             ends or is cancelled.
