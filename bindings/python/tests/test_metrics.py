@@ -27,6 +27,8 @@ def test_what_a_router_does_is_counted(router: arms.Router, png: Path) -> None:
     assert {info.name: info.chosen for info in router.candidates.list()} == {
         name: chosen.count(name) for name in router.candidates
     }
+    assert "Histogram(count=4, seconds=" in repr(metrics)
+    assert "bounds" not in repr(metrics)
     counts = {stage: histogram.count for stage, histogram in metrics.stages.items()}
     # The candidates' profiles were texts as well: two were added with one, and one by its name.
     assert counts[arms.Stage.ROUTE] == 4

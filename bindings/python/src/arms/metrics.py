@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from arms import _ffi
@@ -49,8 +49,9 @@ class Histogram:
 
     count: int
     seconds: float
-    bounds: tuple[float, ...]
-    buckets: tuple[int, ...]
+    # Metrics that are printed would be five thousand characters of these.
+    bounds: tuple[float, ...] = field(repr=False)
+    buckets: tuple[int, ...] = field(repr=False)
 
     @property
     def cumulative(self) -> tuple[int, ...]:
