@@ -88,6 +88,7 @@ private func extensionOptions(
   var result = GivenExtension()
   guard let pointer else { return result }
   let options = try read(pointer, empty: arms_extension_options(), "options")
+  try unused(options.reserved, "options")
   (result.number, result.options.training) = try trainerOptions(options.training, "options.training")
   if let handle = options.replayed { result.replayed = try dataset(handle, "options.replayed") }
   if let handle = options.held_out { result.heldOut = try dataset(handle, "options.held_out") }

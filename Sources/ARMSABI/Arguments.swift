@@ -119,6 +119,13 @@ private func bytesOf(
   return length
 }
 
+/// A field of the host's struct that means nothing yet. What stands there would mean something to a later release.
+func unused(_ reserved: UInt32, _ label: @autoclosure () -> String) throws(ARMSError) {
+  guard reserved == 0 else {
+    throw ARMSError(.invalidArgument, "\(label()).reserved is \(reserved); 0 is wanted, set the whole struct to zeros")
+  }
+}
+
 /// A struct of the host, which may have been compiled against an older header: what it lacks is zero.
 ///
 /// `minimum` is the size that the struct had in the first release. As long as it has not grown since, there is no older

@@ -11,6 +11,7 @@ func convert(_ pointer: UnsafePointer<arms_image_input>?, _ label: String) throw
 func convert(
   _ image: arms_image_input, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> ImageInput {
+  try unused(image.reserved, label())
   let exact = UInt32(ARMS_IMAGE_EXACT.rawValue)
   guard image.flags & ~exact == 0 else {
     throw ARMSError(

@@ -32,6 +32,7 @@ private func openOptions(_ pointer: UnsafePointer<arms_open_options>?) throws(AR
   var result = Router.Options()
   guard let pointer else { return result }
   let options = try read(pointer, empty: arms_open_options(), "options")
+  try unused(options.reserved, "options")
   let copy = UInt32(ARMS_OPEN_COPY.rawValue)
   guard options.flags & ~copy == 0 else {
     throw ARMSError(

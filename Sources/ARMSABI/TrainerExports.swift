@@ -151,6 +151,7 @@ func trainerOptions(
   var result = TrainingOptions()
   guard let pointer else { return (0, result) }
   let options = try read(pointer, empty: arms_trainer_options(), label)
+  try unused(options.reserved, label)
   let balance = UInt32(ARMS_TRAINER_BALANCE_CLASSES.rawValue)
   let baseRates = UInt32(ARMS_TRAINER_BASE_RATES.rawValue)
   let bfloat16 = UInt32(ARMS_TRAINER_BFLOAT16.rawValue)

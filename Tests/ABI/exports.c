@@ -36,6 +36,9 @@ static void test_open(const char *fixtures, const char *work) {
   options.struct_size = sizeof options;
   options.flags = 1u << 31;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_router_open(in(fixtures, model), &options, &router, &error));
+  options.flags = 0, options.reserved = 1;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_router_open(in(fixtures, model), &options, &router, &error));
+  options.reserved = 0;
   EXPECT(ERROR_INVALID_MODEL,
          arms_router_open(in(fixtures, "images/jpeg_444.jpg"), NULL, &router, &error));
   EXPECT(ERROR_UNSUPPORTED, arms_router_open(in(fixtures, "llama.gguf"), NULL, &router, &error));
@@ -326,6 +329,8 @@ static void test_images(const arms_router *router, const char *fixtures) {
   input = raw_image(), input.stride = 3;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
   input = raw_image(), input.stride = SIZE_MAX;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
+  input = raw_image(), input.reserved = 1;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));
   input = raw_image(), input.height = 0;
   EXPECT(ERROR_INVALID_ARGUMENT, arms_image_encode(router, &input, &image, &error));

@@ -207,6 +207,7 @@ static void test_options(arms_router *router) {
   } while (0)
   REFUSED(ERROR_INVALID_ARGUMENT, options.struct_size = 0);
   REFUSED(ERROR_INVALID_ARGUMENT, options.flags = 8);
+  REFUSED(ERROR_INVALID_ARGUMENT, options.reserved = 1);
   REFUSED(ERROR_INVALID_ARGUMENT, options.routing_weight = -1);
   REFUSED(ERROR_INVALID_ARGUMENT, options.routing_sharpness = NAN);
   REFUSED(ERROR_INVALID_ARGUMENT, options.teacher_weight = 1.5);
@@ -360,6 +361,10 @@ static void test_extension(arms_router *router, arms_dataset *dataset) {
   arms_extension_report found;
   memset(&found, 0, sizeof found);
   found.struct_size = sizeof found;
+  options.reserved = 1;
+  EXPECT(ERROR_INVALID_ARGUMENT,
+         arms_router_extend(router, names, 1, dataset, &options, NULL, NULL, &found, &error));
+  options.reserved = 0;
   said[0] = 0;
   arms_log_set(keep_message, said);
   EXPECT(OK, arms_router_extend(router, names, 1, dataset, &options, NULL, NULL, &found, &error));
