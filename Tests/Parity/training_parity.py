@@ -54,7 +54,9 @@ def differences(trainer: arms.Trainer, peer: TorchRouter) -> list[tuple[float, s
         # A file holds no more positions than the tokenizer makes; the others have no gradient.
         error = float(np.abs(ours - theirs[name][: ours.size]).max())
         norm = total if name.endswith("attn_k.bias") else norms[name]
-        rows.append((error / norm if norm > 0 else error, name, norms[name]))
+        share = error / norm if norm > 0 else error
+        # NaN would be sorted anywhere, and then be overlooked.
+        rows.append((share if np.isfinite(share) else np.inf, name, norms[name]))
     return sorted(rows, reverse=True)
 
 
@@ -105,7 +107,8 @@ def compare(
 
     start = time.perf_counter()
     losses = steps(trainer, data, peer, inputs, options.steps, options.rate)
-    worst = max(abs(ours - theirs) for ours, theirs in losses)
+    # By NumPy: Python's max() passes over NaN.
+    worst = float(np.max([abs(ours - theirs) for ours, theirs in losses]))
     follows = worst <= LOSS_TOLERANCE
     print(
         f"{len(losses)} steps, from {losses[0][1]:.4f} to {losses[-1][1]:.4f}, "
