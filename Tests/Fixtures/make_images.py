@@ -202,8 +202,18 @@ def pngs() -> Iterator[tuple[str, bytes]]:
         yield f"png_size_{width}x{height}.png", png(scene(width, height, 1), GRAY, 8)
 
 
+def prepared(image: Image.Image, resize: int, crop: int) -> npt.NDArray[np.uint8]:
+    """Prepare an upright image as CLIP's processor does over Pillow, up to the 8-bit levels [3, crop, crop]."""
+    shorter = min(image.size)
+    width, height = (int(resize * side / shorter) for side in image.size)
+    left, top = (width - crop) // 2, (height - crop) // 2
+    cut = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+    # Pillow pads with zeros what lies outside, as the processor does.
+    return np.asarray(cut.crop((left, top, left + crop, top + crop))).transpose(2, 0, 1)
+
+
 def reference(data: bytes, resize: int, crop: int) -> bytes:
-    """Prepare an image as CLIP's processor does over Pillow, up to the 8-bit levels.
+    """Decode an image and prepare it.
 
     Parameters
     ----------
@@ -222,13 +232,7 @@ def reference(data: bytes, resize: int, crop: int) -> bytes:
         orientation = image.getexif()
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         image.getexif().update(orientation)
-    image = ImageOps.exif_transpose(image).convert("RGB")
-    shorter = min(image.size)
-    width, height = (int(resize * side / shorter) for side in image.size)
-    left, top = (width - crop) // 2, (height - crop) // 2
-    # Pillow pads with zeros what lies outside, as the processor does.
-    cut = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(cut.crop((left, top, left + crop, top + crop))).transpose(2, 0, 1).tobytes()
+    return prepared(ImageOps.exif_transpose(image), resize, crop).tobytes()
 
 
 def refused() -> Iterator[tuple[str, bytes]]:

@@ -32,7 +32,6 @@ import make_images
 
 ENCODED, RGB8, RGBA8, GRAY8 = 0, 2, 3, 4
 EXACT = 1
-Levels = npt.NDArray[np.uint8]
 
 
 class ImageInputStruct(ctypes.Structure):
@@ -132,15 +131,6 @@ class Library:
         self._check(status, error)
         levels: npt.NDArray[np.float32] = np.rint((pixels * self._std + self._mean) * 255)
         return levels
-
-
-def reference(image: Image.Image, resize: int, crop: int) -> Levels:
-    """Resize the shorter side and cut out the centre, with Pillow."""
-    shorter = min(image.size)
-    width, height = (int(resize * side / shorter) for side in image.size)
-    left, top = (width - crop) // 2, (height - crop) // 2
-    cut = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(cut.crop((left, top, left + crop, top + crop))).transpose(2, 0, 1)
 
 
 def noisy(
@@ -256,7 +246,7 @@ def main() -> int:
     rng = np.random.default_rng(arguments.seed)
     differences: defaultdict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for case in all_cases(rng, arguments.rounds):
-        expected = reference(case.image, library.resize_size, library.image_size).astype(np.float32)
+        expected = make_images.prepared(case.image, library.resize_size, library.image_size)
         exact = np.abs(library.levels(case, EXACT) - expected)
         fast = np.abs(library.levels(case, 0) - expected)
         differences[case.mode].append((float(exact.max()), float(exact.mean()), float(fast.mean())))
