@@ -118,7 +118,7 @@ def engine_epochs(path: Path, samples: int, batch: int, threads: int) -> list[fl
     """Return the seconds of two epochs of the engine."""
     program = ROOT / ".build" / "release" / "head-epoch"
     command: list[Any] = [program, path, samples, batch, threads, 2]
-    output = subprocess.run([str(one) for one in command], check=True, capture_output=True)
+    output = subprocess.run([str(one) for one in command], check=True, stdout=subprocess.PIPE)
     return [float(line) for line in output.stdout.split()]
 
 

@@ -102,7 +102,7 @@ def measure(reader: str, path: Path) -> None:
 def spawn(reader: str, path: Path) -> list[float]:
     """Measure in a process of its own."""
     command = [sys.executable, __file__, "--measure", reader, str(path)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return [float(value) for value in json.loads(output)]
 
 

@@ -56,7 +56,9 @@ def torch_step(directory: Path, batch: int, threads: int) -> Callable[[], object
     import torch
     from torch_router import TorchRouter
     from training_inputs import make_batch, profiles
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     torch.set_num_threads(threads)
     router = TorchRouter(
         directory / "text", directory / "image", directory / "model.gguf", profiles(CANDIDATES)
@@ -104,9 +106,7 @@ class Side:
 
     def __init__(self, name: str, directory: Path, batch: int, threads: int) -> None:
         command = [sys.executable, __file__, "--worker", name, str(directory), str(batch), str(threads)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.seconds: list[float] = []
         self.cpu_seconds: list[float] = []
         self._line()

@@ -201,7 +201,7 @@ def engine(
         paths[0].write_bytes(pack(vocabulary))
         paths[1].write_bytes(pack(texts))
         command = [str(program), *map(str, paths), case.options(capacity), str(rounds)]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
         data = paths[2].read_bytes()
     ids, offset = [], 0
     while offset < len(data):

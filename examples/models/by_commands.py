@@ -36,7 +36,7 @@ RECIPE = (
 def arms(*arguments: object) -> str:
     """Run a command and return what it prints."""
     command = [str(ARMS), *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def evaluation(work: Path, data: Path, fresh: Path, groups: list[str], threads: int) -> dict[str, Any]:

@@ -259,7 +259,7 @@ class Comparison:
         program = Path(os.environ.get("ARMS_BENCH", _BENCH))
         for fusion in FUSIONS:
             command = [str(program), str(self.folder.router(fusion)), "--json", "--routes"]
-            tables = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+            tables = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
             for route in tables["route"]:
                 if route["tokens"] == 32:
                     threads, time = route["threads"], route["median_ms"]
