@@ -66,7 +66,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=41)
     arguments = parser.parse_args()
     library = ctypes.CDLL("libopenblas.so.0")
-    library.openblas_set_num_threads(ctypes.c_int(arguments.threads))
     generator = np.random.default_rng(0)
     head = score_time(arguments, generator, 1, library)[0]
     print(f"head: {head * 1e3:.3f} ms")
@@ -88,13 +87,15 @@ def score_time(
         info = router.info
         router.candidates.remove(*list(router.candidates))
         embeddings = generator.standard_normal((count, info.text_width), dtype=np.float32)
-        names = [Candidate(name=f"candidate {number}") for number in range(count)]
-        router.candidates.add(names, embeddings=embeddings)
+        candidates = [Candidate(name=f"candidate {number}") for number in range(count)]
+        router.candidates.add(candidates, embeddings=embeddings)
         question = router.encode_question("Which of them answers this?")
         scores = np.empty((1, count), np.float32)
         matrix = generator.standard_normal((count, info.shared_width), dtype=np.float32)
         x = generator.standard_normal(info.shared_width, dtype=np.float32)
         y = np.empty(count, np.float32)
+        # Now, since a router with float weights has set the same library to one thread.
+        library.openblas_set_num_threads(ctypes.c_int(arguments.threads))
         return alternate(
             lambda: router.score([(None, question)], out=scores),
             lambda: sgemv(library, matrix, x, y),
