@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from document import replaced, table
 from recipe import described
 
 CARD = Path(__file__).parent / "README.md"
@@ -49,7 +50,7 @@ def evaluation(work: Path, data: Path, fresh: Path, groups: list[str], threads: 
     return measured
 
 
-def table(evaluations: list[dict[str, Any]]) -> str:
+def by_split(evaluations: list[dict[str, Any]]) -> str:
     """Return the EM of every router on every split, in percent, best in the mean first."""
     found: dict[str, list[float]] = {}
     for one in evaluations:
@@ -59,38 +60,39 @@ def table(evaluations: list[dict[str, Any]]) -> str:
                 # The strongest model may be another on another split.
                 name = name.split(" (")[0]
             found.setdefault(name, []).append(100 * router["em"]["value"])
-    splits = range(len(evaluations))
-    lines = [
-        "| router | EM | " + " | ".join(f"split {number}" for number in splits) + " |",
-        "| --- | --- | " + " | ".join("---" for _ in splits) + " |",
-    ]
+    rows = []
     for name, ems in sorted(found.items(), key=lambda item: -mean(item[1])):
         error = stdev(ems) / len(ems) ** 0.5
-        each = " | ".join(f"{em:.1f}" for em in ems)
-        lines.append(f"| {name} | {mean(ems):.1f} ± {error:.1f} | {each} |")
-    return "\n".join(lines)
+        rows.append([name, f"{mean(ems):.1f} ± {error:.1f}", *(f"{em:.1f}" for em in ems)])
+    return table(["router", "EM", *(f"split {number}" for number in range(len(evaluations)))], rows)
 
 
-def main() -> None:
+def main(data: Path, text: Path, threads: int) -> None:
     """Measure all splits and rewrite the card's part."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("text", type=Path)
-    parser.add_argument("--threads", type=int, default=0)
-    options = parser.parse_args()
-    splits = json.loads((options.data / "splits.json").read_text())["test_groups"]
+    splits = json.loads((data / "splits.json").read_text())["test_groups"]
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         fresh = work / "fresh.gguf"
-        arms("convert", "--text", options.text, "--type", "int8", "-o", fresh, *HEAD)
+        arms("convert", "--text", text, "--type", "int8", "-o", fresh, *HEAD)
         evaluations = []
         for number, groups in enumerate(splits):
-            evaluations.append(evaluation(work, options.data, fresh, groups, options.threads))
+            evaluations.append(evaluation(work, data, fresh, groups, threads))
             print(f"split {number}: {evaluations[-1]['verdict']['sentence']}", flush=True)
-    before, rest = CARD.read_text().split(BEGIN)
-    after = rest.split(END)[1]
-    CARD.write_text(f"{before}{BEGIN}\n{table(evaluations)}\n{END}{after}")
+    card = CARD.read_text(encoding="utf-8")
+    CARD.write_text(replaced(card, BEGIN, END, f"\n{by_split(evaluations)}\n"), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
+    parser.add_argument("text", type=Path, help="folder of the MiniLM-L6 checkpoint")
+    parser.add_argument(
+        "--threads", type=int, default=0, help="of each command; 0: as many as it takes itself"
+    )
+    arguments = parser.parse_args()
+    try:
+        main(arguments.data, arguments.text, arguments.threads)
+    except (subprocess.CalledProcessError, OSError) as error:
+        parser.exit(1, f"by_commands.py: {error}\n")

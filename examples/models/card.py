@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from document import replaced, table
+
 FOLDER = Path(__file__).parent
 BEGIN, END = "<!-- figures.json, by card.py -->\n", "<!-- end -->"
 
@@ -30,18 +32,16 @@ ROUTERS = (
 
 def tables(figures: dict[str, Any]) -> str:
     """Return the card's tables."""
-    runs = figures["runs"]
+    runs, seeds = figures["runs"], figures["seeds"]
+    trainings = f"{len(runs)} trainings ({seeds} seeds, {len(runs) // seeds} splits)"
     parts = [
-        (
-            f"**Exact match**, in percent; {len(runs)} trainings ({figures['seeds']} seeds, 5 splits)",
-            exact_match(figures),
-        ),
+        (f"**Exact match**, in percent; {trainings}", exact_match(figures)),
         ("**Exact match of each split**, in percent, mean of the seeds", by_split(figures)),
         ("**Confidences**, over all pairs of query and model", confidences(runs)),
         ("**Cost and quality**, at lambdas chosen on the training groups", cost_quality(figures)),
         ("**int8 against float32**, the same trained head", quantisation(runs)),
     ]
-    return "\n".join(f"\n{title}:\n\n{table}" for title, table in parts) + "\n"
+    return "\n".join(f"\n{title}:\n\n{part}" for title, part in parts) + "\n"
 
 
 def exact_match(figures: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ def exact_match(figures: dict[str, Any]) -> str:
                 "" if own else "{:+.1f} to {:+.1f}".format(*(100 * end for end in of["gain interval"])),
             ]
         )
-    return _table(["router", "EM", "default router's gain, paired over splits", "95 %, over groups"], rows)
+    return table(["router", "EM", "default router's gain, paired over splits", "95 %, over groups"], rows)
 
 
 def by_split(figures: dict[str, Any]) -> str:
@@ -74,7 +74,7 @@ def by_split(figures: dict[str, Any]) -> str:
         ]
         for name in (ROUTER, "best single model", "kNN (k=200)", "logistic (C=0.1)", "oracle")
     ]
-    return _table(["router", *(f"split {place}" for place in range(splits))], rows)
+    return table(["router", *(f"split {place}" for place in range(splits))], rows)
 
 
 def confidences(runs: Sequence[dict[str, Any]]) -> str:
@@ -84,7 +84,7 @@ def confidences(runs: Sequence[dict[str, Any]]) -> str:
         [name, *(f"{mean(run['calibration'][name][key] for run in runs):.4f}" for key in ("ece", "brier"))]
         for name in names
     ]
-    return _table(["router", "ECE", "Brier score"], rows)
+    return table(["router", "ECE", "Brier score"], rows)
 
 
 def cost_quality(figures: dict[str, Any]) -> str:
@@ -110,7 +110,7 @@ def cost_quality(figures: dict[str, Any]) -> str:
             f"{mean(c['qnc'] for c in every):.2f}",
         ]
     )
-    return _table(["split", "strongest", *POINTS, "QNC"], rows)
+    return table(["split", "strongest", *POINTS, "QNC"], rows)
 
 
 POINTS = ("best answers", "as good in training", "half the cost in training")
@@ -126,7 +126,7 @@ def quantisation(runs: Sequence[dict[str, Any]]) -> str:
     """List what int8 changes."""
     same = [run["int8"]["same decision"] for run in runs]
     gains = [100 * run["int8"]["em gain"] for run in runs]
-    return _table(
+    return table(
         ["", "mean", "the training that differs most"],
         [
             ["same decision", f"{100 * mean(same):.1f} %", f"{100 * min(same):.1f} %"],
@@ -139,16 +139,9 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def filled(card: str, figures: dict[str, Any]) -> str:
     """Return the card with its tables made anew."""
-    before, rest = card.split(BEGIN)
-    after = rest.split(END, 1)[1]
-    return before + BEGIN + tables(figures) + END + after
+    return replaced(card, BEGIN, END, tables(figures))
 
 
 if __name__ == "__main__":

@@ -183,11 +183,10 @@ def summary(measured: Measured, seeds: int) -> dict[str, Any]:
         for name, runs in measured.correct.items()
     }
     bootstrap = Bootstrap(np.concatenate(measured.groups[:splits]))
-    own = np.array([[run[ROUTER] for run in (row["em"] for row in measured.rows)]]).reshape(seeds, splits)
+    ems = {name: np.array([row["em"][name] for row in measured.rows]).reshape(seeds, splits) for name in mean}
     table = {}
     for name, correct in mean.items():
-        em = np.array([row["em"][name] for row in measured.rows]).reshape(seeds, splits)
-        gains = (own - em).mean(axis=0)
+        em, gains = ems[name], (ems[ROUTER] - ems[name]).mean(axis=0)
         paired = compare((ROUTER, mean[ROUTER]), (name, correct), bootstrap)
         table[name] = {
             "em": em.mean(),

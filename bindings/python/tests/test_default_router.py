@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -35,7 +33,8 @@ def default() -> Iterator[arms.Router]:
 def test_the_recipe_finds_the_models_description_or_says_where_it_looked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = script("recipe")
+    monkeypatch.syspath_prepend(FOLDER)
+    recipe = importlib.import_module("recipe")
     folder = tmp_path / "data"
     folder.mkdir()
     with pytest.raises(FileNotFoundError, match=f"neither in {folder} nor above"):
@@ -153,18 +152,9 @@ def test_the_file_is_as_small_as_the_card_says() -> None:
     assert int(stated[1].replace(",", "")) == size
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Where dataclasses look for their own.
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_cards_tables_are_those_of_the_figures() -> None:
-    assert script("card").filled(CARD, FIGURES) == CARD
+def test_the_cards_tables_are_those_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    assert importlib.import_module("card").filled(CARD, FIGURES) == CARD
 
 
 def test_the_figures_are_complete() -> None:
