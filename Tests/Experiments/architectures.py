@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from bench import RECIPE, RECIPE_HEAD, Bench
-from paired import paired_table
+from paired import Correct, add, paired_table, tell
 
 from arms.convert import Fusion, Head
-from arms.evaluation.outcomes import Floats
 
 ROWS: dict[str, dict[str, Any]] = {
     "recipe: concat, scaled head": {},
@@ -27,16 +26,12 @@ ROWS: dict[str, dict[str, Any]] = {
 
 def run(bench: Bench) -> dict[str, Any]:
     """Measure; ``{"routers": ...}`` of `paired_table`."""
-    correct: dict[str, list[list[Floats]]] = {name: [[] for _ in range(bench.seeds)] for name in ROWS}
+    correct: Correct = {}
     for place, test in enumerate(bench.tests):
         for name, row in ROWS.items():
-            for seed, runs in enumerate(correct[name]):
+            for seed in range(bench.seeds):
                 with bench.train(~test, seed=seed, **row) as router:
-                    runs.append(bench.correct(bench.logits(router)))
+                    add(correct, name, seed, bench.correct(bench.logits(router)))
         bench.forget()
-        print(
-            f"split {place}:",
-            {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in correct.items()},
-            flush=True,
-        )
+        tell(f"split {place}", correct, test)
     return {"routers": paired_table(correct, bench.tests, bench.outcomes.groups)}

@@ -12,34 +12,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import arms
-from arms.candidate_file import read_candidates
 from arms.convert import Fusion, Head, HeadConfig, WeightType, assemble, save
 from arms.convert.model_file import Kind
-from arms.data import OutcomeTable
-from arms.evaluation import Outcomes
 from arms.evaluation.outcomes import Booleans, Floats
 
-# The script of the default router, which has the same head.
+# The scripts of the default router, which has the same head and learns from the same data.
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "models"))
 
 from recipe import HEAD as RECIPE_HEAD
-from recipe import described
+from recipe import TRAINING, described, read
 
 Settings: TypeAlias = Mapping[str, Any]
 """Options of `arms.Trainer`."""
 
-RECIPE: Settings = {
-    "epochs": 36,
-    "batch_size": 912,
-    "learning_rate": 3e-3,
-    "schedule": "cosine",
-    "weight_decay": 3.0,
-    "routing_weight": 2.0,
-    "routing_sharpness": 2.0,
-    "teacher_weight": 0.7,
-    "teacher_ridge": 10.0,
-    "base_rates": True,
-}
+RECIPE: Settings = {**TRAINING, "epochs": 36, "batch_size": 912}
 EXPERT_SCALE = 0.3
 """The last layers of the recipe's experts begin that much smaller than PyTorch's linear layers."""
 
@@ -86,14 +72,14 @@ class Bench:
     _sets: dict[tuple[bytes, tuple[str, ...]], arms.DataSet] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        models = described(self.folder)
-        self.candidates = read_candidates(models, router=0)
-        self.pools = {one["name"]: one["pool"] for one in json.loads(models.read_text())["candidates"]}
-        self.names = tuple(candidate.name for candidate in self.candidates)
-        table = OutcomeTable.read(self.folder / "m2.jsonl.gz", models=list(self.names))
-        self.outcomes = Outcomes.of(table)
-        parts = json.loads((self.folder / "splits.json").read_text())["test_groups"][: self.splits]
-        self.tests: list[Booleans] = [np.isin(self.outcomes.groups, groups) for groups in parts]
+        data = read(self.folder)
+        self.candidates, self.outcomes = data.candidates, data.outcomes
+        self.names = self.outcomes.models
+        models = json.loads(described(self.folder).read_text())["candidates"]
+        self.pools = {one["name"]: one["pool"] for one in models}
+        self.tests: list[Booleans] = [
+            np.isin(self.outcomes.groups, sorted(groups)) for groups in data.test_groups[: self.splits]
+        ]
         texts, self._rows = np.unique(np.array(self.outcomes.questions), return_inverse=True)
         with self.router(self.start(RECIPE_HEAD), ()) as router:
             self._encoded = [router.encode_question(str(text)) for text in texts]
@@ -201,15 +187,14 @@ class Bench:
         """Return t_ij of all queries, ``[queries, models]``."""
         return self._scores(router, names, "logit")
 
-    def seen_logits(self, router: arms.Router, queries: Booleans) -> Floats:
-        """Return t_ij of some queries by a router that looks at their images, the rest 0."""
+    def own_logits(self, router: arms.Router, queries: Booleans, *, images: bool = False) -> Floats:
+        """Return t_ij of some queries by a router whose encoders are its own, the rest 0."""
         logits = np.zeros(self.labels.shape)
-        asked = zip(
-            self.outcomes.select(queries).images,
-            (self._encoded[row] for row in self._rows[queries]),
-            strict=True,
+        asked = self.outcomes.select(queries)
+        shown = asked.images if images else [None] * len(asked)
+        logits[queries] = router.score(
+            list(zip(shown, asked.questions, strict=True)), self.names, output="logit"
         )
-        logits[queries] = router.score(list(asked), self.names, output="logit")
         return logits
 
     def confidences(self, router: arms.Router, names: Sequence[str] | None = None) -> Floats:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from bench import Bench
+from paired import standard_error
 
 import arms
 from arms.evaluation.calibration import expected_calibration_error
@@ -90,6 +91,7 @@ def _table(found: dict[str, list[list[float]]]) -> dict[str, Any]:
     for name, runs in found.items():
         values: Floats = np.array(runs)
         gain = 100 * (values[:, 3] - none[:, 3])
+        error = standard_error(gain)
         ece, brier, loss, em = values.mean(axis=0)
         table[name] = {
             "ece": round(float(ece), 4),
@@ -97,6 +99,6 @@ def _table(found: dict[str, list[list[float]]]) -> dict[str, Any]:
             "log_loss": round(float(loss), 4),
             "em": round(100 * float(em), 2),
             "gain": round(float(gain.mean()), 2),
-            "gain_error": round(float(gain.std(ddof=1) / np.sqrt(len(gain))), 2),
+            "gain_error": None if error is None else round(error, 2),
         }
     return table

@@ -19,6 +19,7 @@ import report
 from bench import Bench
 
 import arms
+from arms.convert import ConversionError
 
 PARTS = (
     "fixed_splits",
@@ -39,7 +40,7 @@ def main(bench: Bench, parts: list[str], output: Path) -> None:
         figures = importlib.import_module(name).run(bench)
         figures["seconds"] = round(time.monotonic() - began)
         # Read again each time: another process may have added its part.
-        tables = json.loads(output.read_text()) if output.exists() else {}
+        tables = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
         tables[name] = figures
         output.write_text(json.dumps(dict(sorted(tables.items())), indent=1) + "\n")
         print(f"{name}: {figures['seconds']} s", flush=True)
@@ -51,16 +52,18 @@ if __name__ == "__main__":
     )
     parser.add_argument("data", type=Path, help="folder with m2.jsonl.gz, splits.json and candidates.json")
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the MiniLM-L6 checkpoint")
-    parser.add_argument("-o", "--output", type=Path, default=report.FOLDER / "tables.json")
+    parser.add_argument("-o", "--output", type=Path, default=report.TABLES)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--splits", type=int, default=5, help="the first so many")
     arguments = parser.parse_args()
+    if min(arguments.seeds, arguments.splits) < 1:
+        parser.error("--seeds and --splits must be at least 1")
     try:
         with tempfile.TemporaryDirectory() as work:
             bench = Bench(arguments.data, arguments.checkpoint, Path(work), arguments.seeds, arguments.splits)
             main(bench, list(arguments.parts), arguments.output)
-        if arguments.output == report.FOLDER / "tables.json":
-            report.update(arguments.output, report.FOLDER / "RESULTS.md")
-    except (arms.ArmsError, OSError) as error:
+        if arguments.output == report.TABLES:
+            report.update(arguments.output, report.RESULTS)
+    except (arms.ArmsError, ConversionError, OSError) as error:
         parser.exit(1, f"dynamath.py: {error}\n")

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from bench import RECIPE, Bench, Settings
-from paired import paired_table
+from paired import Correct, add, paired_table, tell
 
 import arms
 from arms.evaluation import cascade_choices
-from arms.evaluation.outcomes import Booleans, Floats
+from arms.evaluation.outcomes import Booleans
 
 THETAS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FURTHER: Settings = {**RECIPE, "epochs": RECIPE["epochs"] // 2}
@@ -34,36 +34,27 @@ class Found:
     Parameters
     ----------
     correct
-        By strategy ``[seeds][splits]``, for each query whether it was answered rightly.
+        Choosing among all seven models.
     old
-        The same, choosing among the old models alone.
+        Choosing among the old models alone.
     shares
         By theta, the shares of queries that the first pool answers.
     """
 
-    seeds: int
-    correct: dict[str, list[list[Floats]]] = field(default_factory=dict)
-    old: dict[str, list[list[Floats]]] = field(default_factory=dict)
+    correct: Correct = field(default_factory=dict)
+    old: Correct = field(default_factory=dict)
     shares: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, into: dict[str, list[list[Floats]]], name: str, seed: int, values: Floats) -> None:
-        """Add what a strategy answered in the next split."""
-        into.setdefault(name, [[] for _ in range(self.seeds)])[seed].append(values)
 
 
 def run(bench: Bench) -> dict[str, Any]:
     """Measure; EM is over the seven models, and over the four old ones to see what is forgotten."""
     free, paid = bench.pool("free4"), bench.pool("paid3")
-    found = Found(bench.seeds)
+    found = Found()
     for place, test in enumerate(bench.tests):
         for seed in range(bench.seeds):
             _measure(bench, free, paid, test, seed, found)
         bench.forget()
-        print(
-            f"split {place}:",
-            {n: [round(100 * r[-1][test].mean(), 1) for r in v] for n, v in found.correct.items()},
-            flush=True,
-        )
+        tell(f"split {place}", found.correct, test)
     groups = bench.outcomes.groups
     return {
         "strategies": paired_table(found.correct, bench.tests, groups),
@@ -78,12 +69,12 @@ def _measure(
     seven = (*free, *paid)
     means = bench.labels[~test].mean(axis=0)[bench.columns(seven)]
     best = bench.columns([seven[int(means.argmax())]])[0]
-    found.add(found.correct, "best single of the seven", seed, bench.labels[:, best])
-    found.add(found.correct, "oracle of the seven", seed, bench.labels[:, bench.columns(seven)].max(axis=1))
+    add(found.correct, "best single of the seven", seed, bench.labels[:, best])
+    add(found.correct, "oracle of the seven", seed, bench.labels[:, bench.columns(seven)].max(axis=1))
 
     def both(name: str, router: arms.Router) -> None:
-        found.add(found.correct, name, seed, bench.correct(bench.logits(router, seven), seven))
-        found.add(found.old, name, seed, bench.correct(bench.logits(router, free), free))
+        add(found.correct, name, seed, bench.correct(bench.logits(router, seven), seven))
+        add(found.old, name, seed, bench.correct(bench.logits(router, free), free))
 
     with bench.train(~test, names=seven, seed=seed) as router:
         both(RETRAINED, router)
@@ -91,10 +82,10 @@ def _measure(
         path = bench.work / "free.gguf"
         first.save(path)
         alone = bench.correct(bench.logits(first, free), free)
-        found.add(found.correct, "free pool alone", seed, alone)
-        found.add(found.old, "before", seed, alone)
+        add(found.correct, "free pool alone", seed, alone)
+        add(found.old, "before", seed, alone)
         with bench.train(~test, names=paid, seed=seed) as second:
-            found.add(found.correct, "paid pool alone", seed, bench.correct(bench.logits(second, paid), paid))
+            add(found.correct, "paid pool alone", seed, bench.correct(bench.logits(second, paid), paid))
             _join(bench, first, second, seven, len(free), test, seed, found)
     for name, way in WAYS.items():
         with arms.Router(path, threads=1) as router:
@@ -134,5 +125,5 @@ def _join(
     for theta in THETAS:
         chosen, _asked = cascade_choices(confidences, seconds, theta)
         name = f"independent, theta {theta}"
-        found.add(found.correct, name, seed, labels[rows, chosen])
+        add(found.correct, name, seed, labels[rows, chosen])
         found.shares.setdefault(name, []).append(float((chosen < free)[test].mean()))

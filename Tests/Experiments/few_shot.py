@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from bench import BUDGETS, Bench
+from paired import standard_error
 
 import arms
 from arms.evaluation.outcomes import Booleans, Floats
@@ -69,11 +70,11 @@ def run(bench: Bench) -> dict[str, Any]:
 
 def _paired(
     values: list[tuple[float, float]], others: list[tuple[float, float]], which: int, scale: float
-) -> list[float]:
+) -> list[float | None]:
     """Return the mean difference, and its standard error over models and splits."""
     differences = scale * np.array([a[which] - b[which] for a, b in zip(values, others, strict=True)])
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return [round(float(differences.mean()), 4), round(float(error), 4)]
+    error = standard_error(differences)
+    return [round(float(differences.mean()), 4), None if error is None else round(error, 4)]
 
 
 def _choose(bench: Bench) -> dict[str, Any]:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import RECIPE, RECIPE_HEAD, Bench, Settings
-from paired import paired_table
+from paired import Correct, add, paired_table, tell
 
 from arms.convert import Fusion
-from arms.evaluation.outcomes import Floats
 
 SIZE = 64
 SHORTER: Settings = {**RECIPE, "epochs": 12, "batch_size": 304}
@@ -42,14 +41,14 @@ ROWS: dict[str, dict[str, Any]] = {
 def run(bench: Bench) -> dict[str, Any]:
     """Measure; ``{"routers": ...}`` of `paired_table`."""
     tower = _tower(bench.work / "tower")
-    correct: dict[str, list[list[Floats]]] = {name: [[] for _ in range(bench.seeds)] for name in ROWS}
+    correct: Correct = {}
     for place, test in enumerate(bench.tests):
         for name, row in ROWS.items():
-            for seed, runs in enumerate(correct[name]):
+            for seed in range(bench.seeds):
                 with bench.train(~test, seed=seed, tower=None if name == NONE else tower, **row) as router:
-                    seen = bench.logits(router) if name == NONE else bench.seen_logits(router, test)
-                    runs.append(bench.correct(seen))
-            print(place, name, [round(100 * r[-1][test].mean(), 1) for r in correct[name]], flush=True)
+                    seen = bench.own_logits(router, test, images=name != NONE)
+                    add(correct, name, seed, bench.correct(seen))
+            tell(f"split {place}", {name: correct[name]}, test)
         bench.forget()
     return {"routers": paired_table(correct, bench.tests, bench.outcomes.groups)}
 

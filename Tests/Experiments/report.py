@@ -1,32 +1,40 @@
-"""Put the figures of dynamath.py into RESULTS.md, as tables.
-
-usage: python report.py [tables.json [RESULTS.md]]
-"""
+"""Put the figures of dynamath.py into RESULTS.md, as tables."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from extension import RETRAINED
 from few_shot import CHOOSING_BUDGETS
+
+# The scripts of the default router, which write their card in the same way.
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "models"))
+
+import document
 
 Rows = list[list[str]]
 
-FOLDER = Path(__file__).parent
+TABLES, RESULTS = (Path(__file__).with_name(name) for name in ("tables.json", "RESULTS.md"))
 BEGIN, END = "<!-- tables.json, by report.py -->\n", "<!-- end -->"
 
 
 def table(head: list[str], rows: Rows) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """Return a Markdown table of numbers."""
+    return document.table(head, rows, rule="--:")
+
+
+def with_error(value: str, error: float | None, digits: int = 2) -> str:
+    """Return a figure with its standard error, where it has one."""
+    return value if error is None else f"{value} ± {error:.{digits}f}"
 
 
 def signed(value: float, error: float | None = None) -> str:
     """Return a difference with its standard error."""
-    return f"{value:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+    return with_error(f"{value:+.2f}", error)
 
 
 def interval(values: list[float] | None) -> str:
@@ -43,7 +51,7 @@ def paired(routers: dict[str, Any], reference: str) -> str:
         rows.append(
             [
                 f"**{name}**" if name == reference else name,
-                f"{row['em']:.2f} ± {row['error']:.2f}",
+                with_error(f"{row['em']:.2f}", row["error"]),
                 "" if deviation is None else f"{deviation:.2f} ({row['seeds']})",
                 " ".join(f"{value:.1f}" for value in row["splits"]),
                 "" if gain is None else signed(gain["points"], gain["error"]),
@@ -58,11 +66,10 @@ def left_out(part: dict[str, Any]) -> str:
     """Return EM by task that was left out."""
     rows: Rows = []
     for name, row in sorted(part["routers"].items(), key=lambda item: -item[1]["micro"]):
-        figures = [f"{value:.1f}" for value in (*row["tasks"],)]
         rows.append(
             [
                 name,
-                *figures,
+                *(f"{value:.1f}" for value in row["tasks"]),
                 f"{row['macro']:.2f}",
                 f"{row['micro']:.2f}",
                 signed(row["gain"]),
@@ -74,16 +81,11 @@ def left_out(part: dict[str, Any]) -> str:
 
 def few_shot(part: dict[str, Any]) -> str:
     """Return what k outcomes give, and the choice of strength."""
-    rows: Rows = [
-        [
-            what,
-            f"{row['em']:.2f}",
-            signed(*row["gain"]),
-            f"{row['log_loss']:.4f}",
-            "{:+.4f} ± {:.4f}".format(*row["log_loss_gain"]),
-        ]
-        for what, row in part["mean over models"].items()
-    ]
+    rows: Rows = []
+    for what, row in part["mean over models"].items():
+        gain, error = row["log_loss_gain"]
+        log_loss = [f"{row['log_loss']:.4f}", with_error(f"{gain:+.4f}", error, digits=4)]
+        rows.append([what, f"{row['em']:.2f}", signed(*row["gain"]), *log_loss])
     given = table(["new candidate", "EM of the pool", "against k = 0", "its log-loss", "against k = 0"], rows)
     loss, em = part["choice of strength"]["log_loss"], part["choice of strength"]["em"]
     strengths = sorted({float(what.split("strength ")[1]) for what in loss if "strength" in what})
@@ -141,8 +143,6 @@ def shares(values: dict[str, float]) -> str:
 
 def made(tables: dict[str, Any]) -> str:
     """Return all tables that there are."""
-    from extension import RETRAINED
-
     makers = {
         "fixed_splits": lambda part: paired(part["routers"], "ARMS"),
         "left_out_task": left_out,
@@ -164,14 +164,23 @@ def made(tables: dict[str, Any]) -> str:
     return "".join(parts)
 
 
-def update(figures: Path, document: Path) -> None:
+def filled(text: str, tables: dict[str, Any]) -> str:
+    """Return a document with its tables made anew."""
+    return document.replaced(text, BEGIN, END, made(tables))
+
+
+def update(figures: Path, results: Path) -> None:
     """Replace the tables of a document by those of the figures."""
-    text = document.read_text()
-    before, rest = text.split(BEGIN, 1)
-    _old, after = rest.split(END, 1)
-    document.write_text(before + BEGIN + made(json.loads(figures.read_text())) + END + after)
+    tables = json.loads(figures.read_text(encoding="utf-8"))
+    results.write_text(filled(results.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    given = [Path(path) for path in sys.argv[1:]]
-    update(*given, *(FOLDER / name for name in ("tables.json", "RESULTS.md")[len(given) :]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="?", type=Path, default=TABLES, help="tables.json if not given")
+    parser.add_argument("results", nargs="?", type=Path, default=RESULTS, help="RESULTS.md if not given")
+    arguments = parser.parse_args()
+    try:
+        update(arguments.tables, arguments.results)
+    except OSError as error:
+        parser.exit(1, f"report.py: {error}\n")
