@@ -601,12 +601,17 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("bert", "tokenizer.json", {"pre_tokenizer__type": "Whitespace"}, "pre_tokenizer"),
     ("bert", "tokenizer.json", {"post_processor__type": "RobertaProcessing"}, "post_processor"),
     ("bert", "tokenizer.json", {"model__unk_token": "<unk>"}, "<unk>"),
+    ("bert", "tokenizer.json", {"added_tokens": {}}, "added_tokens: must be a list, not {}"),
+    ("bert", "tokenizer.json", {"added_tokens": [0]}, "added_tokens: must be an object, not 0"),
+    ("bert", "tokenizer.json", {"post_processor__cls": ["[CLS]"]}, 'cls = ["[CLS]"]'),
+    ("bert", "tokenizer.json", {"post_processor__sep": 3}, "sep = 3"),
     ("distilbert", "config.json", {"activation": "relu"}, 'activation = "relu"'),
     ("clip", "config.json", {"hidden_act": "relu"}, "hidden_act"),
     ("clip", "config.json", {"model_type": "siglip_vision_model"}, "model_type"),
     ("clip", "config.json", {"num_channels": 1}, "num_channels"),
     ("clip", "config.json", {"patch_size": 5}, "patch_size = 5"),
     ("clip", "config.json", {"projection_dim": 7}, "visual_projection.weight"),
+    ("clip", "config.json", {"architectures": 1}, "architectures: must be a list, not 1"),
     ("clip", "preprocessor_config.json", {"resample": 2}, "resample = 2"),
     ("clip", "preprocessor_config.json", {"do_center_crop": False}, "do_center_crop"),
     ("clip", "preprocessor_config.json", {"do_resize": False}, "do_resize"),
@@ -616,6 +621,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("clip", "preprocessor_config.json", {"rescale_factor": 1.0}, "rescale_factor"),
     ("clip", "preprocessor_config.json", {"size": {"height": 16, "width": 16}}, "size"),
     ("clip", "preprocessor_config.json", {"size": {"shortest_edge": 15}}, "shortest_edge"),
+    ("clip", "preprocessor_config.json", {"size": {"shortest_edge": 2**32}}, "shortest_edge"),
     ("clip", "preprocessor_config.json", {"crop_size": {"height": 8, "width": 8}}, "crop_size"),
     ("clip", "preprocessor_config.json", {"image_mean": [0.5]}, "image_mean"),
     ("clip", "preprocessor_config.json", {"image_std": [0, 1, 1]}, "image_std"),
@@ -681,6 +687,25 @@ def dense_module(directory: Path) -> None:
     (directory / "modules.json").write_text(json.dumps(modules))
 
 
+def no_list_of_modules(directory: Path) -> None:
+    (directory / "modules.json").write_text(json.dumps({"type": "Transformer"}))
+
+
+def no_object_as_module(directory: Path) -> None:
+    (directory / "modules.json").write_text(json.dumps(["Transformer"]))
+
+
+def no_object_of_added_tokens(directory: Path) -> None:
+    (directory / "tokenizer.json").unlink()
+    (directory / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": ["x"]}))
+
+
+def no_file_in_the_index(directory: Path) -> None:
+    (directory / "model.safetensors").unlink()
+    index = {"weight_map": {"embeddings.word_embeddings.weight": ["model.safetensors"]}}
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
 def escaping_index(directory: Path) -> None:
     (directory / "model.safetensors").unlink()
     index = {"weight_map": {"embeddings.word_embeddings.weight": "../clip/model.safetensors"}}
@@ -697,6 +722,10 @@ def escaping_index(directory: Path) -> None:
         (no_tokenizer, "no tokenizer.json and no vocab.txt"),
         (max_pooling, "pooling_mode_max_tokens"),
         (dense_module, "Dense"),
+        (no_list_of_modules, "modules.json: must be a list"),
+        (no_object_as_module, 'modules.json: must be an object, not "Transformer"'),
+        (no_object_of_added_tokens, "added_tokens_decoder: must be an object"),
+        (no_file_in_the_index, "weight_map"),
         (escaping_index, "weight_map"),
         (shutil.rmtree, "no such directory"),
     ],

@@ -25,10 +25,17 @@ class Fields:
         The object.
     source
         What messages call it: a file, with the path inside it if it is nested.
+
+    Raises
+    ------
+    ConversionError
+        If `values` is no object.
     """
 
-    def __init__(self, values: dict[str, Any], source: str) -> None:
-        self.values = values
+    def __init__(self, values: Any, source: str) -> None:
+        if not isinstance(values, dict):
+            raise ConversionError(f"{source}: must be an object, not {_shortened(values)}")
+        self.values: dict[str, Any] = values
         self.source = source
 
     def __contains__(self, name: str) -> bool:
@@ -41,10 +48,11 @@ class Fields:
 
     def nested(self, name: str) -> Fields:
         """Return the object in a field."""
-        value = self.get(name)
-        if not isinstance(value, dict):
-            raise ConversionError(f"{self.source}: {name} = {json.dumps(value)} must be an object")
-        return Fields(value, f"{self.source}: {name}")
+        return Fields(self.get(name), f"{self.source}: {name}")
+
+    def list(self, name: str) -> list[Any]:
+        """Return a list; an empty one if there is none."""
+        return checked_list(self.get(name, []), f"{self.source}: {name}")
 
     def integer(self, name: str, default: int | None = None) -> int:
         """Return a positive integer."""
@@ -100,6 +108,18 @@ class Fields:
         )
 
 
+def checked_list(value: Any, source: str) -> list[Any]:
+    """Return a value that must be a list."""
+    if not isinstance(value, list):
+        raise ConversionError(f"{source}: must be a list, not {_shortened(value)}")
+    return value
+
+
+def _shortened(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
 class Checkpoint:
     """A checkpoint directory in Hugging Face's layout.
 
@@ -153,10 +173,7 @@ class Checkpoint:
 
     def fields(self, name: str) -> Fields:
         """Return a JSON file that holds an object."""
-        value = self.json(name)
-        if not isinstance(value, dict):
-            raise ConversionError(f"{self.path(name)}: must hold a JSON object")
-        return Fields(value, str(self.path(name)))
+        return Fields(self.json(name), str(self.path(name)))
 
     def optional_fields(self, name: str) -> Fields:
         """Return a JSON file that holds an object, or no fields if it does not exist."""
@@ -228,13 +245,13 @@ class Checkpoint:
             return [self.path("model.safetensors")]
         if self.has("model.safetensors.index.json"):
             index = self.fields("model.safetensors.index.json")
-            names = set(index.nested("weight_map").values.values())
+            names = list(index.nested("weight_map").values.values())
             for name in names:
                 if not isinstance(name, str) or Path(name).name != name:
                     raise ConversionError(
                         f"{index.source}: weight_map names {name!r}, not a file beside it"
                     )
-            return [self.path(name) for name in sorted(names)]
+            return [self.path(name) for name in sorted(set(names))]
         pickles = sorted(path.name for path in self.directory.glob("*.bin"))
         if pickles:
             raise ConversionError(

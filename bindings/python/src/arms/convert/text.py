@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from arms.convert.checkpoint import Checkpoint, Fields
+from arms.convert.checkpoint import Checkpoint, Fields, checked_list
 from arms.convert.errors import ConversionError
 from arms.convert.model_file import Kind, Part, f32, string, u32
 from arms.convert.tokenizer import read_tokenizer
@@ -205,16 +205,13 @@ def _context_length(checkpoint: Checkpoint, positions: int, wanted: int | None) 
 
 def _pooling(checkpoint: Checkpoint, width: int) -> str:
     if checkpoint.has("modules.json"):
-        for module in checkpoint.json("modules.json"):
-            name = (
-                Fields(module, str(checkpoint.path("modules.json")))
-                .string("type")
-                .rsplit(".", 1)[-1]
-            )
+        source = str(checkpoint.path("modules.json"))
+        for module in checked_list(checkpoint.json("modules.json"), source):
+            name = Fields(module, source).string("type").rsplit(".", 1)[-1]
             # Normalize only scales the vector; q is the one before it.
             if name not in ("Transformer", "Pooling", "Normalize"):
                 raise ConversionError(
-                    f"{checkpoint.path('modules.json')}: type {name} is not supported; "
+                    f"{source}: type {name} is not supported; "
                     "supported: Transformer, Pooling, Normalize"
                 )
     if not checkpoint.has("1_Pooling/config.json"):

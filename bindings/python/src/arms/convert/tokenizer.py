@@ -121,7 +121,7 @@ def _token_id(value: Any, source: str) -> int:
 def _template(processor: Fields) -> tuple[str, str]:
     """Return the tokens that a post-processor puts before and after a text."""
     if processor.require("type", "TemplateProcessing", "BertProcessing") == "BertProcessing":
-        return str(processor.get("cls", ["[CLS]"])[0]), str(processor.get("sep", ["[SEP]"])[0])
+        return _with_id(processor, "cls", "[CLS]"), _with_id(processor, "sep", "[SEP]")
     single = processor.get("single")
     match single:
         case [
@@ -131,6 +131,15 @@ def _template(processor: Fields) -> tuple[str, str]:
         ]:
             return cls, sep
     raise processor.unsupported("single", single, "[CLS] $A [SEP]")
+
+
+def _with_id(processor: Fields, name: str, default: str) -> str:
+    """Return the token of a field that holds a token and its id."""
+    match processor.get(name, [default, 0]):
+        case [str(token), int()]:
+            return token
+        case value:
+            raise processor.unsupported(name, value, [default, 0])
 
 
 def _read_tokenizer_json(checkpoint: Checkpoint) -> Tokenizer:
@@ -144,7 +153,7 @@ def _read_tokenizer_json(checkpoint: Checkpoint) -> Tokenizer:
     vocabulary = model.nested("vocab")
     tokens = {_token_id(one, vocabulary.source): token for token, one in vocabulary.values.items()}
     added: dict[int, int] = {}
-    for entry in file.get("added_tokens", []):
+    for entry in file.list("added_tokens"):
         token = Fields(entry, f"{file.source}: added_tokens")
         one = _token_id(token.get("id"), token.source)
         tokens[one] = token.string("content")
@@ -184,7 +193,10 @@ def _read_vocabulary(checkpoint: Checkpoint) -> Tokenizer:
     }
     ids = {token: one for one, token in tokens.items()}
     added = {ids[token]: 0 for token in special.values() if token in ids}
-    for key, entry in config.get("added_tokens_decoder", {}).items():
+    decoder = (
+        config.nested("added_tokens_decoder").values if "added_tokens_decoder" in config else {}
+    )
+    for key, entry in decoder.items():
         token = Fields(entry, f"{config.source}: added_tokens_decoder")
         one = _token_id(int(key) if str(key).isdecimal() else key, token.source)
         tokens[one] = token.string("content")

@@ -65,7 +65,7 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
             f"{config.source}: patch_size = {patch} does not divide image_size = {size}"
         )
     grid = size // patch
-    bare = "CLIPVisionModel" in top.get("architectures", [])
+    bare = "CLIPVisionModel" in top.list("architectures")
     projection = width if bare else (top if whole else config).integer("projection_dim", 512)
 
     part = Part(
@@ -168,7 +168,7 @@ def _resize_size(config: Fields, size: int) -> int:
         if isinstance(value, dict) and set(value) == {"shortest_edge"}
         else value
     )
-    if isinstance(side, bool) or not isinstance(side, int) or side < size:
+    if isinstance(side, bool) or not isinstance(side, int) or not size <= side < 2**31:
         # {"height", "width"} would stretch the image, a side below image_size need padding.
         raise config.unsupported("size", value, {"shortest_edge": size})
     return side
