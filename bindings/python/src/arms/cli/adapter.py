@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arms import Router
+from arms.cli.data.options import Json
 from arms.cli.tables import print_json
 
 _commands = typer.Typer(
@@ -41,7 +42,7 @@ def apply(
             "--keep-candidates", help="Keep MODEL's candidates in place of those of the training."
         ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Write a router with an adapter merged into its weights.
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from arms import Router
 from arms._printable import printable
 from arms.cli.adapting import Data, Exact, Groups, Lenient, Model, Output, Split, Threads, read
+from arms.cli.data.options import Json
 from arms.cli.tables import console, print_json
 
 
@@ -36,7 +37,7 @@ def calibrate(
     exact: Exact = False,
     lenient: Lenient = False,
     threads: Threads = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Fit each candidate's temperature and bias, so that confidences mean what they say.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from arms.cli.data.options import Json
 from arms.cli.run_options import options_from, with_options_of
 from arms.cli.runs import run_and_show
 from arms.training.options import ExtendOptions
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def extend(
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
     **given: Any,
 ) -> None:
     """Teach a router new candidates without training it on everything again.

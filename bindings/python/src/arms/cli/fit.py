@@ -10,6 +10,7 @@ import typer
 
 from arms import InvalidArgumentError, Router
 from arms.cli.adapting import Data, Exact, Groups, Lenient, Model, Output, Split, Threads, read
+from arms.cli.data.options import Json
 from arms.cli.tables import print_json
 
 
@@ -49,7 +50,7 @@ def fit(
     exact: Exact = False,
     lenient: Lenient = False,
     threads: Threads = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Learn new candidates from 8 to some 1,000 outcomes each, in seconds.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arms import Router
+from arms.cli.data.options import Json
 from arms.cli.tables import print_json
 
 
@@ -39,7 +40,7 @@ def merge(
             show_default="FIRST's",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Join two routers with different candidates in one file, a cascade (Algorithm 1).
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from arms import CandidateInfo, Decision, Policy, RankedCandidate, Router
 from arms._printable import printable
+from arms.cli.data.options import Json
 from arms.cli.images import read_images
 from arms.cli.tables import bar, console, cost, known, latency, print_json
 
@@ -123,7 +124,7 @@ def route(
             min=0, help="Threads to use; 0: all cores of this process.", rich_help_panel=_SPEED
         ),
     ] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Choose the candidate that will answer a question about an image.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from arms.cli.data.options import Json
 from arms.cli.run_options import options_from, with_options_of
 from arms.cli.runs import run_and_show
 from arms.training.options import TrainOptions
@@ -20,7 +21,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from --checkpoint, if it is there.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    json: Json = False,
     **given: Any,
 ) -> None:
     """Train a router on records: who answered which query correctly.
