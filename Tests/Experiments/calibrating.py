@@ -1,7 +1,7 @@
 """What calibration does to confidences, and to the choice.
 
-A router is trained on four fifths of the training groups and calibrated on the last fifth. The default `strength` is
-chosen on that fifth alone: calibrated on one half of its groups, measured on the other.
+A router is trained on four fifths of the training groups and calibrated on the last fifth. What `strength` to choose
+is told on that fifth alone: calibrated on one half of its groups, measured on the other.
 """
 
 from __future__ import annotations
