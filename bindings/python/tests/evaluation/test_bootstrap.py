@@ -90,6 +90,15 @@ def test_nothing_in_common_is_no_comparison() -> None:
     assert "no query in common" in found.sentence
 
 
+def test_draws_that_miss_the_one_known_query_give_no_interval() -> None:
+    known = np.array([1.0, *[np.nan] * 49])
+    bootstrap = Bootstrap(np.arange(50).astype(np.str_), replicates=2, seed=2)
+    estimate, interval = bootstrap.mean_interval(known)
+    assert (estimate.value, estimate.error, interval) == (1, None, None)
+    comparison = compare(("a", known), ("b", np.zeros(50)), bootstrap)
+    assert comparison.sentence.startswith("a and b have too few queries in common")
+
+
 def test_breakdowns_are_means_of_the_parts() -> None:
     outcomes, scores = drawn()
     correct = {"own": routed(outcomes, scores.argmax(axis=1)).correct}

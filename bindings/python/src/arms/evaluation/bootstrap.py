@@ -113,27 +113,23 @@ class Bootstrap:
         values
             ``[queries]``, NaN where unknown.
         """
-        known = ~np.isnan(values)
-        if not known.any():
-            return Estimate(None, None)
-        replicates = self._means(np.where(known, values, 0.0), known.astype(np.float64))
-        return Estimate(float(values[known].mean()), standard_error(replicates))
+        return self.mean_interval(values)[0]
 
     def mean_interval(self, values: Floats) -> tuple[Estimate, Interval | None]:
         """Return what `mean` does, and the 95 % interval; paired when `values` are differences."""
         known = ~np.isnan(values)
         if not known.any():
             return Estimate(None, None), None
-        replicates = self._means(np.where(known, values, 0.0), known.astype(np.float64))
-        tail = 50 * (1 - _LEVEL)
-        low, high = np.nanpercentile(replicates, [tail, 100 - tail])
-        estimate = Estimate(float(values[known].mean()), standard_error(replicates))
-        return estimate, Interval(float(low), float(high))
-
-    def _means(self, values: Floats, known: Floats) -> Floats:
-        sums = self.sums(np.stack([values, known], axis=1))
+        sums = self.sums(np.stack([np.where(known, values, 0.0), known], axis=1))
         with np.errstate(invalid="ignore", divide="ignore"):
-            return sums[:, 0] / sums[:, 1]
+            replicates = sums[:, 0] / sums[:, 1]
+        estimate = Estimate(float(values[known].mean()), standard_error(replicates))
+        finite = replicates[np.isfinite(replicates)]
+        if not len(finite):  # No draw has a group with a known value.
+            return estimate, None
+        tail = 50 * (1 - _LEVEL)
+        low, high = np.percentile(finite, [tail, 100 - tail])
+        return estimate, Interval(float(low), float(high))
 
 
 def standard_error(replicates: Floats) -> float | None:

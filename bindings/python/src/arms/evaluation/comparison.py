@@ -24,7 +24,8 @@ class Comparison:
     difference
         EM of `router` less EM of `other`, over the queries where both outcomes are known.
     interval
-        95 % of the paired bootstrap over groups; `None` without a common query.
+        95 % of the paired bootstrap over groups; `None` without a common query, or with so few that
+        no draw has one.
     judgement
         "better" or "worse" when the interval does not hold 0.
     sentence
@@ -56,7 +57,8 @@ def compare(
     (name, correct), (other_name, other_correct) = router, other
     difference, interval = bootstrap.mean_interval(correct - other_correct)
     if interval is None or difference.value is None:
-        sentence = f"{name} and {other_name} have no query in common whose outcomes are known."
+        few = "no query" if difference.value is None else "too few queries"
+        sentence = f"{name} and {other_name} have {few} in common whose outcomes are known."
         return Comparison(name, other_name, difference, None, "undecided", sentence)
     judgement: Judgement = (
         "better" if interval.low > 0 else "worse" if interval.high < 0 else "undecided"

@@ -144,8 +144,7 @@ def evaluate(
     if training is not None:
         check_training(outcomes, training)
     rivals = {key: checked_scores(v, outcomes, key) for key, v in (baselines or {}).items()}
-    if name in rivals:
-        raise InvalidArgumentError(f"two routers are called {name!r}: give one another name")
+    _check_names(name, rivals)
     tasks: dict[str, Floats] = {}
     if training is not None:
         tasks["mean per task"] = mean_per_task(training, outcomes)
@@ -184,6 +183,19 @@ def evaluate(
         seed,
         _notes(outcomes, training),
     )
+
+
+def _check_names(name: str, rivals: Mapping[str, Floats]) -> None:
+    """Refuse a name that another row of the tables has: it would show that one's figures."""
+    if name in rivals:
+        raise InvalidArgumentError(f"two routers are called {name!r}: give one another name")
+    for one in (name, *rivals):
+        if one in ("mean per task", "oracle", "random") or one.startswith(
+            ("strongest (", "cheapest (")
+        ):
+            raise InvalidArgumentError(
+                f"{one!r} is what the tables call a reference: give the router another name"
+            )
 
 
 def check_training(outcomes: Outcomes, training: Outcomes) -> None:

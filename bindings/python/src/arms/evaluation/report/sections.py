@@ -131,7 +131,8 @@ def _breakdowns(view: View, router: str) -> list[Section]:
     """Show the router, the best rival, the strongest model and the oracle in each part."""
     rivals = [result for result in view.routers if result.kind == "baseline"]
     rivals = sorted(rivals, key=lambda result: -(result.em.value or 0))[:1]
-    fixed = [r.name for r in view.routers if r.name.startswith(("strongest", "oracle"))]
+    references = [result.name for result in view.routers if result.kind == "reference"]
+    fixed = [one for one in references if one.startswith(("strongest", "oracle"))]
     names = [router, *(rival.name for rival in rivals), *reversed(fixed)]
     tables = []
     for by in ("task", "language", "benchmark"):
