@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from arms.convert.blocks import add_blocks, add_layer_norm
 from arms.convert.checkpoint import Checkpoint, Fields, checked_list
 from arms.convert.errors import ConversionError
 from arms.convert.model_file import Kind, Part, f32, string, u32
@@ -98,9 +99,7 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
             f"{config.source}: {layout.sizes['heads']} = {heads} does not divide "
             f"{layout.sizes['width']} = {width}"
         )
-    rows = config.integer("vocab_size")
-    positions = config.integer("max_position_embeddings")
-    context = _context_length(checkpoint, positions, context_length)
+    context = _context_length(checkpoint, context_length)
     epsilon = config.number("layer_norm_eps", 1e-12)
 
     part = Part(
@@ -114,76 +113,44 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
             "arms.text.context_length": u32(context),
             "arms.text.pooling": string(_pooling(checkpoint, width)),
             "arms.text.activation": string(activation),
-            **read_tokenizer(checkpoint).keys(rows),
+            **read_tokenizer(checkpoint).keys(config.integer("vocab_size")),
         }
     )
     prefix = checkpoint.find_prefix("embeddings.word_embeddings.weight")
-    embeddings = prefix + "embeddings."
-    part.add(
-        "t.token_embd.weight",
-        checkpoint.tensor(f"{embeddings}word_embeddings.weight", rows, width),
-        Kind.TABLE,
+    _add_embeddings(part, checkpoint, f"{prefix}embeddings.", context)
+    add_blocks(
+        part,
+        checkpoint,
+        "t.blk.",
+        prefix + layout.blocks,
+        layout.tensors,
+        count_field=layout.sizes["blocks"],
+        count=blocks,
+        width=width,
+        hidden=hidden,
     )
-    position = checkpoint.tensor(f"{embeddings}position_embeddings.weight", positions, width)[
-        :context
-    ]
-    if family == "bert":
-        # Every token of a question is of type 0: its embedding is part of the position's.
-        types = config.integer("type_vocab_size", 2)
-        position = (
-            position
-            + checkpoint.tensor(f"{embeddings}token_type_embeddings.weight", types, width)[0]
-        )
-    part.add("t.position_embd.weight", position)
-    _add_layer_norm(part, checkpoint, "t.embd_norm", f"{embeddings}LayerNorm", width)
-    shapes = {
-        "attn_q": (width, width),
-        "attn_k": (width, width),
-        "attn_v": (width, width),
-        "attn_out": (width, width),
-        "ffn_up": (hidden, width),
-        "ffn_down": (width, hidden),
-    }
-    for block in range(blocks):
-        for name, source in layout.tensors.items():
-            theirs, ours = f"{prefix}{layout.blocks}{block}.{source}", f"t.blk.{block}.{name}"
-            if name in shapes:
-                part.add(
-                    f"{ours}.weight",
-                    checkpoint.tensor(f"{theirs}.weight", *shapes[name]),
-                    Kind.MATRIX,
-                )
-                part.add(f"{ours}.bias", checkpoint.tensor(f"{theirs}.bias", shapes[name][0]))
-            else:
-                _add_layer_norm(part, checkpoint, ours, theirs, width)
-    refuse_unread(checkpoint, prefix + layout.blocks, layout.sizes["blocks"])
     part.keys["arms.text.hash"] = string(part.digest())
     return part
 
 
-def refuse_unread(checkpoint: Checkpoint, blocks: str, count_field: str) -> None:
-    """Refuse unread tensors of the blocks: an encoder with them computes something else."""
-    for name in checkpoint.unread_names:
-        if name.startswith(blocks):
-            raise ConversionError(
-                f"{checkpoint.directory}: tensor {name} has no place in the model; "
-                f"config.json: {count_field} = {checkpoint.config.get(count_field)} may be wrong, "
-                "or the blocks have a part that is not supported"
-            )
+def _add_embeddings(part: Part, checkpoint: Checkpoint, theirs: str, context: int) -> None:
+    config, width = checkpoint.config, part.keys["arms.text.embedding_length"].value
+    rows, positions = config.integer("vocab_size"), config.integer("max_position_embeddings")
+    words = checkpoint.tensor(f"{theirs}word_embeddings.weight", rows, width)
+    part.add("t.token_embd.weight", words, Kind.TABLE)
+    position = checkpoint.tensor(f"{theirs}position_embeddings.weight", positions, width)[:context]
+    if part.keys["arms.text.family"].value == "bert":
+        # Every token of a question is of type 0: its embedding is part of the position's.
+        types = config.integer("type_vocab_size", 2)
+        position = (
+            position + checkpoint.tensor(f"{theirs}token_type_embeddings.weight", types, width)[0]
+        )
+    part.add("t.position_embd.weight", position)
+    add_layer_norm(part, checkpoint, "t.embd_norm", f"{theirs}LayerNorm", width)
 
 
-def _add_layer_norm(part: Part, checkpoint: Checkpoint, ours: str, theirs: str, width: int) -> None:
-    # TensorFlow's names of the two vectors are still found in old BERT checkpoints.
-    legacy = (
-        f"{theirs}.weight" not in checkpoint.tensor_names
-        and f"{theirs}.gamma" in checkpoint.tensor_names
-    )
-    weight, bias = ("gamma", "beta") if legacy else ("weight", "bias")
-    part.add(f"{ours}.weight", checkpoint.tensor(f"{theirs}.{weight}", width))
-    part.add(f"{ours}.bias", checkpoint.tensor(f"{theirs}.{bias}", width))
-
-
-def _context_length(checkpoint: Checkpoint, positions: int, wanted: int | None) -> int:
+def _context_length(checkpoint: Checkpoint, wanted: int | None) -> int:
+    positions = checkpoint.config.integer("max_position_embeddings")
     if wanted is not None:
         if not 2 < wanted <= positions:
             raise ConversionError(

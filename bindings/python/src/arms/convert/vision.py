@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from gguf import GGUFValueType
 
+from arms.convert.blocks import add_blocks, add_layer_norm
 from arms.convert.checkpoint import Checkpoint, Fields
 from arms.convert.errors import ConversionError
 from arms.convert.model_file import Kind, Part, array, f32, string, u32
-from arms.convert.text import refuse_unread
 
 _BLOCK_TENSORS = {
     "ln1": "layer_norm1",
@@ -95,22 +95,18 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
     part.add("v.position_embd.weight", positions)
     # "layrnorm" is how CLIP spells it.
     for ours, theirs in (("v.pre_ln", "pre_layrnorm"), ("v.post_ln", "post_layernorm")):
-        part.add(f"{ours}.weight", checkpoint.tensor(f"{prefix}{theirs}.weight", width))
-        part.add(f"{ours}.bias", checkpoint.tensor(f"{prefix}{theirs}.bias", width))
-    shapes = {"ffn_up": (hidden, width), "ffn_down": (width, hidden)}
-    for block in range(blocks):
-        for name, source in _BLOCK_TENSORS.items():
-            theirs, ours = f"{prefix}encoder.layers.{block}.{source}", f"v.blk.{block}.{name}"
-            rows, columns = shapes.get(name, (width, width))
-            if name in ("ln1", "ln2"):
-                part.add(f"{ours}.weight", checkpoint.tensor(f"{theirs}.weight", width))
-            else:
-                part.add(
-                    f"{ours}.weight",
-                    checkpoint.tensor(f"{theirs}.weight", rows, columns),
-                    Kind.MATRIX,
-                )
-            part.add(f"{ours}.bias", checkpoint.tensor(f"{theirs}.bias", rows))
+        add_layer_norm(part, checkpoint, ours, f"{prefix}{theirs}", width)
+    add_blocks(
+        part,
+        checkpoint,
+        "v.blk.",
+        f"{prefix}encoder.layers.",
+        _BLOCK_TENSORS,
+        count_field="num_hidden_layers",
+        count=blocks,
+        width=width,
+        hidden=hidden,
+    )
     if bare:
         part.add("v.projection.weight", np.eye(width, dtype=np.float32), Kind.MATRIX)
     else:
@@ -119,7 +115,6 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
             checkpoint.tensor("visual_projection.weight", projection, width),
             Kind.MATRIX,
         )
-    refuse_unread(checkpoint, f"{prefix}encoder.layers.", "num_hidden_layers")
     part.keys["arms.vision.hash"] = string(part.digest())
     return part
 
