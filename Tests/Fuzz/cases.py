@@ -217,7 +217,7 @@ class Session:
 
 
 class Cases:
-    """The kinds of cases, each a method of a seed that returns what it did."""
+    """The kinds of cases, each a method of a seed's generator and of what is told what it does."""
 
     def __init__(self, library: Library, scratch: Path) -> None:
         self.library, self.scratch = library, scratch

@@ -116,6 +116,8 @@ def main() -> int:
         "--only", choices=list(COUNTS), action="append", help="run this kind; may be repeated"
     )
     arguments = parser.parse_args()
+    if arguments.count is not None and arguments.count < 1:
+        parser.error(f"--count {arguments.count}: at least 1 is needed")
     library = arguments.library or Path(__file__).resolve().parents[2] / ".build/release/libarms.so"
     if not library.is_file():
         print(

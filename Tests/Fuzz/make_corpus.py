@@ -73,8 +73,7 @@ def images() -> None:
 def texts() -> None:
     """Add vocabularies with texts."""
     fixture = json.loads((FIXTURES / "tokenizer.json").read_bytes())
-    words = fixture.get("vocabulary") or list(fixture["model"]["vocab"])
-    lines = "\n".join(words).encode()[:2_048]
+    lines = "\n".join(fixture["vocabulary"]).encode()[:2_048]
     for number, text in enumerate(TEXTS):
         added = struct.pack("<HBBB", 1, number, 1, 3)
         head = struct.pack("<BBHH", number, 1, 16, len(lines))

@@ -53,6 +53,8 @@ def main() -> int:
         "--program", type=Path, default=ROOT / ".build/release/train-run", help="what is killed"
     )
     options = parser.parse_args()
+    if min(options.kills, options.epochs) < 1:
+        parser.error("--kills and --epochs must be at least 1")
     moments = random.Random(options.seed)
     steps = 6 * options.epochs
     with tempfile.TemporaryDirectory() as name:
