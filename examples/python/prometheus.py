@@ -68,11 +68,11 @@ def main(model: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (2, 3) or not all(port.isdecimal() for port in sys.argv[2:]):
         sys.exit("usage: prometheus.py MODEL [PORT]")
     try:
         main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) == 3 else 9300)
     except KeyboardInterrupt:
         pass
-    except arms.ArmsError as error:
+    except (arms.ArmsError, OSError, OverflowError) as error:  # The last two of the port.
         sys.exit(f"prometheus: {error}")
