@@ -331,6 +331,15 @@ static int many_handles(const char *model, long count) {
 
 /* ----------------------------------------------------------------------------------------------- kill */
 
+/* Files of a folder. */
+static int files(const char *path) {
+  int count = -2; /* the folder itself and its parent */
+  DIR *folder = opendir(path);
+  while (folder != NULL && readdir(folder) != NULL) count++;
+  if (folder != NULL) closedir(folder);
+  return count;
+}
+
 static int killed_saves(const char *model, const char *work, long count) {
   char path[4096];
   snprintf(path, sizeof path, "%s/saved.gguf", work);
@@ -369,13 +378,14 @@ static int killed_saves(const char *model, const char *work, long count) {
     if (info.candidate_count != old && info.candidate_count != old + 1) return 1;
     changed += info.candidate_count != old;
   }
-  int left = -3;
-  DIR *folder = opendir(work);
-  while (folder != NULL && readdir(folder) != NULL) left++;
-  if (folder != NULL) closedir(folder);
+  int left = files(work) - 1;
+  router = opened(path, 1);
+  MUST(arms_router_save(router, path, &error));
+  arms_router_free(router);
+  int kept = files(work) - 1;
   printf("%ld saves killed: each left a whole file, %llu of them with the new candidate; "
-         "%d unfinished files beside it, which the next save removes\n", count, (unsigned long long)changed, left);
-  return 0;
+         "%d unfinished files beside it, and %d after the next save\n", count, (unsigned long long)changed, left, kept);
+  return left > 1 || kept != 0;
 }
 
 int main(int argc, char **argv) {
