@@ -18,6 +18,7 @@ from rich.text import Text
 
 from arms import InvalidArgumentError, Output, Query, Router
 from arms._printable import printable
+from arms.cli.adapting import Exact, Threads
 from arms.cli.images import NONE, STDIN, read_images
 from arms.cli.tables import console, print_json
 
@@ -75,12 +76,8 @@ def score(
     output: Annotated[
         Output, typer.Option(help="Calibrated confidences, or raw logits.")
     ] = Output.CONFIDENCE,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Decode large JPEGs at full size.")
-    ] = False,
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads to use; 0: all cores of this process.")
-    ] = 0,
+    exact: Exact = False,
+    threads: Threads = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a query.")] = False,
 ) -> None:
     """Score questions against every candidate.
