@@ -31,7 +31,7 @@ from torch.nn import functional
 FIXTURES = Path(__file__).parent
 sys.path.insert(0, str(FIXTURES.parent / "Parity"))
 
-from reference import ModelFile, ReferenceHead  # noqa: E402
+from reference import ModelFile, ReferenceHead, adamw  # noqa: E402
 
 MODELS = [
     "distilbert-patches-scaled",
@@ -81,10 +81,8 @@ class Training:
         ]
 
     def parameters(self) -> dict[str, Tensor]:
-        """Return what is trained. The keys' biases change nothing: the softmax drops them."""
-        named = {name.replace("/", "."): one for name, one in self.head.named_parameters()}
-        named = {name: one for name, one in named.items() if not name.endswith("attn_k.bias")}
-        return named | {"candidate.delta": self.delta, "candidate.beta": self.beta}
+        """Return what is trained."""
+        return self.head.trained() | {"candidate.delta": self.delta, "candidate.beta": self.beta}
 
     def loss(self) -> Tensor:
         """Return the weighted mean of the binary cross-entropy."""
@@ -130,13 +128,7 @@ def gradients(training: Training) -> dict[str, Any]:
 
 def losses(training: Training) -> list[float]:
     """Take steps of AdamW; return the loss before each."""
-    decayed: list[Tensor] = []
-    others: list[Tensor] = []
-    for name, parameter in training.parameters().items():
-        is_matrix = parameter.ndim > 1 and parameter.shape[0] > 1
-        (decayed if is_matrix or name == "candidate.delta" else others).append(parameter)
-    groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=1e-3)
+    optimizer = adamw(training.parameters(), 1e-3)
     values = []
     for _ in range(STEPS):
         optimizer.zero_grad()

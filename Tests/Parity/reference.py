@@ -7,7 +7,7 @@ encoders' reference is ``transformers``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,9 +34,9 @@ class Routing(NamedTuple):
 
 
 class ModelFile:
-    """The keys and tensors of a file; `prefix` is ``second`` for a cascade's second router."""
+    """The keys and tensors of a file, of a cascade those of the first router."""
 
-    def __init__(self, path: str | Path, prefix: str = "") -> None:
+    def __init__(self, path: str | Path) -> None:
         reader = GGUFReader(path)
         self.keys: dict[str, Any] = {name: field.contents() for name, field in reader.fields.items()}
         self.tensors: dict[str, Tensor] = {}
@@ -50,20 +50,14 @@ class ModelFile:
                 continue
             shape = [int(size) for size in reversed(tensor.shape)]
             self.tensors[tensor.name] = torch.from_numpy(np.array(data)).reshape(shape)
-        self._key_prefix = "arms.second." if prefix else "arms."
-        self._tensor_prefix = f"{prefix}." if prefix else ""
 
     def key(self, name: str) -> Any:
         """Return the value of the router's key."""
-        return self.keys[self._key_prefix + name]
+        return self.keys[f"arms.{name}"]
 
     def tensor(self, name: str) -> Tensor:
         """Return the router's tensor."""
-        return self.tensors[self._tensor_prefix + name]
-
-    def has(self, name: str) -> bool:
-        """Say whether the router has a tensor."""
-        return self._tensor_prefix + name in self.tensors
+        return self.tensors[name]
 
 
 class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
@@ -94,6 +88,11 @@ class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
     def weight(self, name: str) -> Tensor:
         """Return a parameter by its name in the file."""
         return self.get_parameter(name.replace(".", "/"))
+
+    def trained(self) -> dict[str, torch.nn.Parameter]:
+        """Return what is trained, by the file's names. The keys' biases change nothing: the softmax drops them."""
+        named = {name.replace("/", "."): one for name, one in self.named_parameters()}
+        return {name: one for name, one in named.items() if not name.endswith("attn_k.bias")}
 
     def linear(self, name: str, x: Tensor) -> Tensor:
         """Apply a linear layer, with its bias if it has one."""
@@ -198,3 +197,14 @@ class ReferenceHead(torch.nn.Module):  # type: ignore[misc]
         scale = torch.ones(count) if temperature is None else temperature
         confidence = torch.sigmoid(logit / scale + (torch.zeros(count) if bias is None else bias))
         return Routing(p, fused, cosine, logit, confidence)
+
+
+def adamw(parameters: Mapping[str, Tensor], rate: float, *, fused: bool = False) -> torch.optim.AdamW:
+    """Return AdamW that decays matrices alone, as the engine does."""
+    decayed: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, parameter in parameters.items():
+        is_matrix = parameter.ndim > 1 and parameter.shape[0] > 1
+        (decayed if is_matrix or name == "candidate.delta" else others).append(parameter)
+    groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, fused=fused)

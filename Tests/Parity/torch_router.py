@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from embeddings_parity import save_image, save_text
-from reference import ModelFile, ReferenceHead
+from reference import ModelFile, ReferenceHead, adamw
 from torch import Tensor
 from torch.nn import functional
 from training_inputs import Batch
@@ -186,10 +186,7 @@ class TorchRouter(torch.nn.Module):  # type: ignore[misc]
 
     def named(self) -> dict[str, torch.nn.Parameter]:
         """Return what is trained, by the names of the model file."""
-        named = {name.replace("/", "."): one for name, one in self.head.named_parameters()}
-        # The biases of the head's keys change nothing, and the engine has none.
-        named = {name: one for name, one in named.items() if not name.endswith("attn_k.bias")}
-        named |= {"candidate.delta": self.delta, "candidate.beta": self.beta}
+        named = self.head.trained() | {"candidate.delta": self.delta, "candidate.beta": self.beta}
         parameters = {
             f"{tower}.{name.removeprefix('vision_model.')}": one
             for tower, model in (("t", self.text), ("v", self.image))
@@ -213,15 +210,9 @@ class TorchRouter(torch.nn.Module):  # type: ignore[misc]
         assert not parameters, f"without a name in the model file: {sorted(parameters)}"
         return named
 
-    def optimizer(self, rate: float, decay: float = 1e-2) -> torch.optim.Optimizer:
-        """Return fused AdamW that decays matrices alone, as the engine."""
-        decayed: list[Tensor] = []
-        others: list[Tensor] = []
-        for name, parameter in self.named().items():
-            is_matrix = parameter.ndim > 1 and parameter.shape[0] > 1
-            (decayed if is_matrix or name == "candidate.delta" else others).append(parameter)
-        groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=rate, fused=True)
+    def optimizer(self, rate: float) -> torch.optim.Optimizer:
+        """Return fused AdamW of all that is trained."""
+        return adamw(self.named(), rate, fused=True)
 
 
 class Files(NamedTuple):
