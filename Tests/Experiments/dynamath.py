@@ -54,8 +54,8 @@ if __name__ == "__main__":
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the MiniLM-L6 checkpoint")
     parser.add_argument("-o", "--output", type=Path, default=report.TABLES)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--splits", type=int, default=5, help="the first so many")
+    parser.add_argument("--seeds", type=int, default=3, help="few_shot, calibrating, text_encoder have one")
+    parser.add_argument("--splits", type=int, default=5, help="the first so many; few_shot has one")
     arguments = parser.parse_args()
     if min(arguments.seeds, arguments.splits) < 1:
         parser.error("--seeds and --splits must be at least 1")
