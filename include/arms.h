@@ -920,7 +920,7 @@ arms_status arms_trainer_layout(const arms_trainer *trainer, arms_tensor_range *
  * --------------------------------------------------------------------------------------------- */
 
 /* Fits the calibration of all candidates, T_j and b_j, to outcomes that no training has seen. Each one's is
- * drawn towards that of all candidates of its router together as if these were `strength` outcomes (0: 16);
+ * drawn towards that of all candidates of its router together as if these were `strength` outcomes (0: 256);
  * one without outcomes takes the common one. Goes live as one new generation, which `generation` (may be
  * NULL) receives. A candidate that is added meanwhile keeps the calibration that it comes with.
  * Errors: NOT_FOUND (an outcome of an unknown candidate), CANCELLED (the router's weights or a candidate

@@ -25,7 +25,7 @@ import (
 // CalibrateOptions says how candidates are calibrated. Zero means the default.
 type CalibrateOptions struct {
 	// As how many outcomes the calibration of all candidates of a router together counts, towards which
-	// each one's is drawn; 0: 16.
+	// each one's is drawn; 0: 256.
 	Strength float64
 }
 

@@ -12,7 +12,7 @@ extension Router {
   /// of an unknown candidate, `cancelled` if the router's weights or a candidate were replaced meanwhile, or a candidate
   /// was fitted, and as `score`, naming the sample. The router is then as it was.
   @discardableResult
-  public func calibrate(on data: DataSet, strength: Double = 16) throws(ARMSError) -> UInt64 {
+  public func calibrate(on data: DataSet, strength: Double = 256) throws(ARMSError) -> UInt64 {
     guard strength.isFinite, strength > 0 else {
       throw ARMSError(.invalidArgument, "strength is \(strength); a number above 0 is wanted")
     }

@@ -64,7 +64,7 @@ class AdaptableRouter(Handle):
     after an error the router is as it was.
     """
 
-    def calibrate(self, data: DataSet, *, strength: float = 16) -> int:
+    def calibrate(self, data: DataSet, *, strength: float = 256) -> int:
         """Fit the calibration of all candidates, T_j and b_j, to outcomes that no training saw.
 
         Parameters

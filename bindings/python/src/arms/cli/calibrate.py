@@ -33,7 +33,7 @@ def calibrate(
             help="Outcomes that the calibration of all candidates together counts as, towards "
             "which each one's is drawn."
         ),
-    ] = 16.0,
+    ] = 256.0,
     exact: Exact = False,
     lenient: Lenient = False,
     threads: Threads = 0,

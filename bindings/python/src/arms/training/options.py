@@ -192,7 +192,7 @@ class RunOptions:
         False, RESULT, "Fit temperature and bias of each candidate to the validation queries."
     )
     strength: float = option(
-        16.0,
+        256.0,
         RESULT,
         "calibrate: what the calibration of all candidates together counts as, in outcomes.",
     )
