@@ -144,7 +144,7 @@ import Testing
     #expect(mkfifo(fifo, 0o600) == 0)
     let cases = [
       (directory.path + "/none/model.gguf", "No such file or directory"), (directory.path, "directory"),
-      (fifo, "only a regular file is replaced"), ("", "no path"), ("a\u{0}b", "no path"),
+      (fifo, "only a regular file is replaced"), ("a\u{0}b", "the path contains a NUL"),
     ]
     for (path, text) in cases {
       let error = failure { try GGUFWriter().write(to: path) }
@@ -152,6 +152,8 @@ import Testing
       #expect(error?.message.hasPrefix(printable(path) + ": cannot write: ") == true)
       #expect(error?.message.contains(text) == true, "\(error?.message ?? "no error")")
     }
+    let error = failure { try GGUFWriter().write(to: "") }
+    #expect(error?.code == .io && error?.message == "the path of the file is empty; give one")
     #expect(directory.names == ["fifo"])
   }
 

@@ -283,7 +283,7 @@ import Testing
       var options = TrainingOptions()
       options.scope = scope
       let error = failure { try Trainer(router, options: options) }
-      #expect(error?.code == .invalidArgument && error?.message.contains("Layers") == true)
+      #expect(error?.code == .invalidArgument && error?.message.contains("_layers is ") == true)
     }
   }
 
