@@ -122,7 +122,8 @@ private func bytesOf(
 /// A field of the host's struct that means nothing yet. What stands there would mean something to a later release.
 func unused(_ reserved: UInt32, _ label: @autoclosure () -> String) throws(ARMSError) {
   guard reserved == 0 else {
-    throw ARMSError(.invalidArgument, "\(label()).reserved is \(reserved); 0 is wanted, set the whole struct to zeros")
+    throw ARMSError(
+      .invalidArgument, "\(label()).reserved is \(reserved); 0 is wanted, set the whole struct to zeros")
   }
 }
 

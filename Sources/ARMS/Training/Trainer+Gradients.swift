@@ -36,8 +36,12 @@ extension Trainer {
   /// Throws `invalidArgument` for a rate below 0, and `notFinite`, changing nothing, if rate or gradients are not
   /// finite.
   public func applyGradients(rate: Double) throws(ARMSError) {
-    guard rate.isFinite else { throw ARMSError(.notFinite, "learning_rate is \(rate); a finite number is wanted") }
-    guard rate >= 0 else { throw ARMSError(.invalidArgument, "learning_rate is \(rate); 0 or more is wanted") }
+    guard rate.isFinite else {
+      throw ARMSError(.notFinite, "learning_rate is \(rate); a finite number is wanted")
+    }
+    guard rate >= 0 else {
+      throw ARMSError(.invalidArgument, "learning_rate is \(rate); 0 or more is wanted")
+    }
     try engine.execute { (execution) throws(ARMSError) in
       try optimizer.apply(rate: rate, on: execution)
     }
