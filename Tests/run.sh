@@ -96,7 +96,7 @@ bindings/c/install.sh --prefix "$work/prefix" > /dev/null
 (
   cd bindings/go
   # Go remembers what pkg-config said of another prefix, which may be gone: each prefix has a cache of its own.
-  PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib GOCACHE=$work/go-cache
+  PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib GOCACHE=$work/prefix/go-cache
   export PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE
   unformatted=$("$(go env GOROOT)/bin/gofmt" -l .)
   [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2; exit 1; }
@@ -106,6 +106,8 @@ bindings/c/install.sh --prefix "$work/prefix" > /dev/null
 )
 
 step "examples"
+# With what Go has compiled above.
+export ARMS_PREFIX="$work/prefix"
 examples/run.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf examples/images/chart.png \
   "What is the highest value in the chart?"
 examples/prometheus.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf

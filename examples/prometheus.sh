@@ -6,6 +6,7 @@
 #
 # Needs what run.sh needs, the Python package prometheus-client, and Go's client library: Debian's package
 # golang-github-prometheus-client-golang-dev, or a Go that reaches a module proxy.
+# ARMS_PREFIX names where the library is installed for this, with Go's cache; a folder that is removed if not given.
 set -u
 if [ $# -ne 1 ]; then
   echo "usage: prometheus.sh MODEL" >&2
@@ -20,11 +21,12 @@ server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf -- "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-"$root/bindings/c/install.sh" --prefix "$work/prefix" > /dev/null || exit 1
-PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
-LD_LIBRARY_PATH=$work/prefix/lib
+prefix=${ARMS_PREFIX:-$work/prefix}
+"$root/bindings/c/install.sh" --prefix "$prefix" > /dev/null || exit 1
+PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+LD_LIBRARY_PATH=$prefix/lib
 # Go remembers what pkg-config said of another prefix, which may be gone: each prefix has a cache of its own.
-GOCACHE=$work/go-cache
+GOCACHE=$prefix/go-cache
 export PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE
 
 # Debian's Go libraries lie where Go looked for them before there were modules.
@@ -91,7 +93,7 @@ one() {
 }
 
 port=$(free_port)
-one python env ARMS_LIBRARY="$work/prefix/lib/libarms.so" PYTHONPATH="$root/bindings/python/src" \
+one python env ARMS_LIBRARY="$prefix/lib/libarms.so" PYTHONPATH="$root/bindings/python/src" \
   "$python" "$here/python/prometheus.py" "$model" "$port"
 port=$(free_port)
 build_go && one go "$work/server" "$model" "localhost:$port" || failed=$((failed + 1))

@@ -5,6 +5,7 @@
 #
 # Needs the library (swift build -c release --product arms), a C compiler, Go, Swift and a Python with
 # the packages that bindings/python asks for; PYTHON names it, python3 if not given.
+# ARMS_PREFIX names where the library is installed for this, with Go's cache; a folder that is removed if not given.
 set -u
 if [ $# -ne 3 ]; then
   echo "usage: run.sh MODEL IMAGE QUESTION" >&2
@@ -15,11 +16,12 @@ root=$(CDPATH='' cd -- "$here/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 
-"$root/bindings/c/install.sh" --prefix "$work/prefix" > /dev/null || exit 1
-PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig
-LD_LIBRARY_PATH=$work/prefix/lib
+prefix=${ARMS_PREFIX:-$work/prefix}
+"$root/bindings/c/install.sh" --prefix "$prefix" > /dev/null || exit 1
+PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+LD_LIBRARY_PATH=$prefix/lib
 # Go remembers what pkg-config said of another prefix, which may be gone: each prefix has a cache of its own.
-GOCACHE=$work/go-cache
+GOCACHE=$prefix/go-cache
 export PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE
 
 in_c() {
@@ -33,7 +35,7 @@ in_go() {
 }
 
 in_python() {
-  ARMS_LIBRARY=$work/prefix/lib/libarms.so PYTHONPATH=$root/bindings/python/src \
+  ARMS_LIBRARY=$prefix/lib/libarms.so PYTHONPATH=$root/bindings/python/src \
     "${PYTHON:-python3}" "$here/python/route.py" "$@"
 }
 
