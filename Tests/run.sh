@@ -66,6 +66,9 @@ SWIFT_BACKTRACE=enable=no swift test -Xswiftc -warnings-as-errors -Xcc -Wall -Xc
   > "$work/swift.log" 2>&1 || { cat "$work/swift.log"; grep -e '✘' -e ' error: ' "$work/swift.log"; exit 1; }
 grep 'Test run with' "$work/swift.log"
 
+step "inputs of the fuzzers, without one"
+for target in Tests/Fuzz/corpus/*; do .build/debug/arms-fuzz "$(basename -- "$target")" "$target"/*; done
+
 step "NEON and AVX-512 kernels, emulated"
 Tests/Emulation/neon.sh
 Tests/Emulation/avx512.sh
@@ -128,10 +131,6 @@ python Tests/Fuzz/hostile_input.py
 # Each target for a short time from its corpus. For longer: Tests/Fuzz/fuzz.sh --seconds 1200
 step "fuzzers"
 Tests/Fuzz/fuzz.sh --seconds 10
-
-step "inputs of the fuzzers, without one"
-swift build --product arms-fuzz
-for target in Tests/Fuzz/corpus/*; do .build/debug/arms-fuzz "$(basename -- "$target")" "$target"/*; done
 
 step "sanitizers and memcheck"
 Tests/Sanitizers/run.sh
