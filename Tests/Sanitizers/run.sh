@@ -3,14 +3,14 @@
 #
 # usage: run.sh [PART]...   all parts if none is given
 #
-#   address     the whole native test suite under AddressSanitizer, leaks included; its kernels and routes
-#               again with each instruction set that this CPU has
-#   thread      the whole native test suite, without forks, under ThreadSanitizer
-#   soak        the mixture of the long run for half a minute, training in the background included, under
-#               ThreadSanitizer
-#   undefined   the tests of the C targets under UndefinedBehaviorSanitizer, with each instruction set
-#   valgrind    the C example under memcheck, with the release library
-#   build       runs nothing: builds what the parts above need, apart from the release library
+#   address    the whole native test suite under AddressSanitizer, leaks included, its C code under
+#              UndefinedBehaviorSanitizer as well; its kernels, images and routes again with each instruction set
+#              that this CPU has
+#   thread     the whole native test suite, without forks, under ThreadSanitizer
+#   soak       the mixture of the long run for half a minute, training in the background included, under
+#              ThreadSanitizer
+#   valgrind   the C example under memcheck, with the release library
+#   build      runs nothing: builds what the parts above need, apart from the release library
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
@@ -40,7 +40,10 @@ built() {
   shift
   instrumented build --scratch-path ".build/$folder" --disable-xctest -Xcc -O1 -Xcc -fno-omit-frame-pointer "$@"
 }
-built_address() { built address --build-tests --sanitize=address; }
+# Swift's compiler has no sanitizer of undefined behaviour on Linux; the runtime of the other one answers for both.
+built_address() {
+  built address --build-tests --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all
+}
 built_thread() { built thread --build-tests --sanitize=thread; }
 
 # checked FOLDER NAME ARGUMENTS...: runs tests that are built.
@@ -95,7 +98,8 @@ address() {
 }
 
 address_with_set() {
-  checked address "address, $ARMS_ISA" --filter CKernelsTests --filter FixtureTests
+  checked address "address, $ARMS_ISA" \
+    --filter CKernelsTests --filter ResamplingTests --filter ImageFileTests --filter FixtureTests
 }
 
 # ThreadSanitizer does not follow into a child that is forked off many threads, and may hang there: the tests of
@@ -126,22 +130,6 @@ soak() {
 # Swift's own.
 clang() { echo "$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang"; }
 
-# Swift's compiler has no such sanitizer on Linux, so the C code alone is checked, and its runtime named.
-built_undefined() {
-  runtime=$("$(clang)" -print-resource-dir)/lib/linux/libclang_rt.ubsan_standalone-$(uname -m).a
-  built undefined --build-tests -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all -Xlinker "$runtime"
-}
-
-undefined() {
-  built_undefined
-  each_set "undefined behaviour" undefined_with_set
-}
-
-undefined_with_set() {
-  checked undefined "undefined behaviour, $ARMS_ISA" \
-    --filter CKernelsTests --filter ResamplingTests --filter ImageFileTests --filter FixtureTests
-}
-
 # Valgrind knows no AVX-512: the kernels see an AVX2 machine.
 valgrind_example() {
   quietly swift build -c release --product arms
@@ -158,10 +146,10 @@ valgrind_example() {
 
 for part in "${@:-default}"; do
   case $part in
-    address | thread | soak | undefined) "$part" ;;
+    address | thread | soak) "$part" ;;
     valgrind) valgrind_example ;;
-    build) built_address; built_thread; built_soak; built_undefined ;;
-    default) address; thread; soak; undefined; valgrind_example ;;
+    build) built_address; built_thread; built_soak ;;
+    default) address; thread; soak; valgrind_example ;;
     *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
