@@ -10,7 +10,6 @@
 #   soak       the mixture of the long run for half a minute, training in the background included, under
 #              ThreadSanitizer
 #   valgrind   the C example under memcheck, with the release library
-#   build      runs nothing: builds what the parts above need, apart from the release library
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
@@ -40,11 +39,6 @@ built() {
   shift
   instrumented build --scratch-path ".build/$folder" --disable-xctest -Xcc -O1 -Xcc -fno-omit-frame-pointer "$@"
 }
-# Swift's compiler has no sanitizer of undefined behaviour on Linux; the runtime of the other one answers for both.
-built_address() {
-  built address --build-tests --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all
-}
-built_thread() { built thread --build-tests --sanitize=thread; }
 
 # checked FOLDER NAME ARGUMENTS...: runs tests that are built.
 checked() {
@@ -90,8 +84,9 @@ forks='(Fork|aPoolThatGoes)'
 # A pattern that fits a suite's own name takes all of its tests.
 other_than_forks="Tests/(?!.*$forks)"
 
+# Swift's compiler has no sanitizer of undefined behaviour on Linux; the runtime of the other one answers for both.
 address() {
-  built_address
+  built address --build-tests --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all
   checked address "address, without forks" --filter "$other_than_forks"
   checked address "address, forks" --no-parallel --filter "$forks"
   each_set address address_with_set
@@ -105,16 +100,14 @@ address_with_set() {
 # ThreadSanitizer does not follow into a child that is forked off many threads, and may hang there: the tests of
 # forks, which the other sanitizers run, are left out, and one that forks to be alone.
 thread() {
-  built_thread
+  built thread --build-tests --sanitize=thread
   checked thread "threads, without forks" --filter "$other_than_forks"
 }
 
-# The library alone, as the tests are no part of the program below.
-built_soak() { built thread --product arms --sanitize=thread; }
-
 # Its memory is a sanitizer's, and is not judged in so short a run.
 soak() {
-  built_soak
+  # The library alone, as the tests are no part of the program below.
+  built thread --product arms --sanitize=thread
   began=$(date +%s)
   models=Tests/Fixtures/models
   # The sanitizer's runtime, as Swift has it, watches over its queues as well.
@@ -148,8 +141,7 @@ for part in "${@:-default}"; do
   case $part in
     address | thread | soak) "$part" ;;
     valgrind) valgrind_example ;;
-    build) built_address; built_thread; built_soak ;;
     default) address; thread; soak; valgrind_example ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
 done
