@@ -33,7 +33,7 @@ quietly() { "$@" > "$work/log" 2>&1 || { cat "$work/log"; return 1; }; }
 instrumented() { ARMS_INSTRUMENTED=1 quietly swift "$@"; }
 
 # built FOLDER ARGUMENTS...: builds in a folder of its own, so that no sanitizer undoes what was built for another.
-# The C code is optimised, or it would take most of the time.
+# The C code is optimised, or it would take most of the time. The tests are a product, and need none of the others.
 built() {
   folder=$1
   shift
@@ -86,7 +86,7 @@ other_than_forks="Tests/(?!.*$forks)"
 
 # Swift's compiler has no sanitizer of undefined behaviour on Linux; the runtime of the other one answers for both.
 address() {
-  built address --build-tests --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all
+  built address --product armsPackageTests --sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=all
   checked address "address, without forks" --filter "$other_than_forks"
   checked address "address, forks" --no-parallel --filter "$forks"
   each_set address address_with_set
@@ -100,7 +100,7 @@ address_with_set() {
 # ThreadSanitizer does not follow into a child that is forked off many threads, and may hang there: the tests of
 # forks, which the other sanitizers run, are left out, and one that forks to be alone.
 thread() {
-  built thread --build-tests --sanitize=thread
+  built thread --product armsPackageTests --sanitize=thread
   checked thread "threads, without forks" --filter "$other_than_forks"
 }
 
