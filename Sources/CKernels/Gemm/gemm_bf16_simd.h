@@ -32,11 +32,12 @@ enum {
   gemm_words = (24 << 10) / sizeof(float) / gemm_columns,
   gemm_depth = gemm_words * 2 / GEMM_PAIR_WORDS,
   gemm_panel = gemm_words * VF_LANES,
-  /* Rows of a that are packed at a time: as many as one caller's piece of a product has. */
+  /* Rows of a that are packed at a time: as many as a thread's piece of a product has. */
   gemm_rows = 128,
 };
 _Static_assert((gemm_rows + gemm_columns) * gemm_words * sizeof(float) <= ck_gemm_scratch, "the panels fit");
 _Static_assert(VF_LANES % GEMM_ROWS == 0 && gemm_rows % VF_LANES == 0, "panels hold whole tiles");
+_Static_assert(gemm_depth % 4 == 0, "gemm_pack_rows packs in fours");
 
 CK_INLINE void gemm_store_four(float *packed, const float *const *rows, size_t offset) {
   vf r[4];
@@ -70,7 +71,7 @@ static void gemm_pack_columns(const float *x, size_t ldx, size_t lines, size_t d
   }
 }
 
-/* Packs `lines` lines into panels; from the depth `k` on. are_rows: whether a line is a row of memory. */
+/* Packs `lines` lines from `line` on, and of each `depth` numbers from k on. are_rows: whether lines are rows of memory. */
 static void gemm_pack(const float *x, size_t ldx, int are_rows, size_t line, size_t lines, size_t k, size_t depth,
                       float *packed) {
   for (size_t i = 0; i < lines; i += VF_LANES, packed += gemm_panel) {

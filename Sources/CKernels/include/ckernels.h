@@ -99,7 +99,7 @@ typedef struct ck_gemm {
 
 enum {
   /* Bytes that a ck_gemm wants beside its operands, on any instruction set. */
-  ck_gemm_scratch = 288 << 10,
+  ck_gemm_scratch = 160 << 10,
 };
 
 /* One AdamW step (Loshchilov and Hutter, arXiv 1711.05101) over `count` parameters, in one pass:
