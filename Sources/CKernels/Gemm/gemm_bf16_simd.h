@@ -71,7 +71,7 @@ static void gemm_pack_columns(const float *x, size_t ldx, size_t lines, size_t d
   }
 }
 
-/* Packs `lines` lines from `line` on, and of each `depth` numbers from k on. are_rows: whether lines are rows of memory. */
+/* Packs `lines` lines from `line` on, of each `depth` numbers from k on. are_rows: whether lines are rows of memory. */
 static void gemm_pack(const float *x, size_t ldx, int are_rows, size_t line, size_t lines, size_t k, size_t depth,
                       float *packed) {
   for (size_t i = 0; i < lines; i += VF_LANES, packed += gemm_panel) {
