@@ -22,7 +22,9 @@ import Testing
 
     init(rows: Int, columns: Int, transposed: Bool, _ random: inout Random) {
       stride = (transposed ? rows : columns) + 3
-      values = random.floats((transposed ? columns : rows) * stride)
+      // Nothing behind the last number, so that a sanitizer sees who reads it.
+      let (lines, width) = transposed ? (columns, rows) : (rows, columns)
+      values = random.floats(max(0, (lines - 1) * stride + width))
       isTransposed = transposed
     }
 
@@ -86,7 +88,8 @@ import Testing
     }
   }
 
-  /// One number by 1: halfway between two, of which the even one is nearer to 0 or farther; the largest; none.
+  /// One number by 1: halfway between two, of which the even one is nearer to 0 or farther; just beyond halfway; the
+  /// largest; infinity; the smallest normal one.
   @Test(
     arguments: ISA.available,
     [

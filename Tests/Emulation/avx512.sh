@@ -9,16 +9,13 @@ trap 'rm -rf -- "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 clang=$(dirname -- "$(readlink -f -- "$(command -v swiftc)")")/clang
 
-kernels=$root/Sources/CKernels
-compile() { "$clang" -std=gnu11 -Wall -Wextra -Werror -I"$kernels/include" -c "$@"; }
+cd "$root/Sources/CKernels"
+compile() { "$clang" -std=gnu11 -O1 -Wall -Wextra -Werror -fsanitize=address -Iinclude -c -o "$work/$(basename "$1").o" "$@"; }
 
 # Without its pragmas the code is for any CPU; the ABI of vectors matters to nobody here.
-cd "$work"
-emulated="-O1 -Wno-psabi -Wno-builtin-macro-redefined -D_Pragma(text)= -I$root/Tests/Emulation/avx512"
-find "$kernels" \( -name '*avx512*.c' -o -name dispatch.c \) | while read -r file; do
-  # shellcheck disable=SC2086 # Several words.
-  compile $emulated "$file"
+find . \( -name '*avx512*.c' -o -name dispatch.c \) | while read -r file; do
+  compile "$file" -Wno-psabi -Wno-builtin-macro-redefined '-D_Pragma(text)=' -I"$root/Tests/Emulation/avx512"
 done
-find "$kernels" -name '*.c' ! -name '*avx512*' ! -name dispatch.c | while read -r file; do compile -O1 "$file"; done
-"$clang" -std=gnu11 -O1 -I"$kernels/include" "$root/Tests/Emulation/kernels.c" ./*.o -lm -o kernels
-for isa in avx512vnni avx512bf16; do ./kernels "$isa"; done
+find . -name '*.c' ! -name '*avx512*' ! -name dispatch.c | while read -r file; do compile "$file"; done
+"$clang" -std=gnu11 -O1 -fsanitize=address -Iinclude ../../Tests/Emulation/kernels.c "$work"/*.o -lm -o "$work/kernels"
+for isa in avx512vnni avx512bf16; do "$work/kernels" "$isa"; done

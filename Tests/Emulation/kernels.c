@@ -33,15 +33,15 @@ static float next_float(float least, float most) {
   return least + (most - least) * (float)(next_random() >> 40) / 0x1p24f;
 }
 
-/* Room for the operands; whoever takes it all at once begins anew with forget(). */
-static char room[32 << 20];
-static size_t taken;
-static void forget(void) { taken = 0; }
+/* Memory for operands, each of its own and no byte more, so that a sanitizer sees who goes beyond; forget() frees it. */
+static void *taken[64];
+static size_t taken_count;
+static void forget(void) {
+  while (taken_count > 0) free(taken[--taken_count]);
+}
 static void *take(size_t bytes) {
-  void *start = room + taken;
-  taken += (bytes + 127) / 64 * 64;
-  if (taken > sizeof room) abort();
-  return start;
+  if (taken_count == sizeof taken / sizeof *taken || posix_memalign(&taken[taken_count], 64, bytes) != 0) abort();
+  return taken[taken_count++];
 }
 static float *floats(size_t count, float least, float most) {
   float *values = take(count * sizeof *values);
@@ -166,14 +166,14 @@ static void activations(size_t count, ck_activation activation) {
 static void products(size_t rows, size_t columns) {
   forget();
   float *w = floats(rows * columns, -1, 1), *x = floats(columns, -1, 1), *z = floats(rows, -1, 1), *y[2], *t[2], *p[2];
-  float dots[2];
+  float *other = floats(columns, -1, 1), dots[2];
   const ck_kernels *both[] = {tested, scalar};
   for (int i = 0; i < 2; i++) {
     y[i] = take(rows * 4), t[i] = take(columns * 4), p[i] = copy(x, columns * 4);
     both[i]->gemv(w, columns, rows, columns, x, z, y[i]);
     both[i]->gemv_transposed(w, columns, rows, columns, z, t[i]);
     both[i]->softmax(p[i], columns, 5);
-    dots[i] = both[i]->dot(x, w, columns);
+    dots[i] = both[i]->dot(x, other, columns);
   }
   expect(near(y[0], y[1], rows, 1e-5f), "gemv", rows, columns, 0);
   expect(near(t[0], t[1], columns, 1e-5f), "gemv_transposed", rows, columns, 0);
@@ -193,7 +193,8 @@ static float nearest_bf16(float x) {
 static void gemm(size_t rows, size_t columns, size_t depth, int transpose_a, int transpose_b, int accumulates) {
   forget();
   const size_t lda = (transpose_a ? rows : depth) + 3, ldb = (transpose_b ? depth : columns) + 2, ldo = columns + 1;
-  float *a = floats((transpose_a ? depth : rows) * lda, -1, 1), *b = floats((transpose_b ? columns : depth) * ldb, -1, 1);
+  float *a = floats((transpose_a ? depth : rows) * lda, -1, 1);
+  float *b = floats((transpose_b ? columns : depth) * ldb, -1, 1);
   float *before = floats(rows * ldo, -1, 1), *expected = take(rows * ldo * sizeof(float));
   memcpy(expected, before, rows * ldo * sizeof(float));
   for (size_t r = 0; r < rows; r++)
@@ -210,8 +211,29 @@ static void gemm(size_t rows, size_t columns, size_t depth, int transpose_a, int
                     .rows = rows, .columns = columns, .depth = depth, .accumulates = accumulates,
                     .out = copy(before, rows * ldo * sizeof(float)), .ldo = ldo, .scratch = take(ck_gemm_scratch)};
     both[i]->gemm_bf16(&args);
-    expect(near(args.out, expected, rows * ldo, 1e-6f * (float)(depth + 1)), i ? "gemm_bf16, scalar" : "gemm_bf16", rows,
-           columns, depth);
+    expect(near(args.out, expected, rows * ldo, 1e-6f * (float)(depth + 1)), i ? "gemm_bf16, scalar" : "gemm_bf16",
+           rows, columns, depth);
+  }
+}
+
+/* Ties, overflow, infinity and what is no number, in each lane of either operand. */
+static void gemm_special(uint32_t given, uint32_t expected) {
+  enum { lines = 67 };
+  float value, one = 1, values[lines];
+  memcpy(&value, &given, sizeof value);
+  for (size_t i = 0; i < lines; i++) values[i] = value;
+  const ck_kernels *both[] = {tested, scalar};
+  for (int i = 0; i < 4; i++) {
+    forget();
+    float *out = floats(lines, 0, 0);
+    ck_gemm args = {.a = values, .lda = 1, .b = &one, .ldb = 1, .rows = lines, .columns = 1, .depth = 1, .out = out,
+                    .ldo = 1, .scratch = take(ck_gemm_scratch)};
+    if (i >= 2) args.a = &one, args.b = values, args.ldb = lines, args.rows = 1, args.columns = lines, args.ldo = lines;
+    both[i % 2]->gemm_bf16(&args);
+    int same = 1;
+    for (size_t line = 0; line < lines; line++)
+      same &= isnan(value) ? isnan(out[line]) : !memcmp(&out[line], &expected, sizeof expected);
+    expect(same, "gemm_bf16 of a special value", given, (size_t)i, 0);
   }
 }
 
@@ -280,7 +302,13 @@ int main(int count, char **arguments) {
   for (size_t r = 0; r < sizeof gemm_rows / sizeof *gemm_rows; r++)
     for (size_t c = 0; c < sizeof gemm_columns / sizeof *gemm_columns; c++)
       for (size_t d = 0; d < sizeof gemm_depths / sizeof *gemm_depths; d++)
-        for (int how = 0; how < 8; how++) gemm(gemm_rows[r], gemm_columns[c], gemm_depths[d], how & 1, how & 2, how & 4);
+        for (int how = 0; how < 8; how++)
+          gemm(gemm_rows[r], gemm_columns[c], gemm_depths[d], how & 1, how & 2, how & 4);
+  static const uint32_t special[][2] = {
+      {0x3f808000, 0x3f800000}, {0x3f818000, 0x3f820000}, {0xbf808001, 0xbf810000}, {0x7f7fffff, 0x7f800000},
+      {0xff800000, 0xff800000}, {0x00800000, 0x00800000}, {0x7f800001, 0}, {0xff80ffff, 0}, {0x7fc00000, 0},
+      {0x7fffffff, 0}};
+  for (size_t i = 0; i < sizeof special / sizeof *special; i++) gemm_special(special[i][0], special[i][1]);
   for (size_t n = 0; n < 40; n++) {
     for (int activation = CK_IDENTITY; activation <= CK_QUICK_GELU; activation++)
       activations(n, (ck_activation)activation);
@@ -289,6 +317,7 @@ int main(int count, char **arguments) {
   static const size_t channels[] = {1, 3, 4};
   for (size_t r = 1; r <= ck_resample_strip; r++)
     for (int c = 0; c < 3; c++) resample(r, channels[c], 37, 1 + r % 3);
+  forget();
   printf("%s: %d passed, %d failed\n", tested->isa, passed, failed);
   return failed > 0;
 }
