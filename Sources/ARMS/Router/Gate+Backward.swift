@@ -18,7 +18,8 @@ extension Gate {
       for expert in 0..<experts { mean += p[expert] * dp[expert] }
       for expert in 0..<experts { dp[expert] = p[expert] * (dp[expert] - mean) }
     }
-    layer.weightGradient(of: Rows(dp, stride: experts), input: x, into: gradients, on: execution)
+    // As the probabilities, of which the largest may decide, in float32 always.
+    layer.weightGradient(of: Rows(dp, stride: experts), input: x, into: gradients, on: execution.inFloat32)
     let questionWidth = inputs - imageWidth
     for (target, offset, width) in [
       (wanted.question, 0, questionWidth), (wanted.image, questionWidth, imageWidth),

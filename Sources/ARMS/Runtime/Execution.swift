@@ -24,6 +24,13 @@ package struct Execution {
     return result
   }
 
+  /// The same execution with products in float32, for what is too small to gain and too sensitive to be rounded.
+  var inFloat32: Execution {
+    var result = self
+    result.product = .float32
+    return result
+  }
+
   /// Runs `body` with the calling thread alone and scratch memory of its own, for what goes on beside this execution.
   func alone(_ body: (Execution) throws(ARMSError) -> Void) throws(ARMSError) {
     try Execution.with(scratch, kernels: kernels, pool: .callerAlone, counters: counters, body)

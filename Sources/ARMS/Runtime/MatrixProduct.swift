@@ -2,23 +2,24 @@ import CKernels
 
 /// How the products of float matrices in the linear layers are computed.
 struct MatrixProduct {
+  private typealias Kernel = @convention(c) (UnsafePointer<ck_gemm>?) -> Void
+
   /// nil: in float32, by OpenBLAS.
-  private let rounded: (kernels: ck_kernels, scratch: UnsafeMutableRawPointer)?
+  private let rounded: (kernel: Kernel, scratch: UnsafeMutableRawPointer)?
 
   /// In float32.
   static var float32: MatrixProduct { MatrixProduct(rounded: nil) }
 
   /// Of operands rounded to bfloat16, with float32 sums. `scratch`: `ck_gemm_scratch` bytes for each thread.
   static func bfloat16(_ kernels: ck_kernels, scratch: UnsafeMutableRawPointer) -> MatrixProduct {
-    MatrixProduct(rounded: (kernels, scratch))
+    MatrixProduct(rounded: (kernels.gemm_bf16, scratch))
   }
 
-  /// `out[rows, columns] = left[rows, depth] right[depth, columns]`, added to what `out` holds if `accumulates`,
-  /// on thread `worker` of a pool.
+  /// `out[rows, columns] = left[rows, depth] right[depth, columns]`, added to what `out` holds if
+  /// `accumulates`, on thread `worker` of a pool.
   func multiply(
     _ left: BLAS.Operand, _ right: BLAS.Operand, rows: Int, columns: Int, depth: Int,
-    accumulates: Bool = false,
-    out: UnsafeMutablePointer<Float>, stride: Int, worker: Int
+    accumulates: Bool = false, out: UnsafeMutablePointer<Float>, stride: Int, worker: Int
   ) {
     guard let rounded else {
       BLAS.multiply(
@@ -31,20 +32,18 @@ struct MatrixProduct {
       ldb: right.stride, transpose_b: right.isTransposed ? 1 : 0, rows: rows, columns: columns, depth: depth,
       accumulates: accumulates ? 1 : 0, out: out, ldo: stride,
       scratch: rounded.scratch + worker * Int(ck_gemm_scratch))
-    rounded.kernels.gemm_bf16(&arguments)
+    rounded.kernel(&arguments)
   }
 
   /// The same on all threads of a pool.
   func multiply(
     _ left: BLAS.Operand, _ right: BLAS.Operand, rows: Int, columns: Int, depth: Int,
-    accumulates: Bool = false,
-    out: UnsafeMutablePointer<Float>, stride: Int, on pool: ThreadPool
+    accumulates: Bool = false, out: UnsafeMutablePointer<Float>, stride: Int, on pool: ThreadPool
   ) {
     let pieces = ProductPieces(rows: rows, columns: columns)
     let task = PieceProducts(
       product: self, pieces: pieces, left: left, right: right, depth: depth, accumulates: accumulates,
-      out: out,
-      stride: stride)
+      out: out, stride: stride)
     pool.run(task, count: pieces.count)
   }
 }

@@ -19,24 +19,23 @@ extension LowRankAdapter {
     of dy: Rows, outputs: Int, input x: LinearInput, inputs: Int, into gradients: Gradients,
     on execution: Execution
   ) throws(ARMSError) {
-    let (rows, pool) = (x.rows, execution.pool)
+    let (rows, product, pool) = (x.rows, execution.product, execution.pool)
     let values = BLAS.Operand(x.float, stride: x.stride)
     let reduced = try execution.arena.allocate(Float.self, rows * rank)
     func scaled() -> UnsafePointer<Float> {
       for place in 0..<rows * rank { reduced[place] *= scale }
       return UnsafePointer(reduced)
     }
-    BLAS.multiply(
+    product.multiply(
       BLAS.Operand(dy.start, stride: dy.stride), BLAS.Operand(b, stride: rank), rows: rows, columns: rank,
       depth: outputs, out: reduced, stride: rank, on: pool)
-    BLAS.multiply(
+    product.multiply(
       BLAS.Operand(scaled(), stride: rank, transposed: true), values, rows: rank, columns: inputs,
-      depth: rows,
-      accumulates: gradients.accumulates, out: gradients.of(a), stride: inputs, on: pool)
-    BLAS.multiply(
+      depth: rows, accumulates: gradients.accumulates, out: gradients.of(a), stride: inputs, on: pool)
+    product.multiply(
       values, BLAS.Operand(a, stride: inputs, transposed: true), rows: rows, columns: rank, depth: inputs,
       out: reduced, stride: rank, on: pool)
-    BLAS.multiply(
+    product.multiply(
       BLAS.Operand(dy.start, stride: dy.stride, transposed: true), BLAS.Operand(scaled(), stride: rank),
       rows: outputs, columns: rank, depth: rows, accumulates: gradients.accumulates, out: gradients.of(b),
       stride: rank, on: pool)

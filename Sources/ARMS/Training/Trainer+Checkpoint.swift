@@ -116,16 +116,14 @@ extension TrainingOptions {
   func fingerprint(threads: Int) -> String {
     func layers(_ count: Int) -> String { count == .max ? "all" : "\(count)" }
     let rate = learningRate
-    var parts = [
+    let parts = [
       "text \(layers(scope.textLayers))", "image \(layers(scope.imageLayers))", "epochs \(epochs)",
       "batch \(batchSize)", "micro-batch \(queriesPerPass)", "rate \(rate.peak) \(rate.shape.rawValue)",
       "warm-up \(rate.warmup)", "decay \(weightDecay)", "clip \(clip)", "balanced \(balancesClasses)",
       "routing \(routingWeight) \(routingSharpness)", "teacher \(teacherWeight) \(teacherRidge)",
-      "base rates \(startsAtBaseRates)", "seed \(seed)", "threads \(threads)",
+      "base rates \(startsAtBaseRates)", "bfloat16 \(usesBFloat16)", "seed \(seed)", "threads \(threads)",
       adapters.map { "adapters \($0.rank) \($0.scaling) \($0.targets.rawValue)" } ?? "no adapters",
     ]
-    // Checkpoints of a version without it can be resumed.
-    if usesBFloat16 { parts.append("bfloat16") }
     return parts.joined(separator: ", ")
   }
 }

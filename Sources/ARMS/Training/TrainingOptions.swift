@@ -30,9 +30,10 @@ public struct TrainingOptions: Sendable, Equatable {
   /// Whether offsets `beta_j` that are 0 begin at the logarithm of the odds that the candidate is right, instead of
   /// being learned step by step. Of the scaled head.
   public var startsAtBaseRates = false
-  /// Whether the linear layers multiply operands rounded to bfloat16, forward and backward; sums, weights, moments and
-  /// all else stay float32. For CPUs with AVX512-BF16; others round, and multiply floats, which takes longer than
-  /// float32. Of the steps alone: what is frozen is encoded as ever, and a validation is measured in float32.
+  /// Whether the linear layers, but the gate's, multiply operands rounded to bfloat16, forward and backward; sums,
+  /// weights, moments and all else stay float32. For CPUs with AVX512-BF16; others round, and multiply floats, which
+  /// takes longer than float32. Of the steps alone: what is frozen is encoded as ever, and a validation is measured in
+  /// float32.
   public var usesBFloat16 = false
   /// Decides the order of the queries.
   public var seed: UInt64 = 0
@@ -48,7 +49,7 @@ public struct TrainingOptions: Sendable, Equatable {
   /// The queries of a pass.
   var queriesPerPass: Int { microBatchSize > 0 ? microBatchSize : scope == .head ? 256 : 16 }
 
-  /// Throws `invalidArgument` if a value makes no sense. It is called as in `arms.h`, as most callers know it.
+  /// Throws `invalidArgument` if a value makes no sense. Errors name options as `arms.h` does.
   func validate() throws(ARMSError) {
     if let adapters {
       try adapters.validate()

@@ -123,9 +123,14 @@ static void gemm_block(const float *a, const float *b, size_t words, size_t rows
       gemm_tile(part, b, words, GEMM_VECTORS, count, columns, adds, out, ldo);
       continue;
     }
-    for (size_t column = 0; column < columns; column += 2 * VF_LANES)
-      gemm_tile(part, b + column / VF_LANES * gemm_panel, words, 2, count, columns - column, adds, out + column,
-                ldo);
+    for (size_t column = 0; column < columns; column += 2 * VF_LANES) {
+      const float *panels = b + column / VF_LANES * gemm_panel;
+      const size_t left = columns - column;
+      if (left > VF_LANES)
+        gemm_tile(part, panels, words, 2, count, left, adds, out + column, ldo);
+      else
+        gemm_tile(part, panels, words, 1, count, left, adds, out + column, ldo);
+    }
   }
 }
 

@@ -86,10 +86,10 @@ class Trainer(Handle):
         Let offsets that are 0 begin at the log-odds of the candidate's outcomes; of the scaled
         head.
     bfloat16
-        Let the linear layers multiply operands rounded to bfloat16, forward and backward; sums,
-        weights, moments and all else stay float32, and so do validations. For CPUs whose
-        `kernel_isa` is ``"avx512bf16"``; others round, and multiply floats, which takes longer than
-        float32.
+        Let the linear layers, but the gate's, multiply operands rounded to bfloat16, forward and
+        backward; sums, weights, moments and all else stay float32, and so do validations. For CPUs
+        whose `kernel_isa` is ``"avx512bf16"``; others round, and multiply floats, which takes
+        longer than float32.
     seed
         Decides the order of the queries, and where adapters begin.
     threads
