@@ -73,6 +73,25 @@ class Policy(NamedChoice):
     """The highest ``confidence - lambda_ * cost - mu * latency``."""
 
 
+def unread(
+    policy: Policy, theta: float | None, lambda_: float, mu: float
+) -> list[tuple[str, Policy]]:
+    """List the options that are given to a policy that does not read them, and the one that does.
+
+    Nothing else would say that they have no effect.
+    """
+    options = {
+        "theta": (Policy.CASCADE, theta is not None),
+        "lambda_": (Policy.UTILITY, lambda_ != 0),
+        "mu": (Policy.UTILITY, mu != 0),
+    }
+    return [
+        (option, reader)
+        for option, (reader, given) in options.items()
+        if given and policy is not reader
+    ]
+
+
 class Output(NamedChoice):
     """What `Router.score` returns: ``enum arms_score_output``."""
 

@@ -23,7 +23,7 @@ from arms.encoded import EncodedImage, EncodedQuestion
 from arms.errors import BufferTooSmallError, InvalidArgumentError
 from arms.images import Image, Images, image_input
 from arms.metrics import RouterMetrics, metrics_of
-from arms.options import Fusion, Head, Output, Policy
+from arms.options import Fusion, Head, Output, Policy, unread
 from arms.query import Query, Question, fill
 
 __all__ = ["Router", "RouterInfo", "RouterMemory"]
@@ -379,7 +379,12 @@ class Router(AdaptableRouter):
             If an image or the question cannot be used.
         """
         pointer, chosen = self._pointer(), Policy.parse(policy)
-        _refuse_unread(chosen, theta, lambda_, mu)
+        dollar, millisecond = real(lambda_, "lambda_"), real(mu, "mu")
+        for option, reader in unread(chosen, theta, dollar, millisecond):
+            raise InvalidArgumentError(
+                f"{option} has no effect with the policy {str(chosen)!r}: give it with "
+                f"policy={str(reader)!r}"
+            )
         query = _ffi.new(_ffi.Query)
         _owners = fill(
             query, (image, question), partial(self.encode_image, exact=exact), exact=exact
@@ -390,8 +395,8 @@ class Router(AdaptableRouter):
             policy=chosen.number,
             theta=0.0 if theta is None else _positive(theta, "theta", np.float32),
             abstain_below=real(abstain_below, "abstain_below"),
-            lambda_=real(lambda_, "lambda_"),
-            mu=real(mu, "mu"),
+            lambda_=dollar,
+            mu=millisecond,
             max_cost=0.0 if max_cost is None else _positive(max_cost, "max_cost"),
             max_latency=0.0 if max_latency is None else _positive(max_latency, "max_latency"),
             allowed=None if names is None else ctypes.addressof(names[0]),
@@ -655,21 +660,6 @@ class Router(AdaptableRouter):
             f"Router({self.path!r}, fusion={str(info.fusion)!r}, head={str(info.head)!r}, "
             f"candidates={info.candidate_count}, threads={info.threads})"
         )
-
-
-def _refuse_unread(policy: Policy, theta: float | None, lambda_: float, mu: float) -> None:
-    """Refuse what the policy does not read: nothing else would say that it has no effect."""
-    readers = {
-        "theta": (Policy.CASCADE, theta is not None),
-        "lambda_": (Policy.UTILITY, lambda_ != 0),
-        "mu": (Policy.UTILITY, mu != 0),
-    }
-    for option, (reader, given) in readers.items():
-        if given and policy is not reader:
-            raise InvalidArgumentError(
-                f"{option} has no effect with the policy {str(policy)!r}: give it with "
-                f"policy={str(reader)!r}"
-            )
 
 
 def _limit(value: int, what: str) -> int:

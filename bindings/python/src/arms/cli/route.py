@@ -15,6 +15,7 @@ from arms._printable import printable
 from arms.cli.data.options import Json
 from arms.cli.images import read_images
 from arms.cli.tables import bar, console, cost, known, latency, print_json
+from arms.options import unread
 
 # By pool and name: the two routers of a cascade may know candidates of one name.
 _Infos: TypeAlias = dict[tuple[int, str], CandidateInfo]
@@ -135,7 +136,11 @@ def route(
       arms route router.gguf none "What is the capital of Peru?" --policy utility --lambda 50
     """
     model, image, question = _arguments(words)
-    _refuse_unread(policy, theta, lambda_, mu)
+    for option, reader in unread(policy, theta, lambda_, mu):
+        raise typer.BadParameter(
+            f"--{option.rstrip('_')} has no effect with --policy {policy}: give it with "
+            f"--policy {reader}"
+        )
     images = read_images([image, *(more_images or [])])
     with Router(model, threads=threads) as router:
         other = None if second is None else Router(second, threads=threads)
@@ -181,20 +186,6 @@ def _arguments(words: list[str]) -> tuple[str | None, str, str]:
         case [_, _, _, unexpected, *_]:
             raise typer.BadParameter(f"unexpected {unexpected!r}: quote a question of many words")
     raise typer.BadParameter("missing QUESTION: expected [MODEL] IMAGE QUESTION")
-
-
-def _refuse_unread(policy: Policy, theta: float | None, lambda_: float, mu: float) -> None:
-    """Refuse what the policy does not read: nothing else would say that it has no effect."""
-    readers = {
-        "--theta": (Policy.CASCADE, theta is not None),
-        "--lambda": (Policy.UTILITY, lambda_ != 0),
-        "--mu": (Policy.UTILITY, mu != 0),
-    }
-    for option, (reader, given) in readers.items():
-        if given and policy is not reader:
-            raise typer.BadParameter(
-                f"{option} has no effect with --policy {policy}: give it with --policy {reader}"
-            )
 
 
 def _record(decision: Decision, infos: _Infos) -> dict[str, Any]:
