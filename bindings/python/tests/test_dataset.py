@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -113,9 +114,36 @@ def test_a_table_goes_by_the_order_of_its_rows() -> None:
     with pytest.raises(arms.CandidateExistsError, match='"one"'):
         data.add(None, "one", {"a": 1})
     data.add(None, "two", {"a": 1})
-    for questions, candidates in (("one", ["a"]), (["one"], "a")):
-        with pytest.raises(TypeError, match="expected several strings"):
-            data.add_table([None], questions, candidates, [[1]])
+
+
+@pytest.mark.parametrize(
+    ("column", "alone"),
+    [
+        ("images", "a.png"),
+        ("images", b"a"),
+        ("images", Path("a.png")),
+        ("images", None),
+        ("questions", "one"),
+        ("candidates", "a"),
+    ],
+)
+def test_a_table_takes_several_of_each(column: str, alone: object) -> None:
+    table: dict[str, Any] = {"images": [None], "questions": ["one"], "candidates": ["a"]}
+    data, kind = arms.DataSet(), type(alone).__name__
+    with pytest.raises(TypeError, match=f"{column} is a {kind}: expected a list of several"):
+        data.add_table(**(table | {column: alone}), labels=[[1]])
+    assert len(data) == 0
+
+
+def test_rows_of_an_array_are_samples() -> None:
+    # As `to_numpy` of a data frame gives them.
+    rows = np.empty((2, 3), object)
+    rows[:] = [[None, "one", {"small": 1}], [None, "two", {"large": 0}]]
+    data = arms.DataSet()
+    data.extend(cast(Any, rows))
+    assert (len(data), data.outcome_count) == (2, 2)
+    with pytest.raises(TypeError, match="the sample is a ndarray of 2: expected a tuple of image,"):
+        data.extend(cast(Any, rows[:, :2]))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +162,7 @@ def test_a_table_goes_by_the_order_of_its_rows() -> None:
         ({"x": arms.Outcome(1, weight=0)}, arms.InvalidArgumentError, "weight of 'x' is 0"),
         ({"x": arms.Outcome(1, weight=1e-46)}, arms.InvalidArgumentError, "1e-46: .* 1.4e-45"),
         ({"x": arms.Outcome(1, weight=-1)}, arms.InvalidArgumentError, "weight is -1"),
+        ({"x": arms.Outcome(1, weight=10**400)}, arms.InvalidArgumentError, "weight of 'x' is too"),
         ({"x": arms.Outcome(1, weight=np.nan)}, arms.NotFiniteError, "weight is nan"),
         ({"x": arms.Outcome(1, cost=-1)}, arms.InvalidArgumentError, "cost is -1"),
         ({"x": arms.Outcome(1, cost=np.inf)}, arms.NotFiniteError, "cost is inf"),

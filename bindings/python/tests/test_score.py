@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -42,6 +44,13 @@ def test_writes_in_place(router: arms.Router, queries: list[arms.Query]) -> None
     out = np.zeros((4, 3), np.float32)
     assert router.score(queries, out=out) is out
     np.testing.assert_array_equal(out, router.score(queries))
+
+
+def test_takes_the_rows_of_an_array(router: arms.Router) -> None:
+    # As `to_numpy` of a data frame gives them.
+    rows = np.array([[None, "What is shown?"], [None, "Where?"]], object)
+    scores = router.score([arms.Query(*row) for row in rows])
+    np.testing.assert_array_equal(router.score(cast(Any, rows)), scores)
 
 
 @pytest.mark.parametrize(

@@ -401,6 +401,7 @@ def test_a_run_outlives_its_trainer(router: arms.Router, data: arms.DataSet) -> 
         ({"learning_rate": np.nan}, "learning_rate is nan"),
         ({"weight_decay": -1}, "weight_decay is -1"),
         ({"clip": -1}, "clip is -1"),
+        ({"clip": 10**5000}, "clip is too large"),
         ({"schedule": "linear"}, "'cosine'"),
         ({"threads": 5000}, "threads is 5000"),
         ({"text_layers": 99}, "text_layers is 99"),

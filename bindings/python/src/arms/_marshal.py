@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import operator
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -106,11 +107,16 @@ def real(value: float, what: str) -> float:
     ------
     TypeError
         If it is none.
+    InvalidArgumentError
+        If it is a whole number beyond every C double.
     """
     try:
         return ctypes.c_double(value).value
     except TypeError:
         raise TypeError(f"{what} is a {type(value).__name__}: expected a number") from None
+    except OverflowError:
+        # The number is left out: it may have more digits than Python writes.
+        raise InvalidArgumentError(f"{what} is too large: expected at most 1.8e308") from None
 
 
 def vanishes(value: float) -> bool:
@@ -118,17 +124,22 @@ def vanishes(value: float) -> bool:
     return ctypes.c_float(value).value == 0
 
 
-def parts(value: Any, names: Sequence[str], what: str) -> Any:
-    """Check that a value is a tuple of so many parts.
+def parts(value: Any, names: Sequence[str], what: str) -> tuple[Any, ...]:
+    """Check that a value is a tuple of so many parts, or gives them: a list, the row of an array.
 
     Raises
     ------
     TypeError
         If it is none.
     """
-    if isinstance(value, (tuple, list)) and len(value) == len(names):
-        return value
-    count = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+    given: tuple[Any, ...] | None = None
+    # The characters of a text and the keys of a mapping are not meant as parts.
+    if not isinstance(value, (str, bytes, Mapping)):
+        with suppress(TypeError):
+            given = tuple(value)
+    if given is not None and len(given) == len(names):
+        return given
+    count = "" if given is None else f" of {len(given)}"
     raise TypeError(
         f"{what} is a {type(value).__name__}{count}: expected a tuple of {', '.join(names)}"
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, SupportsFloat, TypeAlias
+from types import NoneType
+from typing import Any, NamedTuple, SupportsFloat, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +22,8 @@ from arms.errors import InvalidArgumentError
 from arms.images import Images, flattened, image_inputs
 
 __all__ = ["DataSet", "DataSetMemory", "Label", "Outcome", "Sample"]
+
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,7 @@ class DataSet(Handle):
         """
         table = np.asarray(labels, np.float64)
         # Lists, as a pandas series is indexed by labels, which need not be the order of its rows.
-        pictures, texts = [*images], _several(questions, "questions")
+        pictures, texts = _several(images, "images"), _several(questions, "questions")
         names = _several(candidates, "candidates")
         shape = (len(texts), len(names))
         if table.shape != shape or len(pictures) != len(texts):
@@ -270,10 +274,11 @@ class DataSet(Handle):
         return f"DataSet({queries} queries, {outcomes} outcomes)"
 
 
-def _several(texts: Iterable[str], what: str) -> list[str]:
-    if isinstance(texts, str):
-        raise TypeError(f"{what}: expected several strings, not the one string {texts!r}")
-    return [*texts]
+def _several(values: Iterable[_Entry], what: str) -> list[_Entry]:
+    """List the entries; a text or path alone would become its characters, or fail unnamed."""
+    if isinstance(values, (str, bytes, os.PathLike, NoneType)):
+        raise TypeError(f"{what} is a {type(values).__name__}: expected a list of several")
+    return [*values]
 
 
 def _broadcast(values: ArrayLike, shape: tuple[int, int], what: str) -> NDArray[np.float64]:
