@@ -12,8 +12,7 @@ from rich.text import Text
 from arms import Router
 from arms._printable import printable
 from arms.cli.adapting import Data, Exact, Groups, Lenient, Model, Output, Split, Threads, read
-from arms.cli.data.options import Json
-from arms.cli.tables import console, print_json
+from arms.cli.tables import Json, console, print_json
 
 
 def register(app: typer.Typer) -> None:

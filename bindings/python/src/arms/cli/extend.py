@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
-from arms.cli.data.options import Json
 from arms.cli.run_options import options_from, with_options_of
 from arms.cli.runs import run_and_show
+from arms.cli.tables import Json
 from arms.training.options import ExtendOptions
 
 

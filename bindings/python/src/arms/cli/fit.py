@@ -10,8 +10,7 @@ import typer
 
 from arms import InvalidArgumentError, Router
 from arms.cli.adapting import Data, Exact, Groups, Lenient, Model, Output, Split, Threads, read
-from arms.cli.data.options import Json
-from arms.cli.tables import print_json
+from arms.cli.tables import Json, print_json
 
 
 def register(app: typer.Typer) -> None:

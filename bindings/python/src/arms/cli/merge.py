@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from arms import Router
-from arms.cli.data.options import Json
-from arms.cli.tables import print_json
+from arms.cli.tables import Json, print_json
 
 
 def register(app: typer.Typer) -> None:

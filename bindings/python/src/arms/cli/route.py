@@ -12,9 +12,8 @@ from rich.text import Text
 
 from arms import CandidateInfo, Decision, Policy, RankedCandidate, Router
 from arms._printable import printable
-from arms.cli.data.options import Json
 from arms.cli.images import read_images
-from arms.cli.tables import bar, console, cost, known, latency, print_json
+from arms.cli.tables import Json, bar, console, cost, known, latency, print_json
 from arms.options import unread
 
 # By pool and name: the two routers of a cascade may know candidates of one name.

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from typing import Annotated, TypeAlias
 
+import typer
 from rich.console import Console
 from rich.text import Text
+
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 _BAR_WIDTH = 20
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from arms.cli.data.options import Data, Json, Lenient, Output, pairs, tell_reading
-from arms.cli.tables import console, print_json
+from arms.cli.data.options import Data, Lenient, Output, pairs, tell_reading
+from arms.cli.tables import Json, console, print_json
 
 if TYPE_CHECKING:
     from arms.data.building import BuildReport

@@ -16,8 +16,7 @@ from rich.text import Text
 
 from arms._output import check_output
 from arms._printable import printable
-from arms.cli.data.options import Json
-from arms.cli.tables import console, print_json
+from arms.cli.tables import Json, console, print_json
 
 if TYPE_CHECKING:
     from arms.data.collecting import CollectReport, ModelReport

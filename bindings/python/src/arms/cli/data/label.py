@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from arms._printable import printable
-from arms.cli.data.options import Data, Json, Lenient, Output, tell_reading
-from arms.cli.tables import console, print_json
+from arms.cli.data.options import Data, Lenient, Output, tell_reading
+from arms.cli.tables import Json, console, print_json
 
 if TYPE_CHECKING:
     from arms.data.labelling import LabelReport

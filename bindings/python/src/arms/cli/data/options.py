@@ -24,7 +24,6 @@ Data: TypeAlias = Annotated[
 Output: TypeAlias = Annotated[
     Path, typer.Option("--output", "-o", help="The file to write.", show_default=False)
 ]
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 Lenient: TypeAlias = Annotated[
     bool,
     typer.Option("--lenient", help="Leave out rows that cannot be used, and say how many."),

@@ -8,8 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from arms.cli.data.options import Json
-from arms.cli.tables import console, print_json
+from arms.cli.tables import Json, console, print_json
 
 
 def show_schema(json: Json = False) -> None:
