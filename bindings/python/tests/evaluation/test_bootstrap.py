@@ -23,7 +23,8 @@ def test_replicates_are_means_of_drawn_groups() -> None:
     estimate = bootstrap.mean(values)
     assert estimate.value == pytest.approx(3 / 5)
     assert estimate.error == pytest.approx(np.std(means, ddof=1))
-    _, interval = bootstrap.mean_interval(values)
+    both, interval = bootstrap.mean_interval(values)
+    assert both == estimate
     assert interval is not None
     assert [interval.low, interval.high] == pytest.approx(np.percentile(means, [2.5, 97.5]))
 

@@ -113,23 +113,27 @@ class Bootstrap:
         values
             ``[queries]``, NaN where unknown.
         """
-        return self.mean_interval(values)[0]
+        return self._mean(values)[0]
 
     def mean_interval(self, values: Floats) -> tuple[Estimate, Interval | None]:
         """Return what `mean` does, and the 95 % interval; paired when `values` are differences."""
+        estimate, replicates = self._mean(values)
+        if not len(replicates):
+            return estimate, None
+        tail = 50 * (1 - _LEVEL)
+        low, high = np.percentile(replicates, [tail, 100 - tail])
+        return estimate, Interval(float(low), float(high))
+
+    def _mean(self, values: Floats) -> tuple[Estimate, Floats]:
+        """Return what `mean` does, and the replicates of draws that have a known value."""
         known = ~np.isnan(values)
         if not known.any():
-            return Estimate(None, None), None
+            return Estimate(None, None), np.empty(0)
         sums = self.sums(np.stack([np.where(known, values, 0.0), known], axis=1))
         with np.errstate(invalid="ignore", divide="ignore"):
             replicates = sums[:, 0] / sums[:, 1]
         estimate = Estimate(float(values[known].mean()), standard_error(replicates))
-        finite = replicates[np.isfinite(replicates)]
-        if not len(finite):  # No draw has a group with a known value.
-            return estimate, None
-        tail = 50 * (1 - _LEVEL)
-        low, high = np.percentile(finite, [tail, 100 - tail])
-        return estimate, Interval(float(low), float(high))
+        return estimate, replicates[np.isfinite(replicates)]
 
 
 def standard_error(replicates: Floats) -> float | None:
