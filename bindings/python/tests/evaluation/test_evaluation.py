@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -127,6 +128,14 @@ def test_readers_are_told_what_they_must_know() -> None:
 def test_contradictions_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidArgumentError, match=words):
         measured(**options)
+
+
+def test_no_router_is_called_as_another_row() -> None:
+    rows = [one for one in measured().all.routers if one.kind == "reference"]
+    assert len(rows) == 4
+    for name in ("mean per task", *(row.name for row in rows)):
+        with pytest.raises(InvalidArgumentError, match=re.escape(f"{name!r} is what the tables")):
+            measured(name=name)
 
 
 def test_scores_must_be_confidences() -> None:

@@ -16,7 +16,7 @@ from arms.evaluation.experts import ExpertLoad, expert_load
 from arms.evaluation.outcomes import Floats, Outcomes, checked_scores
 from arms.evaluation.references import mean_per_task, single_choices
 from arms.evaluation.verdict import Verdict, judged
-from arms.evaluation.view import View, measured
+from arms.evaluation.view import MEAN_PER_TASK, View, is_reference, measured
 
 __all__ = ["FORMAT", "VERSION", "DataSummary", "Evaluation", "evaluate"]
 
@@ -147,7 +147,7 @@ def evaluate(
     _check_names(name, rivals)
     tasks: dict[str, Floats] = {}
     if training is not None:
-        tasks["mean per task"] = mean_per_task(training, outcomes)
+        tasks[MEAN_PER_TASK] = mean_per_task(training, outcomes)
     singles = single_choices(outcomes if training is None else training)
 
     def view(queries: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> View:
@@ -190,9 +190,7 @@ def _check_names(name: str, rivals: Mapping[str, Floats]) -> None:
     if name in rivals:
         raise InvalidArgumentError(f"two routers are called {name!r}: give one another name")
     for one in (name, *rivals):
-        if one in ("mean per task", "oracle", "random") or one.startswith(
-            ("strongest (", "cheapest (")
-        ):
+        if is_reference(one):
             raise InvalidArgumentError(
                 f"{one!r} is what the tables call a reference: give the router another name"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,9 +19,16 @@ from arms.evaluation.rank_score import rank_score
 from arms.evaluation.references import SingleChoices, oracle, random_choice, single_model
 from arms.evaluation.selection import Routed, choose, routed
 
-__all__ = ["ModelResult", "RouterKind", "RouterResult", "View", "measured"]
+__all__ = ["ModelResult", "RouterKind", "RouterResult", "View", "is_reference", "measured"]
 
 RouterKind: TypeAlias = Literal["router", "baseline", "reference"]
+
+ORACLE: Final = "oracle"
+RANDOM: Final = "random"
+MEAN_PER_TASK: Final = "mean per task"
+STRONGEST: Final = "strongest ("
+"""How the name begins, which goes on with that of the model; so of `CHEAPEST`."""
+CHEAPEST: Final = "cheapest ("
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ def measured(
     router
         The name and the confidences, ``[queries, models]``, of the evaluated router.
     learned
-        Scores of the others by name, "mean per task" among them.
+        Scores of the others by name, `MEAN_PER_TASK` among them.
     singles
         The models to choose always.
     bootstrap
@@ -169,13 +176,18 @@ def measured(
 def _references(outcomes: Outcomes, singles: SingleChoices) -> dict[str, Routed]:
     strongest, cheapest = singles
     references = {
-        "oracle": oracle(outcomes),
-        f"strongest ({outcomes.models[strongest]})": single_model(outcomes, strongest),
+        ORACLE: oracle(outcomes),
+        f"{STRONGEST}{outcomes.models[strongest]})": single_model(outcomes, strongest),
     }
     if cheapest is not None and outcomes.priced:
-        references[f"cheapest ({outcomes.models[cheapest]})"] = single_model(outcomes, cheapest)
-    references["random"] = random_choice(outcomes)
+        references[f"{CHEAPEST}{outcomes.models[cheapest]})"] = single_model(outcomes, cheapest)
+    references[RANDOM] = random_choice(outcomes)
     return references
+
+
+def is_reference(name: str) -> bool:
+    """Whether the tables call a reference so, or the means per task."""
+    return name in (ORACLE, RANDOM, MEAN_PER_TASK) or name.startswith((STRONGEST, CHEAPEST))
 
 
 def _result(

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from arms.evaluation.bootstrap import Estimate
+from arms.evaluation.view import ORACLE
 from arms.plots.style import COLOURS, HATCHES, OWN, figure, short, styled
 
 __all__ = ["em_bars"]
@@ -33,7 +34,7 @@ def em_bars(results: Mapping[str, Mapping[str, Estimate]], own: str | None = Non
     for place, (label, values) in enumerate(results.items()):
         held = [(row, *_percent(values.get(name))) for row, name in enumerate(names)]
         shown = [bar for bar in held if np.isfinite(bar[1])]
-        beatable = (bar[1] for bar in shown if names[bar[0]] != "oracle")
+        beatable = (bar[1] for bar in shown if names[bar[0]] != ORACLE)
         ranked = sorted(beatable, reverse=True)[:2]
         for number, (row, value, error) in enumerate(shown):
             y = row + (place - (len(results) - 1) / 2) * height

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from arms.evaluation.bootstrap import Estimate
 from arms.evaluation.evaluation import Evaluation
-from arms.evaluation.view import View
+from arms.evaluation.view import CHEAPEST, STRONGEST, View
 from arms.plots.cost_quality_frontier import cost_quality_frontier
 from arms.plots.em_bars import em_bars
 from arms.plots.expert_load import expert_load
@@ -49,6 +49,6 @@ def em_of(view: View) -> dict[str, Estimate]:
     routers = {
         result.name: result.em
         for result in view.routers
-        if not result.name.startswith(("strongest (", "cheapest ("))
+        if not result.name.startswith((STRONGEST, CHEAPEST))
     }
     return models | routers

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from arms.evaluation.bootstrap import Estimate
 from arms.evaluation.evaluation import Evaluation
-from arms.evaluation.view import View
+from arms.evaluation.view import ORACLE, STRONGEST, View
 
 __all__ = ["Section", "sections"]
 
@@ -132,7 +132,7 @@ def _breakdowns(view: View, router: str) -> list[Section]:
     rivals = [result for result in view.routers if result.kind == "baseline"]
     rivals = sorted(rivals, key=lambda result: -(result.em.value or 0))[:1]
     references = [result.name for result in view.routers if result.kind == "reference"]
-    fixed = [one for one in references if one.startswith(("strongest", "oracle"))]
+    fixed = [one for one in references if one.startswith((STRONGEST, ORACLE))]
     names = [router, *(rival.name for rival in rivals), *reversed(fixed)]
     tables = []
     for by in ("task", "language", "benchmark"):
