@@ -114,6 +114,21 @@ def test_an_extension_goes_live(grown: arms.Router) -> None:
     assert [one.validation for one in seen if one.validation] == list(report.validation)
 
 
+def test_an_extension_may_round_its_operands(grown: arms.Router, tmp_path: Path) -> None:
+    grown.save(tmp_path / "grown.gguf")
+    logits = []
+    for rounding in (False, False, True):
+        with arms.Router(tmp_path / "grown.gguf", threads=1) as router:
+            router.extend(
+                "new", outcomes("new"), bfloat16=rounding, batch_size=8, learning_rate=1e-3
+            )
+            logits.append(router.score(QUERIES, output="logit"))
+    exact, again, rounded = logits
+    np.testing.assert_array_equal(exact, again)
+    assert (rounded != exact).any()
+    np.testing.assert_allclose(rounded, exact, atol=0.05)
+
+
 def test_an_extension_that_does_harm_is_refused(grown: arms.Router) -> None:
     scores, generation = grown.score(QUERIES), grown.info.generation
     # Labels that the router holds for right already: it can only get worse.

@@ -87,6 +87,21 @@ def test_a_run_can_be_made_again(model: Path, data: Path, tmp_path: Path, comman
     assert other.read_bytes() != first
 
 
+def test_a_run_may_round_its_operands(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    path, logits = tmp_path / "router.gguf", []
+    for more in ([], [], ["--bfloat16"]):
+        assert command("train", model, data, "-o", path, "--name-only", *BRISK, *more)[0] == 0
+        assert tomllib.loads(Path(f"{path}.toml").read_text())["bfloat16"] is bool(more)
+        with arms.Router(path) as router:
+            logits.append(router.score([(None, "What is shown?")], output="logit"))
+    exact, again, rounded = logits
+    np.testing.assert_array_equal(exact, again)
+    assert (rounded != exact).all()
+    np.testing.assert_allclose(rounded, exact, rtol=0.1)
+
+
 @pytest.mark.usefixtures("model", "data")
 def test_paths_in_a_configuration_start_at_its_folder(tmp_path: Path, command: Command) -> None:
     config = tmp_path / "run.toml"
