@@ -35,10 +35,9 @@ cp "$header" "$work/include/arms.h"
        on && /\);/ { sub(/\);.*/, ") { __builtin_unreachable(); }", text); print text; text = ""; on = 0 }' \
     "$header"
 } > "$work/arms.c"
-${CC:-cc} -g -fno-eliminate-unused-debug-types -shared -fPIC -w -I"$work/include" -Wl,-soname,libarms.so.0 \
-  -Wl,--version-script="$root/Sources/ARMSABI/arms.map" "$work/arms.c" -o "$work/libarms.so.0"
-
 # The folders of this build are no part of the ABI.
+${CC:-cc} -g -fno-eliminate-unused-debug-types -fdebug-prefix-map="$work"=. -shared -fPIC -w -I"$work/include" \
+  -Wl,-soname,libarms.so.0 -Wl,--version-script="$root/Sources/ARMSABI/arms.map" "$work/arms.c" -o "$work/libarms.so.0"
 abidw --load-all-types --no-corpus-path --no-comp-dir-path --no-show-locs --headers-dir "$work/include" "$work/libarms.so.0" \
   > "$work/now.abi"
 if $write; then
