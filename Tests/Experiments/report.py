@@ -27,14 +27,9 @@ def table(head: list[str], rows: Rows) -> str:
     return document.table(head, rows, rule="--:")
 
 
-def with_error(value: str, error: float | None, digits: int = 2) -> str:
-    """Return a figure with its standard error, where it has one."""
-    return value if error is None else f"{value} ± {error:.{digits}f}"
-
-
 def signed(value: float, error: float | None = None) -> str:
     """Return a difference with its standard error."""
-    return with_error(f"{value:+.2f}", error)
+    return document.with_error(f"{value:+.2f}", error, digits=2)
 
 
 def interval(values: list[float] | None) -> str:
@@ -51,7 +46,7 @@ def paired(routers: dict[str, Any], reference: str) -> str:
         rows.append(
             [
                 f"**{name}**" if name == reference else name,
-                with_error(f"{row['em']:.2f}", row["error"]),
+                document.with_error(f"{row['em']:.2f}", row["error"], digits=2),
                 "" if deviation is None else f"{deviation:.2f} ({row['seeds']})",
                 " ".join(f"{value:.1f}" for value in row["splits"]),
                 "" if gain is None else signed(gain["points"], gain["error"]),
@@ -84,7 +79,7 @@ def few_shot(part: dict[str, Any]) -> str:
     rows: Rows = []
     for what, row in part["mean over models"].items():
         gain, error = row["log_loss_gain"]
-        log_loss = [f"{row['log_loss']:.4f}", with_error(f"{gain:+.4f}", error, digits=4)]
+        log_loss = [f"{row['log_loss']:.4f}", document.with_error(f"{gain:+.4f}", error, digits=4)]
         rows.append([what, f"{row['em']:.2f}", signed(*row["gain"]), *log_loss])
     given = table(["new candidate", "EM of the pool", "against k = 0", "its log-loss", "against k = 0"], rows)
     loss, em = part["choice of strength"]["log_loss"], part["choice of strength"]["em"]

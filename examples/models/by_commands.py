@@ -14,10 +14,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-from document import replaced, table
+from document import replaced, standard_error, table, with_error
 from recipe import described
 
 CARD = Path(__file__).parent / "README.md"
@@ -62,8 +62,8 @@ def by_split(evaluations: list[dict[str, Any]]) -> str:
             found.setdefault(name, []).append(100 * router["em"]["value"])
     rows = []
     for name, ems in sorted(found.items(), key=lambda item: -mean(item[1])):
-        error = stdev(ems) / len(ems) ** 0.5
-        rows.append([name, f"{mean(ems):.1f} ± {error:.1f}", *(f"{em:.1f}" for em in ems)])
+        em = with_error(f"{mean(ems):.1f}", standard_error(ems), digits=1)
+        rows.append([name, em, *(f"{em:.1f}" for em in ems)])
     return table(["router", "EM", *(f"split {number}" for number in range(len(evaluations)))], rows)
 
 
@@ -94,5 +94,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     try:
         main(arguments.data, arguments.text, arguments.threads)
-    except (subprocess.CalledProcessError, OSError) as error:
+    except (subprocess.CalledProcessError, OSError, ValueError) as error:
         parser.exit(1, f"by_commands.py: {error}\n")

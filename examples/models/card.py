@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from document import replaced, table
+from document import replaced, table, with_error
 
 FOLDER = Path(__file__).parent
 BEGIN, END = "<!-- figures.json, by card.py -->\n", "<!-- end -->"
@@ -53,8 +53,8 @@ def exact_match(figures: dict[str, Any]) -> str:
         rows.append(
             [
                 f"**{name}**" if own else name,
-                f"{_percent(of['em'])} ± {_percent(of['error over splits'])}",
-                "" if own else f"{100 * of['gain']:+.2f} ± {_percent(of['gain error over splits'])}",
+                _with_error(_percent(of["em"]), of["error over splits"]),
+                "" if own else _with_error(f"{100 * of['gain']:+.2f}", of["gain error over splits"]),
                 "" if own else "{:+.1f} to {:+.1f}".format(*(100 * end for end in of["gain interval"])),
             ]
         )
@@ -137,6 +137,10 @@ def quantisation(runs: Sequence[dict[str, Any]]) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
+
+
+def _with_error(value: str, error: float | None) -> str:
+    return with_error(value, None if error is None else 100 * error, digits=1)
 
 
 def filled(card: str, figures: dict[str, Any]) -> str:

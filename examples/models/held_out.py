@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from document import standard_error
 from recipe import Calibration, Data, Floats, logits, out_of_fold_logits, read, trained, untrained
 
 import arms
@@ -190,9 +191,9 @@ def summary(measured: Measured, seeds: int) -> dict[str, Any]:
         paired = compare((ROUTER, mean[ROUTER]), (name, correct), bootstrap)
         table[name] = {
             "em": em.mean(),
-            "error over splits": float(em.mean(axis=0).std(ddof=1) / np.sqrt(splits)),
+            "error over splits": standard_error(em.mean(axis=0)),
             "gain": gains.mean(),
-            "gain error over splits": float(gains.std(ddof=1) / np.sqrt(splits)),
+            "gain error over splits": standard_error(gains),
             "gain interval": None if paired.interval is None else [paired.interval.low, paired.interval.high],
             "deviation over seeds": float(em.mean(axis=1).std(ddof=1)) if seeds > 1 else None,
         }

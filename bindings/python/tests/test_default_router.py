@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import arms
@@ -155,6 +156,31 @@ def test_the_file_is_as_small_as_the_card_says() -> None:
 def test_the_cards_tables_are_those_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(FOLDER)
     assert importlib.import_module("card").filled(CARD, FIGURES) == CARD
+
+
+def test_one_split_has_no_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    card, held_out, by_commands = map(importlib.import_module, ("card", "held_out", "by_commands"))
+    measured = held_out.Measured(
+        {name: [np.array([1.0, 0, 1])] for name in card.ROUTERS},
+        [np.array(["a", "b", "c"])],
+        [{"em": dict.fromkeys(card.ROUTERS, 0.5)}],
+    )
+    figures = json.loads(json.dumps({"routers": held_out.summary(measured, 1)}, allow_nan=False))
+    assert figures["routers"]["oracle"]["error over splits"] is None
+    assert "| oracle | 50.0 | +0.00 | +0.0 to +0.0 |" in card.exact_match(figures)
+    router = {"name": "ours", "kind": "router", "em": {"value": 0.5}}
+    table = by_commands.by_split([{"all": {"routers": [router]}}])
+    assert table.endswith("| **ARMS** | 50.0 | 50.0 |")
+
+
+def test_a_document_without_the_marks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FOLDER)
+    replaced = importlib.import_module("document").replaced
+    assert replaced("a <b>old<e> z", "<b>", "<e>", "new") == "a <b>new<e> z"
+    for document, mark in (("a <e> z", "<b>"), ("<e> <b> z", "<e>"), ("a", "<b>")):
+        with pytest.raises(ValueError, match=f"lacks the mark '{mark}'"):
+            replaced(document, "<b>", "<e>", "new")
 
 
 def test_the_figures_are_complete() -> None:
