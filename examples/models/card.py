@@ -88,7 +88,7 @@ def confidences(runs: Sequence[dict[str, Any]]) -> str:
 
 
 def cost_quality(figures: dict[str, Any]) -> str:
-    """List what each split's router costs, relative to its strongest single model."""
+    """List what each split's router gains and costs, compared with the single model that is best in hindsight."""
     splits = len(figures["runs"]) // figures["seeds"]
     rows = []
     for place in range(splits):
@@ -110,7 +110,7 @@ def cost_quality(figures: dict[str, Any]) -> str:
             f"{mean(c['qnc'] for c in every):.2f}",
         ]
     )
-    return table(["split", "strongest", *POINTS, "QNC"], rows)
+    return table(["split", "compared with", *POINTS, "QNC"], rows)
 
 
 POINTS = ("best answers", "as good in training", "half the cost in training")
