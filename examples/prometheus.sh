@@ -6,7 +6,7 @@
 #
 # Needs what run.sh needs, the Python package prometheus-client, and Go's client library: Debian's package
 # golang-github-prometheus-client-golang-dev, or a Go that reaches a module proxy.
-# ARMS_PREFIX names where the library is installed for this, with Go's cache; a folder that is removed if not given.
+# ARMS_PREFIX is that of run.sh: where the library is installed, and go-cache stays; if not given, a temporary folder.
 set -u
 if [ $# -ne 1 ]; then
   echo "usage: prometheus.sh MODEL" >&2

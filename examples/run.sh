@@ -5,7 +5,8 @@
 #
 # Needs the library (swift build -c release --product arms), a C compiler, Go, Swift and a Python with
 # the packages that bindings/python asks for; PYTHON names it, python3 if not given.
-# ARMS_PREFIX names where the library is installed for this, with Go's cache; a folder that is removed if not given.
+# ARMS_PREFIX names where the library is installed for this; if not given, a temporary folder. Go's cache is put into it
+# as well, as go-cache, and stays in a prefix that is given.
 set -u
 if [ $# -ne 3 ]; then
   echo "usage: run.sh MODEL IMAGE QUESTION" >&2
