@@ -14,14 +14,25 @@ work=$(mktemp -d)
 current= beside= packages=
 started=$(date +%s)
 step() {
+  # What runs beside the steps is told as soon as it has failed.
+  [ -z "$beside" ] || kill -0 "$beside" 2> /dev/null || end_beside
   current=$1
   printf '\n== %s (after %d s)\n' "$1" $(($(date +%s) - started))
+}
+end_beside() {
+  current="reproducible build, sanitizers and memcheck"
+  ended=$beside beside=
+  wait "$ended" || { cat "$work/beside.log"; exit 1; }
 }
 # Runs at every exit, so that the last line says what became of the run.
 finish() {
   status=$?
   # Swift's build puts what it starts into process groups of their own.
-  for session in $packages $beside; do pkill -s "$session" || :; done
+  for session in $packages $beside; do
+    pkill -s "$session" || :
+    wait "$session" 2> /dev/null || :
+  done
+  [ -z "$beside" ] || grep FAILED "$work/beside.log" || :
   rm -rf -- "$work"
   if [ "$status" -eq 0 ]; then
     printf '\n== all steps passed (after %d s)\n' $(($(date +%s) - started))
@@ -30,6 +41,7 @@ finish() {
   fi
 }
 trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -56,7 +68,8 @@ packages=$!
 step "Swift format"
 swift format lint --strict -r Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources
 
-# These need only Swift and the sources, and take what the steps up to the last ones leave of two cores. Linux may
+# These need only Swift and the sources (memcheck the library as well, for which it waits, or others for it), and take
+# what the steps up to the last ones leave of two cores. Linux may
 # weigh sessions rather than processes, and Swift's tools undo `nice`: so the session is made nice where it can be.
 setsid nice sh -c '{ echo 5 > /proc/self/autogroup; } 2> /dev/null || :
   Tests/Supply/reproducible.sh && Tests/Sanitizers/run.sh' > "$work/beside.log" 2>&1 &
@@ -112,10 +125,9 @@ bindings/c/install.sh --prefix "$work/prefix" > /dev/null
 
 step "examples"
 # With what Go has compiled above.
-export ARMS_PREFIX="$work/prefix"
-examples/run.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf examples/images/chart.png \
+ARMS_PREFIX=$work/prefix examples/run.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf examples/images/chart.png \
   "What is the highest value in the chart?"
-examples/prometheus.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf
+ARMS_PREFIX=$work/prefix examples/prometheus.sh Tests/Fixtures/models/distilbert-patches-scaled-int8.gguf
 
 step "parity of tokens, pixels and training"
 swift build -c release --product tokenize
@@ -138,8 +150,7 @@ step "wheel, in a clean environment"
 bindings/python/build_wheel.sh --check
 
 step "reproducible build, sanitizers and memcheck, begun before the library"
-wait "$beside" || { cat "$work/beside.log"; exit 1; }
-beside=
+[ -z "$beside" ] || end_beside
 cat "$work/beside.log"
 
 step "bill of materials"

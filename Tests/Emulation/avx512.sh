@@ -17,5 +17,5 @@ find . \( -name '*avx512*.c' -o -name dispatch.c \) | while read -r file; do
   compile "$file" -Wno-psabi -Wno-builtin-macro-redefined '-D_Pragma(text)=' -I"$root/Tests/Emulation/avx512"
 done
 find . -name '*.c' ! -name '*avx512*' ! -name dispatch.c | while read -r file; do compile "$file"; done
-"$clang" -std=gnu11 -O1 -fsanitize=address -Iinclude ../../Tests/Emulation/kernels.c "$work"/*.o -lm -o "$work/kernels"
+"$clang" -std=gnu11 -O1 -fsanitize=address -fuse-ld=lld -Iinclude ../../Tests/Emulation/kernels.c "$work"/*.o -lm -o "$work/kernels"
 for isa in avx512vnni avx512bf16; do "$work/kernels" "$isa"; done

@@ -47,8 +47,9 @@ checked() {
   began=$(date +%s)
   instrumented test --skip-build --scratch-path ".build/$folder" --disable-xctest "$@" ||
     { echo "$name: FAILED" >&2; exit 1; }
-  echo "$name: $(sed -n 's/.*Test run with \(.*\) passed.*/\1/p' "$work/log") passed" \
-    "($(($(date +%s) - began)) s)"
+  count=$(sed -n 's/.*Test run with \([1-9].*\) passed.*/\1/p' "$work/log")
+  [ -n "$count" ] || { echo "$name: FAILED, it has no test" >&2; exit 1; }
+  echo "$name: $count passed ($(($(date +%s) - began)) s)"
 }
 
 # Whether this CPU has an instruction set of the kernels.

@@ -100,8 +100,23 @@ func TestCalibrationMakesConfidencesMeanWhatTheySay(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	// The default draws harder than a thousandth of an outcome.
-	if _, err := router.Calibrate(background, quarter, arms.CalibrateOptions{}); err != nil {
-		t.Error(err)
+	calibrated := func(options arms.CalibrateOptions) (temperature, bias float32) {
+		t.Helper()
+		if _, err := router.Calibrate(background, quarter, options); err != nil {
+			t.Error(err)
+		}
+		list, err := router.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list[0].Temperature, list[0].Bias
+	}
+	temperature, bias := calibrated(arms.CalibrateOptions{})
+	if documented, its := calibrated(arms.CalibrateOptions{Strength: 256}); documented != temperature || its != bias {
+		t.Errorf("the default gives %v and %v, 256 gives %v and %v", temperature, bias, documented, its)
+	}
+	if temperature == list[0].Temperature && bias == list[0].Bias {
+		t.Error("the default draws no harder than a thousandth of an outcome")
 	}
 }
 

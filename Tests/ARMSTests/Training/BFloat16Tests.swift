@@ -2,6 +2,10 @@ import Testing
 
 @testable import ARMS
 
+private func norm(_ values: some Sequence<Float>) -> Float {
+  values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+}
+
 /// Steps whose linear layers multiply operands rounded to bfloat16.
 @Suite struct BFloat16Tests {
   static let scopes: [TrainingScope] = [.head, .text, .image, .all]
@@ -19,9 +23,23 @@ import Testing
     let (plain, _) = try TrainingData.trainer(Self.options(scope, bfloat16: false))
     let losses = try [rounded, plain].map { try $0.computeGradients(data, at: places) }
     #expect(abs(losses[0] - losses[1]) <= 0.01)
-    func norm(_ values: some Sequence<Float>) -> Float { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
     let difference = norm(zip(rounded.gradients, plain.gradients).map { $0 - $1 })
     #expect(difference > 1e-4 * norm(plain.gradients) && difference < 0.05 * norm(plain.gradients))
+  }
+
+  /// Adapters are linear layers as well.
+  @Test func adaptersLearnInBFloat16() throws {
+    var options = adapterOptions()
+    let gradients = try [true, false].map { bfloat16 in
+      options.usesBFloat16 = bfloat16
+      let (trainer, data) = try TrainingData.trainer(options)
+      // Of B, which is 0 at first: A has no gradient before it.
+      _ = try trainer.computeGradients(data, at: Array(0..<6))
+      let places = trainer.layout.filter { $0.name.contains("lora_b") }.flatMap(\.range)
+      return places.map { trainer.gradients[$0] }
+    }
+    let difference = norm(zip(gradients[0], gradients[1]).map { $0 - $1 })
+    #expect(difference > 1e-4 * norm(gradients[1]) && difference < 0.05 * norm(gradients[1]))
   }
 
   @Test func learnsWithTheSameBitsInEveryRun() throws {

@@ -143,6 +143,16 @@ import Testing
     #expect(try loss() < before)
   }
 
+  @Test func drawsCalibrationsAsHardAsDocumented() throws {
+    func calibrations() -> [Float] { router.candidates.flatMap { [$0.temperature, $0.bias] } }
+    try router.calibrate(on: data(0..<30))
+    let standard = calibrations()
+    try router.calibrate(on: data(0..<30), strength: 256)
+    #expect(calibrations() == standard)
+    try router.calibrate(on: data(0..<30), strength: 16)
+    #expect(calibrations() != standard)
+  }
+
   @Test func learnedCandidatesSurviveSaving() throws {
     try router.fit(candidates: ["small"], on: data(0..<12))
     try router.calibrate(on: data(12..<30))

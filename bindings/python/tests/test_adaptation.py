@@ -46,6 +46,11 @@ def test_calibration_makes_confidences_mean_what_they_say(router: arms.Router) -
     assert router.score(queries, ["small"]).mean() == pytest.approx(0.25, abs=0.02)
     # One without outcomes takes the common calibration.
     assert router.candidates["large"].bias == pytest.approx(fitted.bias, abs=0.05)
+    # The default.
+    router.calibrate(data)
+    standard = router.candidates["small"]
+    router.calibrate(data, strength=256)
+    assert router.candidates["small"] == standard != fitted
 
 
 def test_few_outcomes_teach_a_candidate_and_leave_the_others(grown: arms.Router) -> None:
