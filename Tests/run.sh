@@ -2,7 +2,7 @@
 # Installs what the tests need, builds everything, and runs every check and every test.
 #
 # Needs Debian 12 (or a relative of it) with Swift 6.3 on the PATH, and root or sudo. May be run again.
-# Stops at the first step that fails, and names it. Takes 35 minutes on two cores.
+# Stops at the first step that fails, and names it. Takes 30 minutes on two cores.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"

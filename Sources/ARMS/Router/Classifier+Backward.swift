@@ -95,7 +95,7 @@ extension Classifier {
       Rows(kept.profiles, stride: width).input(count: keys.count), out: keys.unit, stride: sharedWidth,
       on: execution)
     keys.normalize(epsilon: cosineEpsilon, execution.kernels)
-    BLAS.multiply(
+    MatrixProduct.float32.multiply(
       BLAS.Operand(queries.unit, stride: sharedWidth),
       BLAS.Operand(keys.unit, stride: sharedWidth, transposed: true), rows: queries.count,
       columns: keys.count,
@@ -119,12 +119,12 @@ extension Classifier {
     logitGradient(candidates, kept: kept, dy: dy, into: gradients)
     let queryGradient = Rows(try arena.allocate(Float.self, queries.count * sharedWidth), stride: sharedWidth)
     let keyGradient = Rows(try arena.allocate(Float.self, keys.count * sharedWidth), stride: sharedWidth)
-    BLAS.multiply(
+    MatrixProduct.float32.multiply(
       BLAS.Operand(dy, stride: keys.count), BLAS.Operand(keys.unit, stride: sharedWidth), rows: queries.count,
       columns: sharedWidth, depth: keys.count, out: queryGradient.start, stride: sharedWidth,
       on: execution.pool
     )
-    BLAS.multiply(
+    MatrixProduct.float32.multiply(
       BLAS.Operand(dy, stride: keys.count, transposed: true), BLAS.Operand(queries.unit, stride: sharedWidth),
       rows: keys.count, columns: sharedWidth, depth: queries.count, out: keyGradient.start,
       stride: sharedWidth, on: execution.pool)

@@ -26,7 +26,7 @@ extension Gate {
     ] {
       guard let target else { continue }
       // Only these columns of the weight.
-      BLAS.multiply(
+      MatrixProduct.float32.multiply(
         BLAS.Operand(dp, stride: experts), BLAS.Operand(weight + offset, stride: inputs), rows: x.rows,
         columns: width, depth: experts, accumulates: true, out: target, stride: width,
         on: execution.pool)

@@ -42,14 +42,4 @@ enum BLAS {
       Int32(truncatingIfNeeded: left.stride), right.start, Int32(truncatingIfNeeded: right.stride),
       accumulates ? 1 : 0, out, Int32(truncatingIfNeeded: stride))
   }
-
-  /// The same on all threads of a pool.
-  static func multiply(
-    _ left: Operand, _ right: Operand, rows: Int, columns: Int, depth: Int, accumulates: Bool = false,
-    out: UnsafeMutablePointer<Float>, stride: Int, on pool: ThreadPool
-  ) {
-    MatrixProduct.float32.multiply(
-      left, right, rows: rows, columns: columns, depth: depth, accumulates: accumulates, out: out,
-      stride: stride, on: pool)
-  }
 }

@@ -46,7 +46,7 @@ struct KernelTeacher {
         let scale = 1 / max(execution.kernels.dot(vector, vector, width).squareRoot(), 1e-12)
         for column in 0..<width { vector[column] *= scale }
       }
-      BLAS.multiply(
+      MatrixProduct.float32.multiply(
         BLAS.Operand(embeddings, stride: width), BLAS.Operand(embeddings, stride: width, transposed: true),
         rows: count, columns: count, depth: width, out: similarities, stride: count, on: execution.pool)
     }
@@ -114,7 +114,7 @@ struct KernelTeacher {
       let input = try execution.arena.allocate(Float.self, x.count)
       let out = try execution.arena.allocate(Float.self, x.count)
       for index in x.indices { input[index] = Float(x[index]) }
-      BLAS.multiply(
+      MatrixProduct.float32.multiply(
         BLAS.Operand(kernel.pointer(to: Float.self), stride: rows), BLAS.Operand(input, stride: candidates),
         rows: rows, columns: candidates, depth: rows, out: out, stride: candidates, on: execution.pool)
       return x.indices.map { Double(out[$0]) }
