@@ -21,6 +21,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "no teacher": {"settings": {**RECIPE, "teacher_weight": 0.0}},
     "cross-entropy alone": {"settings": {**RECIPE, "routing_weight": 0.0, "teacher_weight": 0.0}},
     "offsets not from base rates": {"settings": {**RECIPE, "base_rates": False}},
+    "products in bfloat16": {"settings": {**RECIPE, "bfloat16": True}},
 }
 
 
