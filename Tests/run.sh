@@ -90,8 +90,7 @@ step "inputs of the fuzzers, without one"
 for target in Tests/Fuzz/corpus/*; do .build/debug/arms-fuzz "$(basename -- "$target")" "$target"/*; done
 
 step "NEON and AVX-512 kernels, emulated"
-Tests/Emulation/neon.sh
-Tests/Emulation/avx512.sh
+Tests/Emulation/run.sh
 
 step "Python packages"
 wait "$packages" || { cat "$work/pip.log"; exit 1; }

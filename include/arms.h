@@ -9,8 +9,8 @@
  *   status is not ARMS_OK and `error` is not NULL, `*error` receives an error to be read with
  *   arms_error_message() and freed with arms_error_free(). There is no thread-local "last error".
  *   On failure no output is written, unless the function says otherwise. Beside the errors that a
- *   function names, each may fail with OUT_OF_MEMORY or INTERNAL, and one that takes a string, a path
- *   too, with INVALID_TEXT.
+ *   function names, each may fail with OUT_OF_MEMORY or INTERNAL, and one that takes a string or a path
+ *   also with INVALID_TEXT.
  * - Handles are opaque. Freeing NULL does nothing. A freed handle is detected when it is used again
  *   and answered with ARMS_ERROR_INVALID_HANDLE. What was made from a router stays valid after the
  *   router is freed. A call that makes a handle fails with LIMIT_EXCEEDED while 16 million are open.
@@ -527,7 +527,8 @@ typedef struct arms_route_options {
   double max_latency;          /* the same for the latency */
   const char *const *allowed;  /* [allowed_count] names to choose from; NULL: all */
   size_t allowed_count;
-  const arms_router *second;   /* two files: the second router, with every policy; NULL: the file's own */
+  const arms_router *second;   /* another file's router, whose candidates are the second pool, whatever the
+                                * policy; NULL: the file's own */
 } arms_route_options;
 
 enum arms_decision_flag {

@@ -20,7 +20,7 @@ public struct RouteOptions: Sendable {
   public var maxLatency: Double?
   /// The names to choose from; nil: all.
   public var allowed: [String]?
-  /// For two files: the second router, whose candidates every policy takes for the second pool. nil: the file's own.
+  /// Another file's router, whose candidates are the second pool, whatever the policy; nil: the file's own.
   public var second: Router?
   /// Entries of the ranked list that are wanted.
   public var rankedLimit = Int.max

@@ -14,8 +14,9 @@
     name, ck_linear_u8s8_##linear, ck_linear_scratch_##linear, ck_quantize_rows_##isa,               \
         ck_layer_norm_##isa, ck_layer_norm_quantize_##isa, ck_attention_##isa,                       \
         ck_bias_activation_##isa, ck_softmax_##isa, ck_gemv_##isa, ck_gemv_transposed_##isa,         \
-        ck_dot_##isa, ck_gemm_bf16_##gemm, ck_activation_backward_##isa, ck_layer_norm_backward_##isa, ck_adamw_##isa,\
-        ck_resample_columns_##isa, ck_resample_row_##isa                                             \
+        ck_dot_##isa, ck_gemm_bf16_##gemm, ck_activation_backward_##isa,                             \
+        ck_layer_norm_backward_##isa, ck_adamw_##isa, ck_resample_columns_##isa,                     \
+        ck_resample_row_##isa                                                                        \
   }
 
 /* Best first. */
