@@ -353,8 +353,8 @@ class Router(AdaptableRouter):
         allowed
             Names to choose from; `None` for all.
         second
-            Two files: the second router, whose candidates every policy takes for the second pool;
-            `None` for the file's own.
+            Another file's router, whose candidates are the second pool, whatever the policy; `None`
+            for the file's own.
         exact
             Decode JPEGs at full size, where large ones are otherwise decoded at a reduced scale.
         top
