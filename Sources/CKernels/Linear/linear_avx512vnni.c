@@ -11,14 +11,14 @@ CK_TARGET_BEGIN
 
 /* 24 of 32 registers hold sums, 4 a group of weights of each block, 1 four inputs of a row. */
 CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           const int8_t *ahead, vi *sums) {
+                           linear_ahead ahead, vi *sums) {
   const size_t depth = p->depth;
   const uint8_t *a = p->a + row * p->lda;
   const int8_t *w = p->w + block * 16 * depth;
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows * blocks; i++) sums[i] = _mm512_setzero_si512();
   for (size_t k = 0; k < depth; k += 4) {
-    linear_fetch(ahead + 16 * k);
+    linear_fetch(ahead.start + k / 4 * ahead.step);
     __m512i weights[LINEAR_BLOCKS];
 #pragma clang loop unroll(full)
     for (int b = 0; b < blocks; b++)

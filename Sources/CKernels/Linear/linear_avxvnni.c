@@ -14,14 +14,14 @@ CK_TARGET_BEGIN
 
 /* A block is two registers wide: 10 of 16 registers hold sums. */
 CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           const int8_t *ahead, vi *sums) {
+                           linear_ahead ahead, vi *sums) {
   (void)blocks;
   const uint8_t *a = p->a + row * p->lda;
   const int8_t *w = p->w + block * 16 * p->depth;
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) sums[2 * r] = sums[2 * r + 1] = _mm256_setzero_si256();
   for (size_t k = 0; k < p->depth; k += 4) {
-    linear_fetch(ahead + 16 * k);
+    linear_fetch(ahead.start + k / 4 * ahead.step);
     __m256i low = _mm256_loadu_si256((const __m256i *)(w + 16 * k));
     __m256i high = _mm256_loadu_si256((const __m256i *)(w + 16 * k + 32));
 #pragma clang loop unroll(full)

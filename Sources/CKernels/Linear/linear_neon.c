@@ -10,7 +10,7 @@ CK_TARGET_BEGIN
 /* sdot has no u8 by s8 form: the inputs are shifted to s8 by flipping their top bit, a - 128, and each
  * sum gets 128 * colsum back. A block is four registers wide: 24 of 32 hold sums. */
 CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, int rows, int blocks,
-                           const int8_t *ahead, vi *sums) {
+                           linear_ahead ahead, vi *sums) {
   (void)blocks;
   const uint8_t *a = p->a + row * p->lda;
   const int8_t *w = p->w + block * 16 * p->depth;
@@ -18,7 +18,7 @@ CK_INLINE void linear_sums(const ck_linear_u8s8 *p, size_t row, size_t block, in
   for (int r = 0; r < rows; r++)
     for (int i = 0; i < 4; i++) sums[4 * r + i] = vdupq_n_s32(0);
   for (size_t k = 0; k < p->depth; k += 4) {
-    linear_fetch(ahead + 16 * k);
+    linear_fetch(ahead.start + k / 4 * ahead.step);
     int8x16_t weights[4];
     for (int i = 0; i < 4; i++) weights[i] = vld1q_s8(w + 16 * k + 16 * i);
 #pragma clang loop unroll(full)

@@ -1,0 +1,51 @@
+/* How the int8 products go through the weights: in panels of LINEAR_BLOCKS blocks, and at the end of single ones.
+ *
+ * A network's weights do not fit the caches: the panel that comes next is fetched while this one is multiplied, else
+ * the first rows of every panel wait for memory. All of a panel's tiles fetch at one pace: in a hurry they would wait
+ * for the memory, and leave it idle afterwards.
+ */
+#include "../Vector/vector.h"
+
+CK_TARGET_BEGIN
+
+/* The panel of weights from a block on, and where the next begins. */
+typedef struct linear_weights {
+  int blocks; /* LINEAR_BLOCKS or 1 */
+  size_t end; /* the block behind it */
+  const int8_t *next;
+} linear_weights;
+
+/* The block behind the last of a product. */
+CK_INLINE size_t linear_end(const ck_linear_u8s8 *p) {
+  const size_t all = (p->columns + 15) / 16;
+  return p->block_end < all ? p->block_end : all;
+}
+
+CK_INLINE linear_weights linear_weights_from(const ck_linear_u8s8 *p, size_t block) {
+  const size_t end = linear_end(p), whole = p->columns / 16 < end ? p->columns / 16 : end;
+  linear_weights panel = {.blocks = block + LINEAR_BLOCKS <= whole ? LINEAR_BLOCKS : 1};
+  panel.end = block + (size_t)panel.blocks;
+  panel.next = panel.end < end || p->next == NULL ? p->w + panel.end * 16 * p->depth : p->next;
+  return panel;
+}
+
+/* Fetches weights into the second-level cache. Only a hint: an address where nothing is does no harm. */
+CK_INLINE void linear_fetch(const int8_t *address) { __builtin_prefetch(address, 0, 2); }
+
+/* Fetches rows that another core may have written last into the first-level cache. */
+CK_INLINE void linear_fetch_rows(const ck_linear_u8s8 *p, size_t row, size_t rows) {
+  if (row + rows > p->rows) rows = p->rows - row;
+  for (size_t r = row; r < row + rows; r++)
+    for (size_t k = 0; k < p->depth; k += 64) __builtin_prefetch(p->a + r * p->lda + k, 0, 3);
+}
+
+/* Fetches what the epilogue reads beside the sums: it would wait for memory in every panel. */
+CK_INLINE void linear_fetch_channels(const ck_linear_u8s8 *p, size_t block, int blocks) {
+  for (size_t c = 16 * block; c < 16 * (block + (size_t)blocks); c += 16) {
+    __builtin_prefetch(p->w_scale + c, 0, 3);
+    __builtin_prefetch(p->w_colsum + c, 0, 3);
+    if (p->bias) __builtin_prefetch(p->bias + c, 0, 3);
+  }
+}
+
+CK_TARGET_END
