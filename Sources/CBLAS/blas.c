@@ -97,8 +97,9 @@ static void *open_named(void) {
 }
 
 #if defined(__x86_64__)
-/* OpenBLAS before 0.3.24 takes an AMD processor with AVX-512 for one without it, at half the speed. It can be told by
- * one environment variable alone, read while it is loaded, and setenv() is no function for a library: other threads
+/* OpenBLAS knows processors by their names, and takes one that is newer than itself for a lesser one: before 0.3.24 an
+ * AMD processor with AVX-512 for one without, at half the speed, and Debian 12's Intel's Emerald Rapids for a Prescott,
+ * at a fifth. It can be told by one environment variable alone, read while it is loaded, and setenv() is no function for a library: other threads
  * may be reading. So `environ` points to a copy with that variable in front meanwhile, which is never freed. */
 static void *open_for_avx512(void) {
   static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
@@ -117,10 +118,10 @@ static void *open_for_avx512(void) {
 }
 
 static void *open_library(void) {
-  int is_underrated = __builtin_cpu_is("amd") && __builtin_cpu_supports("avx512f") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return is_underrated && !getenv("OPENBLAS_CORETYPE") ? open_for_avx512() : open_named();
+  int has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl");
+  return has_avx512 && !getenv("OPENBLAS_CORETYPE") ? open_for_avx512() : open_named();
 }
 #else
 static void *open_library(void) { return open_named(); }
