@@ -119,9 +119,11 @@ uint32_t arms_abi_version(void);
 /* The release of the loaded library, "0.1.0" say. Static storage. */
 const char *arms_version(void);
 
-/* The instruction set that the kernels use on this CPU: "avx512bf16", "avx512vnni", "avxvnni", "avx2",
- * "neon" or "scalar". Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser
- * one; one that this CPU lacks is ignored. */
+/* The instruction set that the kernels use on this CPU: "amx", "avx512bf16", "avx512vnni", "avxvnni",
+ * "avx2", "neon" or "scalar". Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser
+ * one; one that this CPU lacks is ignored. For "amx" the process has leave of Linux, which makes
+ * the frame of a signal 8 KB larger in threads that route or train: where a signal stack has no room for it, a lesser
+ * one is taken, and a smaller stack is refused afterwards (sigaltstack: ENOMEM). */
 const char *arms_kernel_isa(void);
 
 enum arms_log_level {
@@ -700,8 +702,8 @@ enum arms_trainer_flag {
   ARMS_TRAINER_BFLOAT16 = 4         /* the linear layers, but the gate's, multiply operands rounded to bfloat16,
                                      * forward and backward; sums, weights, moments and all else stay float32,
                                      * and so do validations. For CPUs whose arms_kernel_isa() is
-                                     * "avx512bf16"; others round, and multiply floats, which takes longer
-                                     * than float32 */
+                                     * "amx" or "avx512bf16"; others round, and multiply floats, which takes
+                                     * longer than float32 */
 };
 
 /* How the learning rate goes on after the warm-up. */

@@ -8,7 +8,7 @@ struct ISA: CustomTestStringConvertible, Sendable {
 
   /// Every instruction set that this build and CPU have.
   static let available: [ISA] = [
-    "scalar", "avx2", "avxvnni", "avx512vnni", "avx512bf16", "neon",
+    "scalar", "avx2", "avxvnni", "avx512vnni", "avx512bf16", "amx", "neon",
   ].compactMap { name in
     ck_kernels_named(name).map { ISA(testDescription: name, kernels: $0.pointee) }
   }

@@ -284,7 +284,7 @@ int main(int count, char **arguments) {
     fprintf(stderr, "usage: kernels ISA, one that this CPU has\n");
     return 2;
   }
-  static const size_t rows[] = {0, 1, 2, 3, 4, 5, 7, 13, 50}, depths[] = {4, 60, 388};
+  static const size_t rows[] = {0, 1, 2, 3, 4, 5, 7, 13, 50}, depths[] = {4, 60, 64, 388};
   static const size_t columns[] = {1, 15, 16, 31, 100, 147};
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
     for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
@@ -297,6 +297,8 @@ int main(int count, char **arguments) {
       products(rows[r], columns[c]);
     }
   attention(3, 0, 64);
+  /* More rows than the first-level cache holds. */
+  linear(400, 128, 35, CK_QUICK_GELU);
   static const size_t gemm_rows[] = {0, 1, 3, 8, 21, 130}, gemm_columns[] = {0, 1, 15, 32, 49, 101};
   static const size_t gemm_depths[] = {0, 1, 2, 5, 64, 530};
   for (size_t r = 0; r < sizeof gemm_rows / sizeof *gemm_rows; r++)

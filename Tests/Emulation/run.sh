@@ -1,7 +1,7 @@
 #!/bin/sh
 # The kernels of instruction sets that this CPU may lack against the scalar ones.
 #
-# NEON runs on an emulated CPU; the intrinsics of AVX-512 are functions in C, which a sanitizer can watch.
+# NEON runs on an emulated CPU; the intrinsics of AVX-512 and AMX are functions in C, which a sanitizer can watch.
 # Needs Debian's libc6-dev-arm64-cross, libgcc-12-dev-arm64-cross, qemu-user and libsimde-dev; the compiler and the
 # linker are Swift's.
 set -eu
@@ -22,10 +22,10 @@ qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu "$work/neon" neon
 
 watched() { compile -O1 -fsanitize=address "$@"; }
 # Without its pragmas the code is for any CPU; the ABI of vectors matters to nobody here.
-for file in $(find . -name '*avx512*.c' -o -name dispatch.c); do
+for file in $(find . -name '*avx512*.c' -o -name '*amx.c' -o -name dispatch.c); do
   watched -Wno-psabi -Wno-builtin-macro-redefined '-D_Pragma(text)=' -I"$root/Tests/Emulation/avx512" \
     -c "$file" -o "$work/$(basename "$file").o"
 done
-watched -fuse-ld=lld $(find . -name '*.c' ! -name '*avx512*' ! -name dispatch.c) \
+watched -fuse-ld=lld $(find . -name '*.c' ! -name '*avx512*' ! -name '*amx.c' ! -name dispatch.c) \
   ../../Tests/Emulation/kernels.c "$work"/*.o -lm -o "$work/avx512"
-for isa in avx512vnni avx512bf16; do "$work/avx512" "$isa"; done
+for isa in avx512vnni avx512bf16 amx; do "$work/avx512" "$isa"; done

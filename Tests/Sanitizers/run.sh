@@ -59,6 +59,7 @@ has() {
     avxvnni) flag=avx_vnni ;;
     avx512vnni) flag=avx512_vnni ;;
     avx512bf16) flag=avx512_bf16 ;;
+    amx) flag=amx_int8 ;;
     *) flag=$1 ;;
   esac
   grep -q -w "$flag" /proc/cpuinfo
@@ -70,7 +71,7 @@ each_set() {
   # `checked` has variables of its own, and sh has none that are local.
   sets_of=$1
   shift
-  for set in scalar avx2 avxvnni avx512vnni avx512bf16; do
+  for set in scalar avx2 avxvnni avx512vnni avx512bf16 amx; do
     if has "$set"; then
       ARMS_ISA=$set "$@"
     else

@@ -17,8 +17,8 @@ func Version() string { return C.GoString(C.arms_version()) }
 // ABIVersion returns the ABI version of the loaded library.
 func ABIVersion() int { return int(C.arms_abi_version()) }
 
-// KernelISA returns the instruction set that the kernels use on this CPU: "avx512bf16", "avx512vnni",
-// "avxvnni", "avx2", "neon" or "scalar".
+// KernelISA returns the instruction set that the kernels use on this CPU: "amx", "avx512bf16",
+// "avx512vnni", "avxvnni", "avx2", "neon" or "scalar".
 func KernelISA() string { return C.GoString(C.arms_kernel_isa()) }
 
 // checkABI returns an error when the loaded library is older than the header of this build.

@@ -85,7 +85,7 @@ type TrainerOptions struct {
 	Clip             float64     // the largest norm of all gradients together; 0: no limit
 	BalanceClasses   bool        // let both labels count as much, whatever their numbers
 	BaseRates        bool        // let offsets that are 0 begin at the log-odds of the candidate's outcomes
-	BFloat16         bool        // let linear layers multiply operands rounded to bfloat16; for KernelISA "avx512bf16"
+	BFloat16         bool        // let linear layers multiply operands rounded to bfloat16; for KernelISA "amx" or "avx512bf16"
 	RoutingWeight    float64     // gamma of -gamma sum_j softmax(tau t)_j y_j, the reward of choosing well; 0: none
 	RoutingSharpness float64     // its tau; 0: 2
 	TeacherWeight    float64     // how much of a label, 0 to 1, is what similar questions say, of 20,000 at most; 0: nothing

@@ -22,6 +22,7 @@
 /* Best first. */
 static const ck_kernels tables[] = {
 #if defined(__x86_64__)
+    CK_TABLE("amx", amx, amx, avx512vnni),
     CK_TABLE("avx512bf16", avx512vnni, avx512bf16, avx512vnni),
     CK_TABLE("avx512vnni", avx512vnni, avx512vnni, avx512vnni),
     CK_TABLE("avxvnni", avxvnni, avx2, avx2),
@@ -36,6 +37,8 @@ enum { table_count = sizeof tables / sizeof tables[0] };
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Bits of CPUID leaf 7, subleaf 1, EAX; the compiler's own test of AVX-VNNI would link its runtime library. */
 enum { cpuid_avxvnni = 4, cpuid_avx512bf16 = 5 };
@@ -43,6 +46,19 @@ enum { cpuid_avxvnni = 4, cpuid_avx512bf16 = 5 };
 static int cpu_has(int bit) {
   unsigned a, b, c, d;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> bit & 1);
+}
+
+/* Bits of subleaf 0, EDX. */
+enum { cpuid_amx_bf16 = 22, cpuid_amx_tile = 24, cpuid_amx_int8 = 25 };
+
+/* Linux has a process ask before it uses the tile registers: they make the frame of a signal 8 KB larger, for which it
+ * looks whether every thread's signal stack has room. A forked child need not ask again. */
+static int cpu_gives_amx(void) {
+  const unsigned wanted = 1u << cpuid_amx_bf16 | 1u << cpuid_amx_tile | 1u << cpuid_amx_int8;
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & wanted) != wanted) return 0;
+  enum { arch_req_xcomp_perm = 0x1023, xfeature_xtiledata = 18 };
+  return syscall(SYS_arch_prctl, arch_req_xcomp_perm, xfeature_xtiledata) == 0;
 }
 #endif
 
@@ -58,6 +74,7 @@ static int cpu_runs(const char *isa) {
                __builtin_cpu_supports("avx512vnni");
   if (strcmp(isa, "avx512vnni") == 0) return avx512;
   if (strcmp(isa, "avx512bf16") == 0) return avx512 && cpu_has(cpuid_avx512bf16);
+  if (strcmp(isa, "amx") == 0) return avx512 && cpu_has(cpuid_avx512bf16) && cpu_gives_amx();
 #elif defined(__aarch64__)
   if (strcmp(isa, "neon") == 0) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif
@@ -74,9 +91,20 @@ const ck_kernels *ck_kernels_named(const char *isa) {
 static const ck_kernels *best;
 static pthread_once_t best_once = PTHREAD_ONCE_INIT;
 
+/* Whether an instruction set that the CPU has is faster than the one below it. Intel's processors take four times as
+ * long for a product of pairs of bfloat16 as for one of floats (measured on Emerald Rapids), AMD's as long. */
+static int cpu_gains(const char *isa) {
+#if defined(__x86_64__)
+  if (strcmp(isa, "avx512bf16") == 0) return !__builtin_cpu_is("intel");
+#endif
+  (void)isa;
+  return 1;
+}
+
 static void choose_best(void) {
   best = ck_kernels_named(getenv("ARMS_ISA"));
-  for (int i = 0; best == NULL && i < table_count; i++) best = ck_kernels_named(tables[i].isa);
+  for (int i = 0; best == NULL && i < table_count; i++)
+    if (cpu_gains(tables[i].isa)) best = ck_kernels_named(tables[i].isa);
 }
 
 const ck_kernels *ck_kernels_best(void) {

@@ -12,6 +12,7 @@
 
 /* ck_kernels.linear_scratch of each: more than belongs on a host's stack. */
 enum {
+  ck_linear_scratch_amx = 0,
   ck_linear_scratch_avx512vnni = 0,
   ck_linear_scratch_avxvnni = 0,
   ck_linear_scratch_avx2 = 64 << 10,
@@ -59,10 +60,12 @@ CK_DECLARE_OTHERS(scalar)
 CK_DECLARE_LINEAR(avx2)
 CK_DECLARE_LINEAR(avxvnni)
 CK_DECLARE_LINEAR(avx512vnni)
+CK_DECLARE_LINEAR(amx)
 CK_DECLARE_GEMM(avx2)
 CK_DECLARE_OTHERS(avx2)
 CK_DECLARE_GEMM(avx512vnni)
 CK_DECLARE_GEMM(avx512bf16)
+CK_DECLARE_GEMM(amx)
 CK_DECLARE_OTHERS(avx512vnni)
 #endif
 #if defined(__aarch64__)

@@ -99,7 +99,7 @@ typedef struct ck_gemm {
 
 enum {
   /* Bytes that a ck_gemm wants beside its operands, on any instruction set. */
-  ck_gemm_scratch = 160 << 10,
+  ck_gemm_scratch = 408 << 10,
 };
 
 /* One AdamW step (Loshchilov and Hutter, arXiv 1711.05101) over `count` parameters, in one pass:
@@ -158,7 +158,7 @@ typedef struct ck_resample_columns {
 /* The kernels of one instruction set. */
 typedef struct ck_kernels {
   const char *isa; /* "scalar", "avx2", "avxvnni" (avx2 with a VNNI product), "avx512vnni", "avx512bf16" (the same
-                    * with a bfloat16 product), "neon" */
+                    * with a bfloat16 product), "amx" (with both products on tiles), "neon" */
 
   void (*linear_u8s8)(const ck_linear_u8s8 *args);
   size_t linear_scratch; /* bytes that linear_u8s8 wants beside its operands, a multiple of 64 */
@@ -208,8 +208,8 @@ typedef struct ck_kernels {
   float (*dot)(const float *x, const float *y, size_t count);
 
   /* A matrix product of operands rounded to bfloat16, to nearest even, with float32 sums: within depth e
-   * sum abs(a b) of that. Numbers below 2^-126 may count as 0. Other instruction sets than "avx512bf16" round, and
-   * multiply floats. */
+   * sum abs(a b) of that. Numbers below 2^-126 may count as 0. Other instruction sets than "avx512bf16" and
+   * "amx" round, and multiply floats. */
   void (*gemm_bf16)(const ck_gemm *args);
 
   /* dy = dy act'(x), in place. The derivative is within 2e-6 absolute. */

@@ -1,5 +1,6 @@
 /* AVX-512 in portable C, in place of the compiler's header: SIMDe, and the few operations that its version in Debian 12
  * lacks. They are written from Intel's Intrinsics Guide, a lane at a time. */
+#pragma once
 #define SIMDE_NO_NATIVE
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
@@ -101,3 +102,12 @@ static inline __m256bh _mm512_cvtneps_pbh(__m512 x) {
   memcpy(&result, out, sizeof result);
   return result;
 }
+
+static inline __m512bh _mm512_cvtne2ps_pbh(__m512 high, __m512 low) {
+  __m256bh halves[2] = {_mm512_cvtneps_pbh(low), _mm512_cvtneps_pbh(high)};
+  __m512bh result;
+  memcpy(&result, halves, sizeof result);
+  return result;
+}
+
+#include "amx.h"

@@ -134,8 +134,8 @@ def abi_version() -> int:
 def kernel_isa() -> str:
     """Return the instruction set in use.
 
-    One of ``"avx512bf16"``, ``"avx512vnni"``, ``"avxvnni"``, ``"avx2"``, ``"neon"`` and
-    ``"scalar"``.
+    One of ``"amx"``, ``"avx512bf16"``, ``"avx512vnni"``, ``"avxvnni"``, ``"avx2"``, ``"neon"``
+    and ``"scalar"``.
     """
     text: bytes = library().arms_kernel_isa()
     return text.decode()

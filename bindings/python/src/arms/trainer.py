@@ -88,8 +88,8 @@ class Trainer(Handle):
     bfloat16
         Let the linear layers, but the gate's, multiply operands rounded to bfloat16, forward and
         backward; sums, weights, moments and all else stay float32, and so do validations. For CPUs
-        whose `kernel_isa` is ``"avx512bf16"``; others round, and multiply floats, which takes
-        longer than float32.
+        whose `kernel_isa` is ``"amx"`` or ``"avx512bf16"``; others round, and multiply floats,
+        which takes longer than float32.
     seed
         Decides the order of the queries, and where adapters begin.
     threads
