@@ -4,7 +4,7 @@ DistilBERT-base and CLIP ViT-B/32 of random weights, a head of full size, images
 tokens, each with the outcomes of 14 candidates whose profiles run through the text encoder in every step. A
 step is forward, backward and AdamW. Each side runs in a process of its own, and one waits while the other
 works. ``--sides engine adapters`` compares with the engine that trains low-rank adapters of all blocks, and
-``--sides bfloat16 torch`` lets the engine multiply operands rounded to bfloat16::
+``--sides bfloat16 torch-bfloat16`` has both multiply operands rounded to bfloat16, PyTorch by autocast::
 
     PYTHONPATH=bindings/python/src python Tests/Benchmarks/training_step.py [--batch 8 32]
 
@@ -51,8 +51,10 @@ def engine_step(directory: Path, batch: int, threads: int, **options: Any) -> Ca
     return step
 
 
-def torch_step(directory: Path, batch: int, threads: int) -> Callable[[], object]:
-    """Return PyTorch's step, ready to run."""
+def torch_step(
+    directory: Path, batch: int, threads: int, *, bfloat16: bool = False
+) -> Callable[[], object]:
+    """Return PyTorch's step, ready to run; with bfloat16 under its autocast."""
     import torch
     from torch_router import TorchRouter
     from training_inputs import make_batch, profiles
@@ -68,7 +70,9 @@ def torch_step(directory: Path, batch: int, threads: int) -> Callable[[], object
 
     def step() -> None:
         optimizer.zero_grad()
-        router.loss(*inputs).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = router.loss(*inputs)
+        loss.backward()
         optimizer.step()
 
     return step
@@ -77,6 +81,7 @@ def torch_step(directory: Path, batch: int, threads: int) -> Callable[[], object
 SIDES = {
     "engine": engine_step,
     "torch": torch_step,
+    "torch-bfloat16": partial(torch_step, bfloat16=True),
     "adapters": partial(engine_step, lora_rank=RANK),
     "bfloat16": partial(engine_step, bfloat16=True),
 }

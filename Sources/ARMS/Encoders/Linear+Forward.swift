@@ -85,7 +85,7 @@ private struct FloatTiles: ParallelTask {
   let out: UnsafeMutablePointer<Float>
   let stride: Int
 
-  private var pieces: ProductPieces { ProductPieces(rows: input.rows, columns: linear.outputs) }
+  private var pieces: ProductPieces { product.pieces(rows: input.rows, columns: linear.outputs) }
   var count: Int { pieces.count }
   var multiplyAdds: Double { Double(input.rows) * Double(linear.inputs) * Double(linear.outputs) }
 

@@ -20,7 +20,8 @@ package struct Execution {
   func roundingProducts() throws(ARMSError) -> Execution {
     var result = self
     let room = try arena.allocate(UInt8.self, Int(ck_gemm_scratch) * pool.threads)
-    result.product = .bfloat16(kernels, scratch: UnsafeMutableRawPointer(room))
+    result.product = .bfloat16(
+      kernels, scratch: UnsafeMutableRawPointer(room), threads: pool.threads)
     return result
   }
 

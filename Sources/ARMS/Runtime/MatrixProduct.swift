@@ -5,14 +5,22 @@ struct MatrixProduct {
   private typealias Kernel = @convention(c) (UnsafePointer<ck_gemm>?) -> Void
 
   /// nil: in float32, by OpenBLAS.
-  private let rounded: (kernel: Kernel, scratch: UnsafeMutableRawPointer)?
+  private let rounded: (kernel: Kernel, scratch: UnsafeMutableRawPointer, threads: Int)?
 
   /// In float32.
   static var float32: MatrixProduct { MatrixProduct(rounded: nil) }
 
-  /// Of operands rounded to bfloat16, with float32 sums. `scratch`: `ck_gemm_scratch` bytes for each thread.
-  static func bfloat16(_ kernels: ck_kernels, scratch: UnsafeMutableRawPointer) -> MatrixProduct {
-    MatrixProduct(rounded: (kernels.gemm_bf16, scratch))
+  /// Of operands rounded to bfloat16, with float32 sums. `scratch`: `ck_gemm_scratch` bytes for each of `threads`.
+  static func bfloat16(
+    _ kernels: ck_kernels, scratch: UnsafeMutableRawPointer, threads: Int
+  ) -> MatrixProduct {
+    MatrixProduct(rounded: (kernels.gemm_bf16, scratch, threads))
+  }
+
+  /// How a product is cut for the threads of a pool.
+  func pieces(rows: Int, columns: Int) -> ProductPieces {
+    guard let rounded else { return ProductPieces(rows: rows, columns: columns) }
+    return ProductPieces(rows: rows, columns: columns, threads: rounded.threads)
   }
 
   /// `out[rows, columns] = left[rows, depth] right[depth, columns]`, added to what `out` holds if
@@ -40,7 +48,7 @@ struct MatrixProduct {
     _ left: BLAS.Operand, _ right: BLAS.Operand, rows: Int, columns: Int, depth: Int,
     accumulates: Bool = false, out: UnsafeMutablePointer<Float>, stride: Int, on pool: ThreadPool
   ) {
-    let pieces = ProductPieces(rows: rows, columns: columns)
+    let pieces = pieces(rows: rows, columns: columns)
     let task = PieceProducts(
       product: self, pieces: pieces, left: left, right: right, depth: depth, accumulates: accumulates,
       out: out, stride: stride)
@@ -49,20 +57,40 @@ struct MatrixProduct {
 }
 
 /// A product cut along its longer side.
-///
-/// The pieces do not depend on the number of threads, and so the sums, whose order OpenBLAS chooses by the size of
-/// a product, have the same bits with any number. Smaller pieces would cost: every call packs both its operands.
 struct ProductPieces {
-  let rows: Int
-  let columns: Int
-
-  private static let size = 128
+  let count: Int
+  private let rows: Int
+  private let columns: Int
+  private let size: Int
   private var cutsRows: Bool { rows >= columns }
-  var count: Int { (max(rows, columns) + Self.size - 1) / Self.size }
+
+  private init(rows: Int, columns: Int, size: Int) {
+    self.rows = rows
+    self.columns = columns
+    self.size = size
+    count = (max(rows, columns) + size - 1) / size
+  }
+
+  /// Pieces for OpenBLAS, which chooses the order of sums by the size of a product: the pieces do not depend on the
+  /// number of threads, and so the sums have the same bits with any. Smaller ones would cost: every call packs both
+  /// its operands.
+  init(rows: Int, columns: Int) {
+    self.init(rows: rows, columns: columns, size: 128)
+  }
+
+  /// Pieces for a kernel whose sums have one order in products of any size: as large as they may be if all threads
+  /// are to have as much to do, so that little is packed more than once.
+  init(rows: Int, columns: Int, threads: Int) {
+    let (side, most) = (max(rows, columns), 512)
+    let rounds = max(1, (side + most * threads - 1) / (most * threads))
+    // A multiple of the tiles of every kernel.
+    let size = (side + rounds * threads - 1) / (rounds * threads)
+    self.init(rows: rows, columns: columns, size: max(96, (size + 31) & ~31))
+  }
 
   /// The rows and the columns of a piece.
   subscript(index: Int) -> (rows: Range<Int>, columns: Range<Int>) {
-    let part = index * Self.size..<min((index + 1) * Self.size, max(rows, columns))
+    let part = index * size..<min((index + 1) * size, max(rows, columns))
     return cutsRows ? (part, 0..<columns) : (0..<rows, part)
   }
 }
