@@ -1,4 +1,5 @@
-/* What loading the library does to its host: nothing. No thread, no signal handler, no output.
+/* What loading the library does to its host: nothing. No thread, no signal handler, no output. And what its kernels
+ * leave to a host that had a small signal stack before: that stack.
  *
  * Usage: loading LIBRARY. Output of the library itself is looked for by run.sh, which expects this
  * program's one line and no other. */
@@ -8,6 +9,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { old_minimum = 2048 };
 
 static int threads(void) {
   int count = 0;
@@ -51,6 +54,15 @@ int main(int argc, char **argv) {
   }
   if (memcmp(&mask_before, &mask_after, sizeof mask_before) == 0) passed++;
   else failed++, fprintf(stderr, "loading changes the signal mask\n");
+
+  /* AMX would make signals' frames larger than this stack. */
+  static char small[old_minimum];
+  stack_t stack = {.ss_sp = small, .ss_size = sizeof small};
+  const char *(*kernel_isa)(void) = (const char *(*)(void))dlsym(library, "arms_kernel_isa");
+  if (kernel_isa != NULL && sigaltstack(&stack, NULL) == 0 && strcmp(kernel_isa(), "amx") != 0 &&
+      sigaltstack(&stack, NULL) == 0)
+    passed++;
+  else failed++, fprintf(stderr, "a small signal stack cannot be kept\n");
 
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;

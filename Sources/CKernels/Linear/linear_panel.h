@@ -8,25 +8,21 @@
 
 CK_TARGET_BEGIN
 
-/* The panel of weights from a block on, and where the next begins. */
-typedef struct linear_weights {
-  int blocks; /* LINEAR_BLOCKS or 1 */
-  size_t end; /* the block behind it */
-  const int8_t *next;
-} linear_weights;
-
 /* The block behind the last of a product. */
 CK_INLINE size_t linear_end(const ck_linear_u8s8 *p) {
   const size_t all = (p->columns + 15) / 16;
   return p->block_end < all ? p->block_end : all;
 }
 
-CK_INLINE linear_weights linear_weights_from(const ck_linear_u8s8 *p, size_t block) {
-  const size_t end = linear_end(p), whole = p->columns / 16 < end ? p->columns / 16 : end;
-  linear_weights panel = {.blocks = block + LINEAR_BLOCKS <= whole ? LINEAR_BLOCKS : 1};
-  panel.end = block + (size_t)panel.blocks;
-  panel.next = panel.end < end || p->next == NULL ? p->w + panel.end * 16 * p->depth : p->next;
-  return panel;
+/* The block behind the last of those that are whole. */
+CK_INLINE size_t linear_whole_end(const ck_linear_u8s8 *p) {
+  const size_t end = linear_end(p), whole = p->columns / 16;
+  return whole < end ? whole : end;
+}
+
+/* What is read after the blocks before this one. */
+CK_INLINE const int8_t *linear_next(const ck_linear_u8s8 *p, size_t block) {
+  return block < linear_end(p) || p->next == NULL ? p->w + block * 16 * p->depth : p->next;
 }
 
 /* Fetches weights into the second-level cache. Only a hint: an address where nothing is does no harm. */

@@ -72,13 +72,15 @@ static void linear_panel(const ck_linear_u8s8 *p, size_t block, int blocks, cons
 
 void CK_NAME(linear_u8s8)(const ck_linear_u8s8 *args) {
   if (args->rows == 0) return;
-  for (size_t block = args->block_begin, end = linear_end(args); block < end;) {
-    const linear_weights panel = linear_weights_from(args, block);
-    if (panel.blocks == LINEAR_BLOCKS)
-      linear_panel(args, block, LINEAR_BLOCKS, panel.next);
+  const size_t whole = linear_whole_end(args), end = linear_end(args);
+  for (size_t block = args->block_begin; block < end;) {
+    const int blocks = block + LINEAR_BLOCKS <= whole ? LINEAR_BLOCKS : 1;
+    const int8_t *next = linear_next(args, block + (size_t)blocks);
+    if (blocks == LINEAR_BLOCKS)
+      linear_panel(args, block, LINEAR_BLOCKS, next);
     else
-      linear_panel(args, block, 1, panel.next);
-    block = panel.end;
+      linear_panel(args, block, 1, next);
+    block += (size_t)blocks;
   }
 }
 
