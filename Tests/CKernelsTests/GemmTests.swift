@@ -60,7 +60,8 @@ import Testing
   @Test(
     arguments: ISA.available,
     [
-      (0, 3, 5), (3, 0, 5), (4, 5, 0), (1, 1, 1), (5, 47, 2), (18, 97, 7), (131, 50, 3), (3, 17, 531), (530, 33, 40),
+      (0, 3, 5), (3, 0, 5), (4, 5, 0), (1, 1, 1), (5, 47, 2), (18, 97, 7), (131, 50, 3), (3, 17, 531),
+      (530, 33, 40),
     ] as [(Int, Int, Int)])
   func productsAreThoseOfRoundedOperands(_ isa: ISA, _ size: (Int, Int, Int)) {
     var random = Random(11)

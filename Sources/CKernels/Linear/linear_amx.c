@@ -64,8 +64,8 @@ CK_INLINE void linear_write_some(const ck_linear_u8s8 *p, linear_result *result,
     linear_write_single(p, result);
 }
 
-/* One pass over the depth: 1 or 2 tiles of rows, of which the second begins `distance` rows behind the first, by a panel
- * of 1 or 2 blocks. */
+/* One pass over the depth: 1 or 2 tiles of rows, of which the second begins `distance` rows behind the first, by a
+ * panel of 1 or 2 blocks. */
 typedef struct linear_pass {
   const uint8_t *rows;
   size_t distance;

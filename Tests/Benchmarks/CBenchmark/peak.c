@@ -12,6 +12,8 @@
 #define THREAD_LIMIT 64
 
 typedef struct instruction {
+  /* Kernels that are made of it. */
+  const char *isa;
   const char *name;
   /* Multiply-accumulates of one instruction. */
   unsigned lanes;
@@ -70,24 +72,36 @@ static void avx512_vnni(long turns) {
 LOOP_256(avx_vnni, DOT_256)
 LOOP_256(avx2, MADD_256)
 
-static int has_avx_vnni(void) {
-  unsigned eax = 7, ebx, ecx = 1, edx;
-  __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-  return (eax >> 4 & 1) != 0;
+/* Four tiles of sums, as many as a kernel has beside its operands; the engine has asked Linux for the tiles. */
+static void amx(long turns) {
+  struct {
+    unsigned char palette, start_row, reserved[14];
+    unsigned short row_bytes[16];
+    unsigned char rows[16];
+  } shapes = {.palette = 1};
+  for (int tile = 0; tile < 8; tile++) shapes.row_bytes[tile] = 64, shapes.rows[tile] = 16;
+#define DOT_TILES                                                                                             \
+  "tdpbusd %%tmm6,%%tmm4,%%tmm0\n\ttdpbusd %%tmm7,%%tmm4,%%tmm1\n\t"                                          \
+  "tdpbusd %%tmm6,%%tmm5,%%tmm2\n\ttdpbusd %%tmm7,%%tmm5,%%tmm3\n\t"
+  __asm__ volatile(
+      "ldtilecfg %1\n"
+      ".p2align 5\n"
+      "1:\n\t" DOT_TILES DOT_TILES DOT_TILES DOT_TILES
+      "dec %0\n\t"
+      "jnz 1b\n\t"
+      "tilerelease\n\t"
+      : "+r"(turns)
+      : "m"(shapes)
+      : "cc");
 }
 
-static const instruction *best(void) {
-  static const instruction known[] = {
-      {"vpdpbusd zmm", 64, avx512_vnni}, {"vpdpbusd ymm", 32, avx_vnni}, {"vpaddw, vpmaddwd ymm", 32, avx2}};
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512vnni")) return &known[0];
-  if (!__builtin_cpu_supports("avx2")) return NULL;
-  return has_avx_vnni() ? &known[1] : &known[2];
-}
+static const instruction known[] = {{"amx", "tdpbusd", 16 * 16 * 64, amx},
+                                    {"avx512bf16", "vpdpbusd zmm", 64, avx512_vnni},
+                                    {"avx512vnni", "vpdpbusd zmm", 64, avx512_vnni},
+                                    {"avxvnni", "vpdpbusd ymm", 32, avx_vnni},
+                                    {"avx2", "vpaddw, vpmaddwd ymm", 32, avx2}};
 
 #elif defined(__aarch64__)
-#include <sys/auxv.h>
-
 #define EACH(op)                                                                                              \
   op("0") op("1") op("2") op("3") op("4") op("5") op("6") op("7")                                             \
   op("16") op("17") op("18") op("19") op("20") op("21") op("22") op("23")
@@ -106,20 +120,22 @@ static void neon_dot(long turns) {
         "v23", "v30", "v31");
 }
 
-static const instruction *best(void) {
-  static const instruction known = {"sdot", 16, neon_dot};
-  /* HWCAP_ASIMDDP */
-  return (getauxval(AT_HWCAP) >> 20 & 1) != 0 ? &known : NULL;
-}
+static const instruction known[] = {{"neon", "sdot", 16, neon_dot}};
 
 #else
 
-static const instruction *best(void) { return NULL; }
+static const instruction known[] = {{"", "", 0, NULL}};
 
 #endif
 
-const char *cb_int8_instruction(void) {
-  const instruction *chosen = best();
+static const instruction *instruction_of(const char *isa) {
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(known[i].isa, isa) == 0) return &known[i];
+  return NULL;
+}
+
+const char *cb_int8_instruction(const char *isa) {
+  const instruction *chosen = instruction_of(isa);
   return chosen == NULL ? "" : chosen->name;
 }
 
@@ -150,8 +166,8 @@ static void *measure(void *argument) {
   return NULL;
 }
 
-double cb_int8_peak(unsigned threads, double seconds) {
-  const instruction *chosen = best();
+double cb_int8_peak(const char *isa, unsigned threads, double seconds) {
+  const instruction *chosen = instruction_of(isa);
   if (chosen == NULL || threads < 1 || threads > THREAD_LIMIT) return 0;
   pthread_barrier_t start;
   if (pthread_barrier_init(&start, NULL, threads) != 0) return 0;

@@ -5,12 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The instruction that cb_int8_peak() counts on this CPU; "" if it knows none. Static storage. */
-const char *cb_int8_instruction(void);
+/* The instruction that cb_int8_peak() counts for an instruction set of the engine; "" if it knows none. Static storage. */
+const char *cb_int8_instruction(const char *isa);
 
 /* 8-bit multiply-accumulates a second that `threads` threads (1 to 64) reach together for some `seconds`, on
- * registers alone: no kernel can be faster. 0 if the CPU has no instruction known here, or on failure. */
-double cb_int8_peak(unsigned threads, double seconds);
+ * registers alone: no kernel of that instruction set, which the engine runs on this CPU, can be faster. 0 if no
+ * instruction of it is known here, or on failure. */
+double cb_int8_peak(const char *isa, unsigned threads, double seconds);
 
 /* Draws a picture of gradients, noise and edges as a JPEG of quality 90, subsampled 4:2:0. The file is to be
  * freed with free(); `size` receives its bytes. NULL: out of memory. */
