@@ -5,7 +5,8 @@ Run it from the repository's root after ``swift build -c release``::
     PYTHONPATH=bindings/python/src python Tests/Benchmarks/head_epoch.py patches
 
 PyTorch trains the head as its user would write it: queries of a batch together, textbook attention
-over all tokens, fused AdamW, on features that lie in memory.
+over all tokens, fused AdamW, on features that lie in memory. With ``--bfloat16`` both sides round
+the operands of their products, PyTorch by autocast.
 """
 
 from __future__ import annotations
@@ -114,10 +115,10 @@ def torch_epoch(path: Path, samples: int, batch: int, features: dict[str, Tensor
     return time.perf_counter() - start
 
 
-def engine_epochs(path: Path, samples: int, batch: int, threads: int) -> list[float]:
+def engine_epochs(path: Path, samples: int, batch: int, threads: int, *, bfloat16: bool) -> list[float]:
     """Return the seconds of two epochs of the engine."""
     program = ROOT / ".build" / "release" / "head-epoch"
-    command: list[Any] = [program, path, samples, batch, threads, 2]
+    command: list[Any] = [program, path, samples, batch, threads, 2, *(["bfloat16"] if bfloat16 else [])]
     output = subprocess.run([str(one) for one in command], check=True, stdout=subprocess.PIPE)
     return [float(line) for line in output.stdout.split()]
 
@@ -131,6 +132,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--bfloat16", action="store_true", help="both sides multiply operands rounded to bfloat16"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     generator = torch.Generator().manual_seed(1)
@@ -143,8 +147,11 @@ def main() -> None:
         path = make_model(Path(directory), options.fusion, options.candidates)
         engine, peer = [], []
         for _ in range(options.rounds):
-            engine += engine_epochs(path, options.samples, options.batch, options.threads)
-            peer.append(torch_epoch(path, options.samples, options.batch, features))
+            engine += engine_epochs(
+                path, options.samples, options.batch, options.threads, bfloat16=options.bfloat16
+            )
+            with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
+                peer.append(torch_epoch(path, options.samples, options.batch, features))
     ours, theirs = statistics.median(engine), statistics.median(peer)
     print(f"engine {ours:.2f} s, PyTorch {theirs:.2f} s, ratio {ours / theirs:.3f}")
 

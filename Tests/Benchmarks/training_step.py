@@ -51,9 +51,7 @@ def engine_step(directory: Path, batch: int, threads: int, **options: Any) -> Ca
     return step
 
 
-def torch_step(
-    directory: Path, batch: int, threads: int, *, bfloat16: bool = False
-) -> Callable[[], object]:
+def torch_step(directory: Path, batch: int, threads: int, *, bfloat16: bool = False) -> Callable[[], object]:
     """Return PyTorch's step, ready to run; with bfloat16 under its autocast."""
     import torch
     from torch_router import TorchRouter

@@ -32,7 +32,7 @@ enum {
   gemm_words = (24 << 10) / sizeof(float) / gemm_columns,
   gemm_depth = gemm_words * 2 / GEMM_PAIR_WORDS,
   gemm_panel = gemm_words * VF_LANES,
-  /* Rows of a that are packed at a time: as many as a thread's piece of a product has. */
+  /* Rows of a that are packed at a time. */
   gemm_rows = 128,
 };
 _Static_assert((gemm_rows + gemm_columns) * gemm_words * sizeof(float) <= ck_gemm_scratch, "the panels fit");

@@ -1,8 +1,8 @@
 // Times epochs of head training on features that are random but have the sizes of the model file:
 //
-//     head-epoch MODEL SAMPLES BATCH THREADS EPOCHS
+//     head-epoch MODEL SAMPLES BATCH THREADS EPOCHS [bfloat16]
 //
-// Prints the seconds of each epoch, one a line. head_epoch.py compares them with PyTorch's.
+// With bfloat16 the linear layers multiply operands that are rounded to it. Prints the seconds of each epoch, one a line. head_epoch.py compares them with PyTorch's.
 import ARMS
 import Glibc
 
@@ -29,9 +29,10 @@ func samples(_ router: Router, count: Int, candidates: Int) throws -> [EncodedSa
 }
 
 let arguments = CommandLine.arguments
-let numbers = arguments.dropFirst(2).compactMap { Int($0) }
-guard arguments.count == 6, numbers.count == 4 else {
-  fatalError("usage: head-epoch MODEL SAMPLES BATCH THREADS EPOCHS")
+let numbers = arguments.dropFirst(2).prefix(4).compactMap { Int($0) }
+let rest = arguments.dropFirst(6)
+guard numbers.count == 4, rest.isEmpty || Array(rest) == ["bfloat16"] else {
+  fatalError("usage: head-epoch MODEL SAMPLES BATCH THREADS EPOCHS [bfloat16]")
 }
 var options = Router.Options()
 options.threads = numbers[2]
@@ -40,6 +41,7 @@ var training = TrainingOptions()
 training.epochs = numbers[3]
 training.batchSize = numbers[1]
 training.microBatchSize = 256
+training.usesBFloat16 = !rest.isEmpty
 let trainer = try Trainer(router, options: training)
 let data = try samples(router, count: numbers[0], candidates: router.candidates.count)
 var start = seconds()
