@@ -89,7 +89,7 @@ grep 'Test run with' "$work/swift.log"
 step "inputs of the fuzzers, without one"
 for target in Tests/Fuzz/corpus/*; do .build/debug/arms-fuzz "$(basename -- "$target")" "$target"/*; done
 
-step "NEON and AVX-512 kernels, emulated"
+step "NEON, AVX-512 and AMX kernels, emulated"
 Tests/Emulation/run.sh
 
 step "Python packages"

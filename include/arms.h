@@ -121,9 +121,10 @@ const char *arms_version(void);
 
 /* The instruction set that the kernels use on this CPU: "amx", "avx512bf16", "avx512vnni", "avxvnni",
  * "avx2", "neon" or "scalar". Static storage. The environment variable ARMS_ISA, read once, can ask for a lesser
- * one; one that this CPU lacks is ignored. For "amx" the process has leave of Linux, which makes
- * the frame of a signal 8 KB larger in threads that route or train: where a signal stack has no room for it, a lesser
- * one is taken, and a smaller stack is refused afterwards (sigaltstack: ENOMEM). */
+ * one; one that this CPU lacks is ignored. "amx" is asked of Linux for the process. It makes the state of a thread that
+ * routes or trains, and the frame of a signal to it, 8 KB larger: where a signal stack has no room for that, a lesser
+ * instruction set is taken, afterwards a smaller stack is refused (sigaltstack: ENOMEM), and if Linux has no memory for
+ * the state at a thread's first call, it ends the process (SIGSEGV). ARMS_ISA=avx512vnni avoids all of it. */
 const char *arms_kernel_isa(void);
 
 enum arms_log_level {

@@ -98,9 +98,10 @@ static void *open_named(void) {
 
 #if defined(__x86_64__)
 /* OpenBLAS knows processors by their names, and takes one that is newer than itself for a lesser one: before 0.3.24 an
- * AMD processor with AVX-512 for one without, at half the speed, and Debian 12's Intel's Emerald Rapids for a Prescott,
- * at a fifth. It can be told by one environment variable alone, read while it is loaded, and setenv() is no function for a library: other threads
- * may be reading. So `environ` points to a copy with that variable in front meanwhile, which is never freed. */
+ * AMD processor with AVX-512 for one without, at half the speed, and that of Debian 12 Intel's Emerald Rapids for a
+ * Prescott, at a fifth of a product's. It can be told by one environment variable alone, read while it is loaded, and
+ * setenv() is no function for a library: other threads may be reading. So `environ` points to a copy with that variable
+ * in front meanwhile, which is never freed. */
 static void *open_for_avx512(void) {
   static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
   char **before = environ;

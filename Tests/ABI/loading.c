@@ -58,7 +58,8 @@ int main(int argc, char **argv) {
   /* AMX would make signals' frames larger than this stack. */
   static char small[old_minimum];
   stack_t stack = {.ss_sp = small, .ss_size = sizeof small};
-  const char *(*kernel_isa)(void) = (const char *(*)(void))dlsym(library, "arms_kernel_isa");
+  const char *(*kernel_isa)(void);
+  *(void **)&kernel_isa = dlsym(library, "arms_kernel_isa");
   if (kernel_isa != NULL && sigaltstack(&stack, NULL) == 0 && strcmp(kernel_isa(), "amx") != 0 &&
       sigaltstack(&stack, NULL) == 0)
     passed++;

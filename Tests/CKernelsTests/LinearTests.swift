@@ -146,7 +146,7 @@ func activate(_ x: Double, _ activation: ck_activation) -> Double {
 
   @Test(arguments: ISA.available)
   func withoutBiasAndResidual(_ isa: ISA) {
-    let layer = Layer(rows: 4, depth: 32, columns: 40, bias: false, residual: false)
+    let layer = Layer(rows: 4, depth: 64, columns: 40, bias: false, residual: false)
     #expect(largestError(layer.run(isa, CK_IDENTITY), layer.allExpected(CK_IDENTITY)) < 1e-5)
   }
 
@@ -204,15 +204,18 @@ func activate(_ x: Double, _ activation: ck_activation) -> Double {
     #expect(layer.run(isa, CK_GELU, withScratch: false) == layer.run(isa, CK_GELU))
   }
 
-  @Test(arguments: ISA.available)
-  func writesOnlyItsBlocks(_ isa: ISA) {
-    let layer = Layer(rows: 8, depth: 32, columns: 150)
+  @Test(arguments: ISA.available, [32, 64])
+  func writesOnlyItsBlocks(_ isa: ISA, _ depth: Int) {
+    let layer = Layer(rows: 18, depth: depth, columns: 150)
     let whole = layer.run(isa, CK_IDENTITY)
-    let part = layer.run(isa, CK_IDENTITY, ldo: 160, blocks: 2..<8)
-    for row in 0..<8 {
-      for c in 0..<160 {
-        let expected = (32..<128).contains(c) ? whole[row * 150 + c] : 77
-        #expect(part[row * 160 + c] == expected)
+    for blocks in [2..<8, 3..<8, 9..<10] {
+      let part = layer.run(isa, CK_IDENTITY, ldo: 160, blocks: blocks)
+      let columns = 16 * blocks.lowerBound..<min(150, 16 * blocks.upperBound)
+      for row in 0..<18 {
+        for c in 0..<160 {
+          let expected = columns.contains(c) ? whole[row * 150 + c] : 77
+          #expect(part[row * 160 + c] == expected)
+        }
       }
     }
     #expect(layer.run(isa, CK_IDENTITY, blocks: 0..<100) == whole)

@@ -89,6 +89,17 @@ static void linear(size_t rows, size_t depth, size_t columns, ck_activation acti
     both[i]->linear_u8s8(&args);
   }
   expect(near(results[0], results[1], rows * columns, exact ? 0 : 2e-6f), "linear_u8s8", rows, depth, columns);
+  /* The same in two parts, as threads have it, with the residual where the output goes. */
+  args.out = exact ? take(rows * columns * sizeof(float)) : copy(args.residual, rows * columns * sizeof(float));
+  args.residual = exact ? NULL : args.out;
+  args.scratch = take(tested->linear_scratch);
+  for (int part = 0; part < 2; part++) {
+    const size_t cut = blocks / 2 | 1;
+    args.block_begin = part ? cut : 0;
+    args.block_end = part ? blocks : cut;
+    tested->linear_u8s8(&args);
+  }
+  expect(near(args.out, results[1], rows * columns, exact ? 0 : 2e-6f), "linear_u8s8 in parts", rows, depth, columns);
 }
 
 static void quantize(size_t rows, size_t columns, float most) {
@@ -297,8 +308,9 @@ int main(int count, char **arguments) {
       products(rows[r], columns[c]);
     }
   attention(3, 0, 64);
-  /* More rows than the first-level cache holds. */
+  /* More rows than the first-level cache holds, and more weights than the second. */
   linear(400, 128, 35, CK_QUICK_GELU);
+  linear(33, 1536, 723, CK_IDENTITY);
   static const size_t gemm_rows[] = {0, 1, 3, 8, 21, 130}, gemm_columns[] = {0, 1, 15, 32, 49, 101};
   static const size_t gemm_depths[] = {0, 1, 2, 5, 64, 530};
   for (size_t r = 0; r < sizeof gemm_rows / sizeof *gemm_rows; r++)

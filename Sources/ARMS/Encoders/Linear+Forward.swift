@@ -73,7 +73,7 @@ private struct RowTiles {
   }
 }
 
-/// A product of rows with float weights, in pieces that are activated while they are in the cache.
+/// A product of rows with float weights, in pieces of which each is activated at once.
 private struct FloatTiles: ParallelTask {
   let kernels: ck_kernels
   let product: MatrixProduct

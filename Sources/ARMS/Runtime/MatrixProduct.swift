@@ -83,7 +83,7 @@ struct ProductPieces {
   init(rows: Int, columns: Int, threads: Int) {
     let (side, most) = (max(rows, columns), 512)
     let rounds = max(1, (side + most * threads - 1) / (most * threads))
-    // A multiple of the tiles of every kernel.
+    // A multiple of AMX's squares, and not less than the widest tile of the other kernels.
     let size = (side + rounds * threads - 1) / (rounds * threads)
     self.init(rows: rows, columns: columns, size: max(96, (size + 31) & ~31))
   }

@@ -31,9 +31,9 @@ public struct TrainingOptions: Sendable, Equatable {
   /// being learned step by step. Of the scaled head.
   public var startsAtBaseRates = false
   /// Whether the linear layers, but the gate's, multiply operands rounded to bfloat16, forward and backward; sums,
-  /// weights, moments and all else stay float32. For CPUs with AMX or AVX512-BF16; others round, and multiply floats, which
-  /// takes longer than float32. Of the steps alone: what is frozen is encoded as ever, and a validation is measured in
-  /// float32.
+  /// weights, moments and all else stay float32. For CPUs with AMX or AMD's AVX512-BF16; others round, and multiply
+  /// floats, which takes longer than float32. Of the steps alone: what is frozen is encoded as ever, and a validation
+  /// is measured in float32.
   public var usesBFloat16 = false
   /// Decides the order of the queries.
   public var seed: UInt64 = 0

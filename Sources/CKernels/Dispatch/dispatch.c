@@ -92,7 +92,8 @@ static const ck_kernels *best;
 static pthread_once_t best_once = PTHREAD_ONCE_INIT;
 
 /* Whether an instruction set that the CPU has is faster than the one below it. Intel's processors take four times as
- * long for a product of pairs of bfloat16 as for one of floats (measured on Emerald Rapids), AMD's as long. */
+ * long for a product of pairs of bfloat16 as for one of floats (measured on Emerald Rapids); AMD's as long, and so half
+ * for each number (Zen 4, by its peak; the kernel was not measured there). */
 static int cpu_gains(const char *isa) {
 #if defined(__x86_64__)
   if (strcmp(isa, "avx512bf16") == 0) return !__builtin_cpu_is("intel");

@@ -67,10 +67,10 @@ CK_INLINE __m512i gemm_rounded(vf low, vf high) { return (__m512i)_mm512_cvtne2p
  * lines: one is the other transposed. */
 CK_INLINE void gemm_pack_tile(const float *x, size_t ldx, int are_rows, int to_rows, size_t lines, size_t places,
                               uint8_t *packed) {
-  __m512i r[16];
+  __m512i r[gemm_lines];
   if (are_rows) {
 #pragma clang loop unroll(full)
-    for (size_t i = 0; i < 16; i++)
+    for (size_t i = 0; i < gemm_lines; i++)
       r[i] = i < lines ? gemm_rounded(gemm_load(x + i * ldx, 0, places), gemm_load(x + i * ldx, 16, places))
                        : _mm512_setzero_si512();
   } else {
@@ -80,7 +80,7 @@ CK_INLINE void gemm_pack_tile(const float *x, size_t ldx, int are_rows, int to_r
                            _mm512_set1_epi32(0x10001)),
         _mm512_set1_epi32(0x100000));
 #pragma clang loop unroll(full)
-    for (size_t i = 0; i < 16; i++) {
+    for (size_t i = 0; i < gemm_places / 2; i++) {
       vf first = 2 * i < places ? gemm_load(x + 2 * i * ldx, 0, lines) : vf_zero();
       vf second = 2 * i + 1 < places ? gemm_load(x + (2 * i + 1) * ldx, 0, lines) : vf_zero();
       r[i] = _mm512_permutexvar_epi16(pairs, gemm_rounded(first, second));
@@ -88,7 +88,7 @@ CK_INLINE void gemm_pack_tile(const float *x, size_t ldx, int are_rows, int to_r
   }
   if (are_rows != to_rows) gemm_transpose(r);
 #pragma clang loop unroll(full)
-  for (int i = 0; i < 16; i++) _mm512_store_si512(packed + 64 * i, r[i]);
+  for (int i = 0; i < gemm_lines; i++) _mm512_store_si512(packed + amx_bytes * i, r[i]);
 }
 
 /* Packs `lines` lines of `depth` numbers, x[line, k] or x[k, line], in panels of 16 lines. */

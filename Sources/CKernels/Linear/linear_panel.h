@@ -30,8 +30,7 @@ CK_INLINE void linear_fetch(const int8_t *address) { __builtin_prefetch(address,
 
 /* Fetches rows that another core may have written last into the first-level cache. */
 CK_INLINE void linear_fetch_rows(const ck_linear_u8s8 *p, size_t row, size_t rows) {
-  if (row + rows > p->rows) rows = p->rows - row;
-  for (size_t r = row; r < row + rows; r++)
+  for (size_t r = row; r < row + rows && r < p->rows; r++)
     for (size_t k = 0; k < p->depth; k += 64) __builtin_prefetch(p->a + r * p->lda + k, 0, 3);
 }
 

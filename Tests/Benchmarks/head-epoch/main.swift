@@ -2,7 +2,8 @@
 //
 //     head-epoch MODEL SAMPLES BATCH THREADS EPOCHS [bfloat16]
 //
-// With bfloat16 the linear layers multiply operands that are rounded to it. Prints the seconds of each epoch, one a line. head_epoch.py compares them with PyTorch's.
+// With bfloat16 the linear layers multiply operands that are rounded to it. Prints the seconds of each epoch, one a
+// line. head_epoch.py compares them with PyTorch's.
 import ARMS
 import Glibc
 

@@ -36,8 +36,16 @@ static inline void _tile_stored(int tile, void *base, size_t stride) {
     memcpy((uint8_t *)base + (size_t)row * stride, tiles[tile][row], tile_shapes.row_bytes[tile]);
 }
 
+/* Real products fault where the shapes do not fit. */
+static inline void tiles_fit(int sum, int a, int b) {
+  if (tile_rows_of(sum) != tile_rows_of(a) || tile_shapes.row_bytes[a] / 4 != tile_rows_of(b) ||
+      tile_shapes.row_bytes[sum] != tile_shapes.row_bytes[b])
+    abort();
+}
+
 /* sum[row, column] += a[row, 4 k + i] b[k, 4 column + i], bytes without and with a sign. */
 static inline void _tile_dpbusd(int sum, int a, int b) {
+  tiles_fit(sum, a, b);
   for (int row = 0; row < tile_rows_of(sum); row++)
     for (int column = 0; column < tile_shapes.row_bytes[sum] / 4; column++) {
       int32_t total;
@@ -58,6 +66,7 @@ static inline float tile_bf16(const uint8_t *p) {
 
 /* sum[row, column] += a[row, 2 k + i] b[k, 2 column + i], bfloat16 with float32 sums. */
 static inline void _tile_dpbf16ps(int sum, int a, int b) {
+  tiles_fit(sum, a, b);
   for (int row = 0; row < tile_rows_of(sum); row++)
     for (int column = 0; column < tile_shapes.row_bytes[sum] / 4; column++) {
       float total;

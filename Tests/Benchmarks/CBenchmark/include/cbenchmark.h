@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The instruction that cb_int8_peak() counts for an instruction set of the engine; "" if it knows none. Static storage. */
+/* The instruction that cb_int8_peak() counts for an instruction set of the engine; "" if it knows none. Static
+ * storage. */
 const char *cb_int8_instruction(const char *isa);
 
 /* 8-bit multiply-accumulates a second that `threads` threads (1 to 64) reach together for some `seconds`, on

@@ -162,7 +162,7 @@ def test_from_questions_to_routes(
         Path(f"{name}.json").write_text(said)
         routed = next(one for one in evaluation["all"]["routers"] if one["name"] == "ARMS")
         # Of 18 queries; which one or two go wrong differs between processors.
-        assert routed["em"]["value"] >= 0.8, name
+        assert routed["em"]["value"] >= 0.85, name
         arms_command("plot", "em", f"{name}.json", "-o", f"{name}.png")
         assert Path(f"{name}.png").read_bytes().startswith(b"\x89PNG")
     arms_command("plot", "theta", "both.json", "-o", "theta.png")

@@ -175,7 +175,8 @@ class RunOptions:
     bfloat16: bool = option(
         False,
         OPTIMIZER,
-        "Let linear layers multiply operands rounded to bfloat16; for CPUs with AVX512-BF16.",
+        "Let linear layers multiply operands rounded to bfloat16; for CPUs with AMX or AMD's "
+        "AVX512-BF16.",
     )
     seed: int = option(0, OPTIMIZER, "Decides the order of the queries and the validation groups.")
     threads: int = option(
