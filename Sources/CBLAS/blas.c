@@ -101,13 +101,14 @@ static void *open_named(void) {
  * AMD processor with AVX-512 for one without, at half the speed, and that of Debian 12 Intel's Emerald Rapids for a
  * Prescott, at a fifth of a product's. It can be told by one environment variable alone, read while it is loaded, and
  * setenv() is no function for a library: other threads may be reading. So `environ` points to a copy with that variable
- * in front meanwhile, which is never freed. */
+ * in front meanwhile, which is never freed: a thread may hold it still. */
 static void *open_for_avx512(void) {
   static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
+  static char **with; /* static, so that it is no leak */
   char **before = environ;
   size_t count = 0;
   while (before && before[count]) count++;
-  char **with = malloc((count + 2) * sizeof *with);
+  with = malloc((count + 2) * sizeof *with);
   if (!with) return open_named();
   with[0] = variable;
   for (size_t i = 0; i < count; i++) with[i + 1] = before[i];
