@@ -48,19 +48,32 @@ static float *floats(size_t count) {
   return p;
 }
 
-static void linear(const ck_kernels *k, size_t rows, size_t depth, size_t columns, ck_activation activation) {
+enum {
+  cached = 1,
+  from_memory = 128 << 20, /* bytes of weights that are read in turn: those of a route, more than a cache keeps */
+};
+
+static void linear_all(const ck_kernels *k, ck_linear_u8s8 p, size_t layers) {
+  for (size_t layer = 0; layer < layers; layer++, p.w += p.depth * p.columns) k->linear_u8s8(&p);
+}
+
+/* Products of the same rows with the weights of as many layers as `bytes` hold, at least one. */
+static void linear(const ck_kernels *k, size_t rows, size_t depth, size_t columns, ck_activation activation,
+                   size_t bytes) {
+  const size_t layers = bytes > depth * columns ? bytes / (depth * columns) : 1;
   ck_linear_u8s8 p = {.a = filled(rows * depth, -1), .lda = depth, .a_scale = floats(rows),
                       .a_zero = filled(4 * rows, 0), .rows = rows, .depth = depth,
-                      .w = filled(depth * columns, -1), .w_scale = floats(columns),
+                      .w = filled(layers * depth * columns, -1), .w_scale = floats(columns),
                       .w_colsum = filled(4 * columns, 0), .bias = floats(columns),
                       .block_end = (columns + 15) / 16, .columns = columns, .activation = activation,
                       .out = filled(4 * rows * columns, 0), .ldo = columns,
                       .scratch = filled(k->linear_scratch, 0)};
   double t;
-  LEAST(t, k->linear_u8s8(&p));
+  LEAST(t, linear_all(k, p, layers));
+  t /= (double)layers;
   double products = (double)rows * (double)depth * (double)columns;
-  printf("linear %4zu x %4zu x %4zu activation %d  %8.1f us  %6.1f GMAC/s  weights %5.1f GB/s\n", rows,
-         depth, columns, activation, 1e6 * t, 1e-9 * products / t, 1e-9 * (double)(depth * columns) / t);
+  printf("linear %4zu x %4zu x %4zu activation %d %s %8.1f us  %6.1f GMAC/s  weights %5.1f GB/s\n", rows,
+         depth, columns, activation, bytes == cached ? "cached     " : "from memory", 1e6 * t, 1e-9 * products / t, 1e-9 * (double)(depth * columns) / t);
   free((void *)p.a), free((void *)p.a_scale), free((void *)p.a_zero), free((void *)p.w);
   free((void *)p.w_scale), free((void *)p.w_colsum), free((void *)p.bias), free(p.out);
 }
@@ -150,12 +163,15 @@ int main(int count, char **arguments) {
     return 1;
   }
   printf("%s\n", k->isa);
-  for (int activation = 0; activation < 3; activation++) linear(k, 50, 768, 3072, (ck_activation)activation);
-  linear(k, 50, 3072, 768, CK_IDENTITY);
-  linear(k, 50, 768, 768, CK_IDENTITY);
-  linear(k, 16, 768, 3072, CK_IDENTITY);
-  linear(k, 1, 768, 3072, CK_IDENTITY);
-  linear(k, 1, 3072, 16384, CK_IDENTITY);
+  for (int activation = 0; activation < 3; activation++) linear(k, 50, 768, 3072, (ck_activation)activation, cached);
+  linear(k, 50, 3072, 768, CK_IDENTITY, cached);
+  linear(k, 50, 768, 768, CK_IDENTITY, cached);
+  linear(k, 16, 768, 3072, CK_IDENTITY, cached);
+  linear(k, 1, 768, 3072, CK_IDENTITY, cached);
+  linear(k, 1, 3072, 16384, CK_IDENTITY, cached);
+  linear(k, 50, 768, 768, CK_IDENTITY, from_memory);
+  linear(k, 50, 3072, 768, CK_IDENTITY, from_memory);
+  linear(k, 400, 768, 768, CK_IDENTITY, from_memory);
   attention(k, 50, 50, 64);
   attention(k, 16, 16, 64);
   attention(k, 1, 50, 64);
