@@ -48,7 +48,7 @@ public func arms_router_extend(
     let names = try strings(names, count, "names")
     let data = try ARMSABI.dataset(dataset, "dataset")
     let given = try extensionOptions(options)
-    if let report { _ = try structSize(report, minimum: MemoryLayout<arms_extension_report>.size, "report") }
+    if let report { try structSize(report, "report") }
     let result = try router.extend(
       to: names, on: data, replaying: given.replayed, heldOut: given.heldOut, validation: given.validation,
       number: given.number, options: given.options
@@ -87,7 +87,7 @@ private func extensionOptions(
 ) throws(ARMSError) -> GivenExtension {
   var result = GivenExtension()
   guard let pointer else { return result }
-  let options = try read(pointer, empty: arms_extension_options(), "options")
+  let options = try read(pointer, "options")
   try unused(options.reserved, "options")
   (result.number, result.options.training) = try trainerOptions(options.training, "options.training")
   if let handle = options.replayed { result.replayed = try dataset(handle, "options.replayed") }

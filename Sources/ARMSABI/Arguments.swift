@@ -48,7 +48,7 @@ func optionalString(
 
 /// Whether an array can have so many elements: a garbage count is told before memory is taken for it. One
 /// beyond `Int.max` arrives negative.
-private func isCount(_ count: Int) -> Bool { (0...Int(Int32.max)).contains(count) }
+func isCount(_ count: Int) -> Bool { (0...Int(Int32.max)).contains(count) }
 
 /// The strings of an array.
 func strings(
@@ -127,128 +127,6 @@ func unused(_ reserved: UInt32, _ label: @autoclosure () -> String) throws(ARMSE
   }
 }
 
-/// A struct of the host, which may have been compiled against an older header: what it lacks is zero.
-///
-/// `minimum` is the size that the struct had in the first release. As long as it has not grown since, there is no older
-/// header, and what is smaller is a mistake; whoever adds a field names the size before, here and where arrays of the
-/// struct are read or written.
-func read<T: BitwiseCopyable>(
-  _ pointer: UnsafePointer<T>, empty: T, minimum: Int = MemoryLayout<T>.size,
-  _ label: @autoclosure () -> String
-) throws(ARMSError) -> T {
-  let size = try structSize(UnsafeRawPointer(pointer), minimum: minimum, label())
-  var value = empty
-  withUnsafeMutableBytes(of: &value) { bytes in
-    bytes.baseAddress?.copyMemory(from: pointer, byteCount: min(size, bytes.count))
-  }
-  return value
-}
-
-/// Writes `value` to a struct of the host, as much of it as the host knows; its `struct_size` stays.
-func write<T: BitwiseCopyable>(
-  _ value: T, to pointer: UnsafeMutablePointer<T>, minimum: Int = MemoryLayout<T>.size,
-  _ label: @autoclosure () -> String
-) throws(ARMSError) {
-  let size = try structSize(UnsafeRawPointer(pointer), minimum: minimum, label())
-  withUnsafeBytes(of: value) { bytes in
-    guard let base = bytes.baseAddress else { return }
-    let offset = MemoryLayout<UInt32>.size
-    (UnsafeMutableRawPointer(pointer) + offset).copyMemory(
-      from: base + offset, byteCount: min(size, bytes.count) - offset)
-  }
-}
-
-/// The `struct_size` that a struct begins with, checked.
-func structSize(
-  _ pointer: UnsafeRawPointer, minimum: Int, _ label: @autoclosure () -> String
-) throws(ARMSError) -> Int {
-  let size = Int(pointer.loadUnaligned(as: UInt32.self))
-  guard size >= minimum, size <= 1 << 16 else {
-    throw ARMSError(
-      .invalidArgument,
-      "\(label()).struct_size is \(size); set it to sizeof the struct, \(minimum) or more")
-  }
-  return size
-}
-
-/// The `struct_size` of an array's first element, which is the stride and holds for all.
-private func stride<T>(
-  of array: UnsafePointer<T>, minimum: Int, _ label: @autoclosure () -> String
-) throws(ARMSError) -> Int {
-  let stride = try structSize(array, minimum: minimum, "\(label())[0]")
-  guard stride % MemoryLayout<T>.alignment == 0 else {
-    throw ARMSError(
-      .invalidArgument, "\(label())[0].struct_size is \(stride), which no struct of that kind has")
-  }
-  return stride
-}
-
-/// An array of structs of the host, to be read with the stride that its first element names; `minimum` as in
-/// ``read(_:empty:minimum:_:)``.
-struct HostStructs<T: BitwiseCopyable> {
-  let count: Int
-  private let start: UnsafeRawPointer?
-  private let stride: Int
-  private let empty: T
-
-  init(
-    _ pointer: UnsafePointer<T>?, _ count: Int, empty: T, minimum: Int = MemoryLayout<T>.size,
-    _ label: @autoclosure () -> String
-  ) throws(ARMSError) {
-    self.count = count
-    self.empty = empty
-    guard count != 0 else {
-      (start, stride) = (nil, 0)
-      return
-    }
-    guard let pointer, isCount(count) else {
-      throw ARMSError(
-        .invalidArgument, "\(label()) is NULL or its count \(UInt(bitPattern: count)) is wrong")
-    }
-    stride = try ARMSABI.stride(of: pointer, minimum: minimum, label())
-    start = UnsafeRawPointer(pointer)
-  }
-
-  /// An element, as much of it as the host knows.
-  subscript(index: Int) -> T {
-    var value = empty
-    withUnsafeMutableBytes(of: &value) { bytes in
-      guard let target = bytes.baseAddress, let start else { return }
-      target.copyMemory(from: start + index * stride, byteCount: min(stride, bytes.count))
-    }
-    return value
-  }
-}
-
-/// An array of structs in the host's memory, to be written with the stride that its first element names; `minimum` as
-/// in ``read(_:empty:minimum:_:)``.
-struct HostArray<T: BitwiseCopyable> {
-  let capacity: Int
-  private let start: UnsafeMutableRawPointer
-  private let stride: Int
-
-  init(
-    _ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, minimum: Int = MemoryLayout<T>.size, _ label: String
-  ) throws(ARMSError) {
-    guard let pointer, capacity > 0 else {
-      throw ARMSError(
-        .invalidArgument, "\(label) is NULL or its capacity \(UInt(bitPattern: capacity)) is wrong")
-    }
-    stride = try ARMSABI.stride(of: UnsafePointer(pointer), minimum: minimum, label)
-    start = UnsafeMutableRawPointer(pointer)
-    self.capacity = capacity
-  }
-
-  /// Writes an element, as much of it as the host knows, and its `struct_size`.
-  func write(_ value: T, at index: Int) {
-    let element = start + index * stride
-    withUnsafeBytes(of: value) { bytes in
-      if let base = bytes.baseAddress { element.copyMemory(from: base, byteCount: min(stride, bytes.count)) }
-    }
-    element.storeBytes(of: UInt32(truncatingIfNeeded: stride), as: UInt32.self)
-  }
-}
-
 /// Whether `buffer` is to be filled with `needed` values; false if the caller only asks for their number.
 ///
 /// Throws `bufferTooSmall` if there is not the room, and only then writes to `count`: `number`, or `needed` if it is nil.
@@ -276,19 +154,6 @@ func deliver<T: BitwiseCopyable>(
 ) throws(ARMSError) {
   if try hasRoom(buffer, capacity, for: values.count, to: count, label), let buffer {
     for (index, value) in values.enumerated() { buffer[index] = value }
-  }
-  count.pointee = values.count
-}
-
-/// Copies structs to the host's array, with the stride that its first element names, or only says how many there are.
-func deliver<T: BitwiseCopyable>(
-  structs values: some Collection<T>, to array: UnsafeMutablePointer<T>?, capacity: Int,
-  count: UnsafeMutablePointer<Int>, _ label: String
-) throws(ARMSError) {
-  // An array without room has no first element to name a stride.
-  if try hasRoom(array, capacity, for: values.count, to: count, label), capacity != 0 {
-    let out = try HostArray(array, capacity, label)
-    for (index, value) in values.enumerated() { out.write(value, at: index) }
   }
   count.pointee = values.count
 }

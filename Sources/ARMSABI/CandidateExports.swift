@@ -10,7 +10,7 @@ public func arms_candidates_add(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     var converted: [Candidate] = []
-    let given = try HostStructs(candidates, count, empty: arms_candidate(), "candidates")
+    let given = try HostStructs(candidates, count, "candidates")
     for index in 0..<given.count {
       converted.append(try convert(given[index], "candidates[\(index)]", profile: true))
     }
@@ -27,7 +27,7 @@ public func arms_candidates_update(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     var updates: [(candidate: Candidate, kept: CandidateFields)] = []
-    let given = try HostStructs(candidates, count, empty: arms_candidate(), "candidates")
+    let given = try HostStructs(candidates, count, "candidates")
     for index in 0..<given.count {
       let candidate = try convert(given[index], "candidates[\(index)]", profile: false)
       updates.append((candidate, kept(given[index].flags)))

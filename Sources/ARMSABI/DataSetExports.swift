@@ -24,7 +24,7 @@ public func arms_dataset_add(
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let dataset = try ARMSABI.dataset(dataset, "dataset")
-    let given = try HostStructs(samples, count, empty: arms_sample(), "samples")
+    let given = try HostStructs(samples, count, "samples")
     var converted: [Sample] = []
     for index in 0..<given.count { converted.append(try convert(given[index], "samples[\(index)]")) }
     try dataset.append(converted)
@@ -75,12 +75,12 @@ private func convert(
   }
   var outcomes: [Outcome] = []
   let given = try HostStructs(
-    sample.outcomes, sample.outcome_count, empty: arms_outcome(), "\(label()).outcomes")
+    sample.outcomes, sample.outcome_count, "\(label()).outcomes")
   for index in 0..<given.count {
     outcomes.append(try convert(given[index], "\(label()).outcomes[\(index)]"))
   }
   let images = try HostStructs(
-    sample.images, Int(sample.image_count), empty: arms_image_input(), "\(label()).images")
+    sample.images, Int(sample.image_count), "\(label()).images")
   var copies: [Sample.Image] = []
   for index in 0..<images.count {
     copies.append(try copy(images[index], "\(label()).images[\(index)]"))

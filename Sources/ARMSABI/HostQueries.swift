@@ -61,7 +61,7 @@ private struct HostImages {
     count = Int(query.image_count)
     encoded = query.encoded_images
     guard encoded != nil else {
-      inputs = try HostStructs(query.images, count, empty: arms_image_input(), "\(label()).images")
+      inputs = try HostStructs(query.images, count, "\(label()).images")
       return
     }
     inputs = nil

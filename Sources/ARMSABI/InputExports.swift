@@ -4,7 +4,7 @@ public import CARMS
 /// An image of the host.
 func convert(_ pointer: UnsafePointer<arms_image_input>?, _ label: String) throws(ARMSError) -> ImageInput {
   guard let pointer else { throw ARMSError(.invalidArgument, "\(label) is NULL; an image is wanted") }
-  return try convert(try read(pointer, empty: arms_image_input(), label), label)
+  return try convert(try read(pointer, label), label)
 }
 
 /// An image of the host, its struct already read.

@@ -14,13 +14,13 @@ public func arms_route(
     try router.measuringRoute { () throws(ARMSError) in
       guard let query else { throw ARMSError(.invalidArgument, "query is NULL; a query is wanted") }
       try router.execute { (execution) throws(ARMSError) in
-        let query = try read(query, empty: arms_query(), "query")
+        let query = try read(query, "query")
         try HostQueries.check(query, "query")
         var asked = try HostQueries(capacity: 1, in: execution.arena)
         try asked.append(query, "query")
         var options = try routeOptions(options, in: execution.arena)
         let out = try required(decision, "decision")
-        _ = try structSize(out, minimum: MemoryLayout<arms_decision>.size, "decision")
+        try structSize(out, "decision")
         var list: HostArray<arms_ranked>?
         if capacity != 0 { list = try HostArray(ranked, capacity, "ranked") }
         options.route.rankedLimit = list?.capacity ?? 0
@@ -45,7 +45,7 @@ public func arms_score(
     let router = try ARMSABI.router(router)
     try router.counters.countingErrors { () throws(ARMSError) in
       let columns = try required(columns, "columns")
-      let given = try HostStructs(queries, queryCount, empty: arms_query(), "queries")
+      let given = try HostStructs(queries, queryCount, "queries")
       try router.execute { (execution) throws(ARMSError) in
         // Each is checked before memory is taken for so many.
         for index in 0..<given.count { try HostQueries.check(given[index], "queries[\(index)]") }
@@ -84,7 +84,7 @@ public func arms_query_embedding(
       guard let query else { throw ARMSError(.invalidArgument, "query is NULL; a query is wanted") }
       let count = try required(count, "required")
       try router.execute { (execution) throws(ARMSError) in
-        let query = try read(query, empty: arms_query(), "query")
+        let query = try read(query, "query")
         try HostQueries.check(query, "query")
         var asked = try HostQueries(capacity: 1, in: execution.arena)
         try asked.append(query, "query")
@@ -105,7 +105,7 @@ private func scoreOptions(
   _ pointer: UnsafePointer<arms_score_options>?, in arena: ScratchArena
 ) throws(ARMSError) -> (UnsafeBufferPointer<NameBytes>?, ScoreOutput) {
   guard let pointer else { return (nil, .confidence) }
-  let options = try read(pointer, empty: arms_score_options(), "options")
+  let options = try read(pointer, "options")
   let names =
     options.names == nil && options.name_count == 0
     ? nil : try ARMSABI.names(options.names, options.name_count, "options.names", in: arena)
@@ -122,7 +122,7 @@ private func routeOptions(
   _ pointer: UnsafePointer<arms_route_options>?, in arena: ScratchArena
 ) throws(ARMSError) -> (route: RouteOptions, allowed: UnsafeBufferPointer<NameBytes>?) {
   guard let pointer else { return (RouteOptions(), nil) }
-  let options = try read(pointer, empty: arms_route_options(), "options")
+  let options = try read(pointer, "options")
   var result = RouteOptions()
   switch arms_policy(options.policy) {
   case ARMS_POLICY_CONFIDENCE: result.policy = .confidence

@@ -31,7 +31,7 @@ private func logLoaded(_ router: Router, _ path: String, by function: String) {
 private func openOptions(_ pointer: UnsafePointer<arms_open_options>?) throws(ARMSError) -> Router.Options {
   var result = Router.Options()
   guard let pointer else { return result }
-  let options = try read(pointer, empty: arms_open_options(), "options")
+  let options = try read(pointer, "options")
   try unused(options.reserved, "options")
   let copy = UInt32(ARMS_OPEN_COPY.rawValue)
   guard options.flags & ~copy == 0 else {
@@ -100,7 +100,7 @@ private func replacedCandidates(
   _ pointer: UnsafePointer<arms_reload_options>?
 ) throws(ARMSError) -> ReplacedCandidates {
   guard let pointer else { return .fromReplacement }
-  let options = try read(pointer, empty: arms_reload_options(), "options")
+  let options = try read(pointer, "options")
   let keep = UInt32(ARMS_RELOAD_KEEP_CANDIDATES.rawValue)
   guard options.flags & ~keep == 0 else {
     throw ARMSError(

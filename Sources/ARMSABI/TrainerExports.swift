@@ -66,7 +66,7 @@ public func arms_trainer_evaluate(
     let host = try ARMSABI.trainer(trainer)
     let dataset = try ARMSABI.dataset(dataset, "dataset")
     let out = try required(metrics, "metrics")
-    _ = try structSize(out, minimum: MemoryLayout<arms_metrics>.size, "metrics")
+    try structSize(out, "metrics")
     let measured = try host.use { (trainer) throws(ARMSError) in try trainer.evaluate(dataset) }
     try write(convert(measured), to: out, "metrics")
   }
@@ -150,7 +150,7 @@ func trainerOptions(
 ) throws(ARMSError) -> (number: Int, options: TrainingOptions) {
   var result = TrainingOptions()
   guard let pointer else { return (0, result) }
-  let options = try read(pointer, empty: arms_trainer_options(), label)
+  let options = try read(pointer, label)
   try unused(options.reserved, label)
   let balance = UInt32(ARMS_TRAINER_BALANCE_CLASSES.rawValue)
   let baseRates = UInt32(ARMS_TRAINER_BASE_RATES.rawValue)
@@ -206,7 +206,7 @@ private func runOptions(
   _ pointer: UnsafePointer<arms_run_options>?
 ) throws(ARMSError) -> (validation: DataSet?, checkpoint: Checkpointing?) {
   guard let pointer else { return (nil, nil) }
-  let options = try read(pointer, empty: arms_run_options(), "options")
+  let options = try read(pointer, "options")
   var validation: DataSet?
   if let handle = options.validation { validation = try dataset(handle, "options.validation") }
   guard let path = try optionalString(options.checkpoint_path, "options.checkpoint_path") else {
