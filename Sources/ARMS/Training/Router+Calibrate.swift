@@ -2,9 +2,9 @@ extension Router {
   /// Fits the calibration of the candidates, `T_j` and `b_j`, to outcomes that no training has seen.
   ///
   /// Each candidate's is drawn towards that of all candidates of its router together as if these were `strength`
-  /// outcomes; one without outcomes takes the common one, so that confidences of all can be compared. Weights stay,
-  /// and the order of two confidences of one candidate does. The calibrations go live as one generation, which is
-  /// returned.
+  /// outcomes; one without outcomes takes the common one, so that confidences of all can be compared. A router none of
+  /// whose candidates has an outcome keeps its calibrations. Weights stay, and the order of two confidences of one
+  /// candidate does. The calibrations go live as one generation, which is returned.
   ///
   /// A candidate that is added meanwhile keeps the calibration that it comes with.
   ///
@@ -20,8 +20,9 @@ extension Router {
     try snapshot.check(samples)
     var fitted: [String: Calibration] = [:]
     for number in snapshot.pools.indices {
-      let calibrations = Calibration.each(
-        of: try observations(samples, snapshot, number: number), strength: strength)
+      let observations = try observations(samples, snapshot, number: number)
+      guard observations.contains(where: { !$0.isEmpty }) else { continue }
+      let calibrations = Calibration.each(of: observations, strength: strength)
       for (candidate, calibration) in zip(snapshot.pools[number].candidates, calibrations) {
         fitted[candidate.name] = calibration
       }
