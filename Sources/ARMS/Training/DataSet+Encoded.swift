@@ -5,7 +5,7 @@
 /// to its version: one that was written anew is read anew. Safe to use from any number of threads at once.
 final class FeatureCache: Sendable {
   struct Key: Hashable {
-    /// Names the layers, see ``TextEncoder/featureName(below:type:)``.
+    /// Names the layers, see ``TextEncoder/featureName(below:form:)``.
     let layers: String
     let item: Item
   }
@@ -66,11 +66,25 @@ final class FeatureCache: Sendable {
 }
 
 extension TextEncoder {
-  /// Names the layers below `layers`, all if nil, by the encoder, the type of its weights and the size of what they
+  /// Names the layers below `layers`, all if nil, by the encoder, the form of its weights and the size of what they
   /// make: a file may say that its encoder is another one's. Nil if the file gives the encoder no name.
-  func featureName(below layers: TrainedLayers?, type: TensorType?) -> String? {
-    guard !hash.isEmpty, let type else { return nil }
-    return "text \(hash) \(type) \(width) \(layers.kept(of: blocks.count))"
+  func featureName(below layers: TrainedLayers?, form: String) -> String? {
+    guard !hash.isEmpty else { return nil }
+    return "text \(hash) \(form) \(width) \(layers.kept(of: blocks.count))"
+  }
+}
+
+extension ModelFile {
+  /// In what form the file holds weights, in 64 hexadecimal digits: the types, and the factors by which inputs are
+  /// smoothed. An encoder's name is that of its weights before they were rounded.
+  func form(of parameters: [Parameter], prefix: String) -> String {
+    var hash = SHA256()
+    for parameter in parameters {
+      hash.update("\(parameter.name.dropFirst(prefix.count)) \(weightType(of: parameter.name))\n")
+      guard case .int8(let weight) = parameter.source, let smooth = weight.smooth else { continue }
+      hash.update(smooth, count: parameter.columns)
+    }
+    return hash.hexDigest()
   }
 }
 
@@ -80,12 +94,12 @@ extension TrainedLayers? {
 }
 
 extension ImageEncoder {
-  /// As ``TextEncoder/featureName(below:type:)``; with the embeddings trained it names the prepared pixels.
-  func featureName(below layers: TrainedLayers?, type: TensorType?, tokens: Bool) -> String? {
-    guard !hash.isEmpty, let type else { return nil }
+  /// As ``TextEncoder/featureName(below:form:)``; with the embeddings trained it names the prepared pixels.
+  func featureName(below layers: TrainedLayers?, form: String, tokens: Bool) -> String? {
+    guard !hash.isEmpty else { return nil }
     if layers?.includesEmbeddings == true { return "pixels \(hash) \(pixelCount)" }
     let (size, kept) = ("\(width), \(tokenCount) of \(patchWidth)", layers.kept(of: blocks.count))
-    return "image \(hash) \(type) \(size) \(kept)\(tokens ? ", tokens" : "")"
+    return "image \(hash) \(form) \(size) \(kept)\(tokens ? ", tokens" : "")"
   }
 
   /// Where the tokens of a frozen encoder begin behind its pooled vector, aligned.

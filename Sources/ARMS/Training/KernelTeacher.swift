@@ -24,20 +24,24 @@ struct KernelTeacher {
   /// `[queries, queries]`
   private let kernel: AlignedBuffer
 
-  /// Takes the embeddings of all queries, `[queries, width]`, which it normalises.
+  /// Throws `limitExceeded` for more queries than a teacher reads.
+  static func check(_ count: Int) throws(ARMSError) {
+    guard count <= queryLimit else {
+      throw ARMSError(
+        .limitExceeded,
+        "a teacher reads \(queryLimit) queries at most, not \(count); give fewer, or do without")
+    }
+  }
+
+  /// Takes the embeddings of all queries, `[queries, width]`, of as many as ``check(_:)`` lets pass, and normalises them.
   ///
-  /// Throws `limitExceeded` for too many, `outOfMemory`.
+  /// Throws `outOfMemory`.
   init(
     _ queries: [TrainingQuery], embeddings: UnsafeMutablePointer<Float>, width: Int, candidates: Int,
     ridge: Double,
     on engine: Engine
   ) throws(ARMSError) {
     let count = queries.count
-    guard count <= Self.queryLimit else {
-      throw ARMSError(
-        .limitExceeded,
-        "a teacher reads \(Self.queryLimit) queries at most, not \(count); give fewer, or do without")
-    }
     kernel = try AlignedBuffer(Float.self, count: count * count, purpose: "similarities of \(count) queries")
     let similarities = kernel.pointer(to: Float.self)
     try engine.execute { (execution) throws(ARMSError) in

@@ -27,9 +27,17 @@ struct OutcomeLoss {
     return OutcomeLoss(classWeights: (Float(half / negative), Float(half / positive)), routing: routing)
   }
 
-  /// The weight of an outcome. A label between 0 and 1 counts as a share of each.
+  /// The weight of an outcome. A label between 0 and 1 is a share of each.
   func weight(of outcome: EncodedOutcome) -> Float {
     outcome.weight * (outcome.label * classWeights.positive + (1 - outcome.label) * classWeights.negative)
+  }
+
+  /// The label that an outcome of that weight has: of a share of each, the one that is weighted more is more of it.
+  func label(of outcome: EncodedOutcome) -> Float {
+    let (right, wrong) = (
+      outcome.label * classWeights.positive, (1 - outcome.label) * classWeights.negative
+    )
+    return classWeights.positive == classWeights.negative ? outcome.label : right / (right + wrong)
   }
 
   /// The weights of the queries at `places` together.
@@ -53,9 +61,9 @@ struct OutcomeLoss {
     var sum = 0.0
     batch.forEachOutcome { row, outcome in
       let index = row * candidates + outcome.candidate
-      let (logit, weight) = (logits[index], weight(of: outcome))
-      sum += Double(weight * Self.value(logit: logit, label: outcome.label))
-      dy[index] = weight * scale * (1 / (1 + expf(-logit)) - outcome.label)
+      let (logit, weight, label) = (logits[index], weight(of: outcome), label(of: outcome))
+      sum += Double(weight * Self.value(logit: logit, label: label))
+      dy[index] = weight * scale * (1 / (1 + expf(-logit)) - label)
     }
     guard let routing else { return sum }
     for (row, query) in batch.queries.enumerated() {

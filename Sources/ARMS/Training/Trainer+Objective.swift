@@ -14,6 +14,7 @@ extension Trainer {
   /// The queries with the labels that a teacher gives them, if one is wanted.
   func taught(_ set: TrainingSet) throws(ARMSError) -> TrainingSet {
     guard options.teacherWeight > 0 else { return set }
+    try KernelTeacher.check(set.queries.count)
     let embeddings = try questionEmbeddings(set)
     let teacher = try KernelTeacher(
       set.queries, embeddings: embeddings.pointer(to: Float.self), width: network.text.width,
@@ -52,19 +53,24 @@ extension Trainer {
     }
   }
 
-  /// Sets each offset `beta_j` that is 0 to the logarithm of the odds of the candidate's outcomes, one of each label
-  /// added.
+  /// The candidates' offsets `beta_j`.
+  var offsets: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(
+      start: parameters.values + (candidates.betas - UnsafePointer(parameters.values)),
+      count: candidates.count)
+  }
+
+  /// Sets each offset that is 0 to the logarithm of the odds of the candidate's outcomes, one of each label added.
   func startAtBaseRates(_ queries: [TrainingQuery]) {
     guard case .scaled = head.classifier.logit else { return }
     var counts = [(wrong: Float, right: Float)](repeating: (1, 1), count: candidates.count)
     for outcome in queries.lazy.flatMap(\.outcomes) {
-      let weight = loss.weight(of: outcome)
-      counts[outcome.candidate].right += weight * outcome.label
-      counts[outcome.candidate].wrong += weight * (1 - outcome.label)
+      let (weight, label) = (loss.weight(of: outcome), loss.label(of: outcome))
+      counts[outcome.candidate].right += weight * label
+      counts[outcome.candidate].wrong += weight * (1 - label)
     }
-    let betas = parameters.values + (candidates.betas - UnsafePointer(parameters.values))
-    for (candidate, count) in counts.enumerated() where betas[candidate] == 0 {
-      betas[candidate] = logf(count.right / count.wrong)
+    for (candidate, count) in counts.enumerated() where offsets[candidate] == 0 {
+      offsets[candidate] = logf(count.right / count.wrong)
     }
   }
 }

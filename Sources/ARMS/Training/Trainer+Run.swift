@@ -61,7 +61,10 @@ extension Trainer {
     let set = try taught(set)
     let batches = (set.queries.count - 1) / options.batchSize + 1
     var run = try begin(set, batches: batches)
+    let offsets = Array(offsets)
     if options.startsAtBaseRates, optimizer.step == 0 { startAtBaseRates(set.queries) }
+    // What fails before the first step has learned nothing.
+    defer { if optimizer.step == 0 { _ = self.offsets.update(fromContentsOf: offsets) } }
     self.run = run
     // A run that ended in the validation of an epoch has that still before it.
     _ = try validate(on: validation, batches: batches, &run)
@@ -73,6 +76,7 @@ extension Trainer {
       where epoch * batches + batch >= run.step {
         var state = try step(set, places, run: run)
         run.step += 1
+        isResumed = false
         // What fails from here on does not undo the step: a checkpoint must not say that it is still to be made.
         self.run = run
         state.epoch = epoch
@@ -86,6 +90,7 @@ extension Trainer {
         }
       }
     }
+    isResumed = false
     return run.metrics
   }
 
@@ -118,7 +123,6 @@ extension Trainer {
       throw ARMSError(
         .invalidModel, "the checkpoint is at step \(run.step) of \(run.steps); this run has \(steps)")
     }
-    isResumed = false
     run.dataHash = set.hash
     return run
   }

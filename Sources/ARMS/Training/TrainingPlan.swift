@@ -135,11 +135,13 @@ struct TrainingPlan {
       ? network.image : try ImageEncoder(file, key: imageNames.key, prefix: imageNames.tensor)
     let head = try Head(file, key: headNames.key, prefix: headNames.tensor, text: text, image: image)
     let wantsTokens = head.fusion == .patches
-    func type(_ name: String) -> TensorType? { self.file.tensor(name)?.type }
     let textName = network.text.featureName(
-      below: textLayers, type: type(textNames.tensor + "t.blk.0.attn_q.weight"))
-    let imageName = network.image?.featureName(
-      below: imageLayers, type: type(imageNames.tensor + "v.blk.0.attn_q.weight"), tokens: wantsTokens)
+      below: textLayers, form: self.file.form(of: network.text.parameters, prefix: textNames.tensor))
+    let imageName = network.image.flatMap { image in
+      image.featureName(
+        below: imageLayers, form: self.file.form(of: image.parameters, prefix: imageNames.tensor),
+        tokens: wantsTokens)
+    }
     return (
       TrainedText(encoder: text, layers: textLayers, featureName: textName, names: textNames),
       image.map {

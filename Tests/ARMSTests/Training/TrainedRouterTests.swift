@@ -111,7 +111,7 @@ import Testing
     // Of one width the vector behind two blocks is still no row below a third.
     let encoder = try small.router().networks[0].text
     let third = try TrainedLayers(last: 1, of: 3, "text")
-    #expect(encoder.featureName(below: nil, type: .f32) != encoder.featureName(below: third, type: .f32))
+    #expect(encoder.featureName(below: nil, form: "") != encoder.featureName(below: third, form: ""))
   }
 
   /// One whose embedding was given, and all where encoders have no name, learn as the others do.
