@@ -10,7 +10,9 @@
  *   arms_error_message() and freed with arms_error_free(). There is no thread-local "last error".
  *   On failure no output is written, unless the function says otherwise. Beside the errors that a
  *   function names, each may fail with OUT_OF_MEMORY or INTERNAL, and one that takes a string or a path
- *   also with INVALID_TEXT.
+ *   also with INVALID_TEXT, and with LIMIT_EXCEEDED if it has more than 1 MiB; questions that are routed,
+ *   scored, encoded or tokenized may be longer. `*error` is NULL after a failure for which there was no
+ *   memory to say more. An error is no handle: it is freed once.
  * - Handles are opaque. Freeing NULL does nothing. A freed handle is detected when it is used again
  *   and answered with ARMS_ERROR_INVALID_HANDLE. What was made from a router stays valid after the
  *   router is freed. A call that makes a handle fails with LIMIT_EXCEEDED while 16 million are open.
@@ -18,8 +20,14 @@
  *   answers one call at a time, others with ARMS_ERROR_BUSY.
  * - Structs begin with `struct_size`, which the caller sets to sizeof(the struct). They only grow at
  *   their end; a library takes every size from that of a struct's first release on, of a program that
- *   was compiled against a later header as well. In options and inputs zero means the default. In an
- *   array of structs the first element's `struct_size` is the stride and holds for all.
+ *   was compiled against a later header as well: what it does not know of an input must then be zero, or
+ *   is refused with UNSUPPORTED, and is set to zero in an output. In options and inputs zero means the
+ *   default; a text of length 0 is the empty text. In an array of structs the first element's
+ *   `struct_size` is the stride and holds for all.
+ * - Callbacks return to the library: no exception, longjmp() or end of the thread may leave them, or the
+ *   handle stays busy and memory is lost. The library sets the `struct_size` of what they are given.
+ * - After fork() the child can use every handle, but for a trainer or data set that a thread of the parent
+ *   was changing, which answers UNSUPPORTED.
  * - Results go to the caller's buffers. A function that fills an array takes its capacity in elements
  *   and reports the number that there are; with less capacity than that it returns
  *   ARMS_ERROR_BUFFER_TOO_SMALL, writes that number and nothing else. A capacity of 0 with a NULL
@@ -88,7 +96,8 @@ enum arms_status_code {
   ARMS_ERROR_BUFFER_TOO_SMALL = 15, /* the caller's buffer is too small; the number was reported */
   ARMS_ERROR_CANCELLED = 16,        /* the caller's callback asked to stop */
   ARMS_ERROR_INTERNAL = 17,         /* a defect in the library; please report it */
-  ARMS_ERROR_BUSY = 18              /* another call on the handle is under way; one at a time */
+  ARMS_ERROR_BUSY = 18,             /* another call on the handle is under way; one at a time */
+  ARMS_ERROR_CONFLICT = 19          /* the router was changed meanwhile; do it again */
 };
 
 /* What went wrong: a status and one line of text. Immutable. */
@@ -291,8 +300,9 @@ typedef struct arms_router_counters {
   uint64_t truncated_questions; /* ... with ARMS_DECISION_QUESTION_TRUNCATED */
   uint64_t ignored_images;      /* ... with ARMS_DECISION_IMAGES_IGNORED */
   uint64_t reloads;             /* times that the weights were replaced */
-  uint64_t errors[ARMS_STATUS_CAPACITY]; /* by arms_status_code: routes, scores, encodings and reloads
-                                          * that failed */
+  uint64_t errors[ARMS_STATUS_CAPACITY]; /* by arms_status_code: routes, scores and fused vectors that failed,
+                                          * and encodings and reloads that failed once their arguments
+                                          * were read; not BUFFER_TOO_SMALL */
   arms_histogram stages[ARMS_STAGE_CAPACITY]; /* by arms_stage; those of scoring, of encoding and of the
                                                * profiles of new candidates are among them */
   uint64_t reused_questions;    /* questions that came encoded, of queries that were routed or scored: hits of
@@ -837,8 +847,8 @@ arms_status arms_trainer_evaluate(arms_trainer *trainer, const arms_dataset *dat
  * is learned of the others is what the trainer learned: a fit (arms_candidates_fit()) that was made since
  * the trainer was is forgotten, fit again. In a file of two routers the other's candidates stay as they
  * are. Training can go on, and be committed again.
- * Errors: BUSY, NOT_FINITE, INVALID_ARGUMENT (the router's weights were replaced since, or a candidate
- * cannot be kept), INVALID_HANDLE. The router is then as it was. */
+ * Errors: BUSY, CONFLICT (the router's weights were replaced since), NOT_FINITE, INVALID_ARGUMENT (a
+ * candidate cannot be kept), INVALID_HANDLE. The router is then as it was. */
 arms_status arms_trainer_commit(arms_trainer *trainer, uint64_t *generation, arms_error **error);
 
 enum arms_weight_type {
@@ -926,9 +936,10 @@ arms_status arms_trainer_layout(const arms_trainer *trainer, arms_tensor_range *
 
 /* Fits the calibration of all candidates, T_j and b_j, to outcomes that no training has seen. Each one's is
  * drawn towards that of all candidates of its router together as if these were `strength` outcomes (0: 256);
- * one without outcomes takes the common one. Goes live as one new generation, which `generation` (may be
- * NULL) receives. A candidate that is added meanwhile keeps the calibration that it comes with.
- * Errors: NOT_FOUND (an outcome of an unknown candidate), CANCELLED (the router's weights or a candidate
+ * one without outcomes takes the common one, and a router of a cascade none of whose candidates has an
+ * outcome keeps its calibrations. Goes live as one new generation, which `generation` (may be NULL)
+ * receives. A candidate that is added meanwhile keeps the calibration that it comes with.
+ * Errors: NOT_FOUND (an outcome of an unknown candidate), CONFLICT (the router's weights or a candidate
  * were replaced meanwhile, or a candidate was fitted), those of the encodings, INVALID_ARGUMENT (no
  * samples), INVALID_HANDLE. The router is then as it was. */
 arms_status arms_router_calibrate(arms_router *router, const arms_dataset *dataset, double strength,
@@ -939,7 +950,7 @@ arms_status arms_router_calibrate(arms_router *router, const arms_dataset *datas
  * count as much as `strength` outcomes (0: 8). What was learned of them before is forgotten. Goes live as
  * one new generation, which `generation` (may be NULL) receives.
  * Errors: NOT_FOUND (a name or an outcome of an unknown candidate, or one that was removed meanwhile),
- * CANCELLED (the router's weights or a named candidate were replaced meanwhile), those of the encodings,
+ * CONFLICT (the router's weights or a named candidate were replaced meanwhile), those of the encodings,
  * INVALID_ARGUMENT (no samples, or a candidate without outcomes), INVALID_HANDLE. The router is then as it
  * was. */
 arms_status arms_candidates_fit(arms_router *router, const char *const *names, size_t count,

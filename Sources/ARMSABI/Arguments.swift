@@ -32,11 +32,27 @@ func required<T>(_ pointer: UnsafeMutablePointer<T>?, _ label: String) throws(AR
 /// A C string that must not be NULL and must be UTF-8.
 func string(_ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String) throws(ARMSError) -> String
 {
-  guard let pointer else { throw ARMSError(.invalidArgument, "\(label()) is NULL; a string is wanted") }
-  guard let string = String(validatingCString: pointer) else {
-    throw invalidText(try text(pointer, -1, label()), label())
-  }
+  try string(of: try name(pointer, label()), label())
+}
+
+/// Bytes of at most this number are copied into a string, which ends the process where there is no memory for it.
+private let stringLimit = 1 << 20
+
+/// A copy of a text, which must be UTF-8.
+func string(
+  of bytes: UnsafeBufferPointer<UInt8>, _ label: @autoclosure () -> String
+) throws(ARMSError) -> String {
+  try checkLength(bytes, label())
+  guard let string = String(validating: bytes, as: UTF8.self) else { throw invalidText(bytes, label()) }
   return string
+}
+
+private func checkLength(
+  _ bytes: UnsafeBufferPointer<UInt8>, _ label: @autoclosure () -> String
+) throws(ARMSError) {
+  guard bytes.count <= stringLimit else {
+    throw ARMSError(.limitExceeded, "\(label()) has \(bytes.count) bytes; at most \(stringLimit) are taken")
+  }
 }
 
 /// A C string that may be NULL.
@@ -84,6 +100,7 @@ private func name(
 ) throws(ARMSError) -> NameBytes {
   guard let pointer else { throw ARMSError(.invalidArgument, "\(label()) is NULL; a string is wanted") }
   let bytes = try text(pointer, -1, label())
+  try checkLength(bytes, label())
   guard UTF8Text.firstInvalidOffset(bytes) == nil else { throw invalidText(bytes, label()) }
   return bytes
 }

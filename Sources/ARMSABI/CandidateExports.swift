@@ -12,7 +12,7 @@ public func arms_candidates_add(
     var converted: [Candidate] = []
     let given = try HostStructs(candidates, count, "candidates")
     for index in 0..<given.count {
-      converted.append(try convert(given[index], "candidates[\(index)]", profile: true))
+      converted.append(try convert(given[index], "candidates[\(index)]", describedFor: router))
     }
     try router.add(converted)
   }
@@ -29,7 +29,7 @@ public func arms_candidates_update(
     var updates: [(candidate: Candidate, kept: CandidateFields)] = []
     let given = try HostStructs(candidates, count, "candidates")
     for index in 0..<given.count {
-      let candidate = try convert(given[index], "candidates[\(index)]", profile: false)
+      let candidate = try convert(given[index], "candidates[\(index)]", describedFor: nil)
       updates.append((candidate, kept(given[index].flags)))
     }
     try router.update(updates)
@@ -48,14 +48,14 @@ private func kept(_ flags: UInt32) -> CandidateFields {
   }
 }
 
-/// A candidate of the host; `profile` says whether it must be described or must not be.
+/// A candidate of the host; it must be described for a router, or must not be.
 private func convert(
-  _ candidate: arms_candidate, _ label: String, profile wantsProfile: Bool
+  _ candidate: arms_candidate, _ label: String, describedFor router: Router?
 ) throws(ARMSError) -> Candidate {
   let name = try string(candidate.name, "\(label).name")
   // Only of those that are there already something is kept.
   let known = UInt32(
-    wantsProfile ? ARMS_CANDIDATE_KEEP_ENABLED.rawValue - 1 : 2 * ARMS_CANDIDATE_KEEP_MAX_IMAGES.rawValue - 1)
+    router != nil ? ARMS_CANDIDATE_KEEP_ENABLED.rawValue - 1 : 2 * ARMS_CANDIDATE_KEEP_MAX_IMAGES.rawValue - 1)
   guard candidate.flags & ~known == 0 else {
     throw ARMSError(.invalidArgument, "\(label).flags is \(candidate.flags); the known flags are \(known)")
   }
@@ -70,13 +70,13 @@ private func convert(
     temperature: candidate.temperature == 0 ? 1 : candidate.temperature, bias: candidate.bias,
     maxImages: candidate.max_images == 0 ? nil : Int(max(0, candidate.max_images)),
     isEnabled: !has(ARMS_CANDIDATE_DISABLED), router: Int(candidate.router))
-  try describe(&result, candidate, label, wantsProfile)
+  try describe(&result, candidate, label, for: router)
   return result
 }
 
 /// Sets profile and embedding, as the host gave them.
 private func describe(
-  _ result: inout Candidate, _ candidate: arms_candidate, _ label: String, _ wantsProfile: Bool
+  _ result: inout Candidate, _ candidate: arms_candidate, _ label: String, for router: Router?
 ) throws(ARMSError) {
   let profile = Profile(
     name: result.name, parameters: try optionalString(candidate.parameters, "\(label).parameters"),
@@ -85,7 +85,7 @@ private func describe(
     visionModel: try optionalString(candidate.vision_model, "\(label).vision_model"))
   let sentence = try optionalString(candidate.profile, "\(label).profile")
   let hasFields = profile != Profile(name: result.name)
-  guard wantsProfile else {
+  guard let router else {
     guard !hasFields, sentence == nil, candidate.embedding == nil else {
       throw ARMSError(
         .invalidArgument, "\(label) has a profile or an embedding; an update changes neither, leave them NULL"
@@ -97,12 +97,13 @@ private func describe(
     throw ARMSError(.invalidArgument, "\(label) has both a profile and profile fields; give one of them")
   }
   if let start = candidate.embedding {
-    guard let count = Int(exactly: candidate.embedding_count) else {
+    // Of an array whose length is wrong nothing is read.
+    let width = try router.textWidth(of: result.router)
+    guard candidate.embedding_count == width else {
       throw ARMSError(
-        .invalidArgument, "\(label).embedding_count is \(candidate.embedding_count); the text width is wanted"
-      )
+        .invalidArgument, "\(label).embedding_count is \(candidate.embedding_count); \(width) is wanted")
     }
-    result.embedding = Array(UnsafeBufferPointer(start: start, count: min(count, 1 << 16)))
+    result.embedding = Array(UnsafeBufferPointer(start: start, count: width))
     result.profile = sentence ?? (hasFields ? profile.sentence : "")
   } else {
     guard candidate.embedding_count == 0 else {

@@ -69,10 +69,8 @@ func dataset(_ handle: OpaquePointer?, _ label: String) throws(ARMSError) -> Dat
 private func convert(
   _ sample: arms_sample, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> Sample {
-  let bytes = try text(sample.text, sample.text_length, "\(label()).text")
-  guard let question = String(validating: bytes, as: UTF8.self) else {
-    throw ARMSError(.invalidText, "\(label()).text is not UTF-8")
-  }
+  let question = try string(
+    of: try text(sample.text, sample.text_length, "\(label()).text"), "\(label()).text")
   var outcomes: [Outcome] = []
   let given = try HostStructs(
     sample.outcomes, sample.outcome_count, "\(label()).outcomes")

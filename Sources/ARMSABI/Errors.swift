@@ -91,6 +91,7 @@ private func statusName(_ status: arms_status) -> StaticString {
   case 16: "ARMS_ERROR_CANCELLED"
   case 17: "ARMS_ERROR_INTERNAL"
   case 18: "ARMS_ERROR_BUSY"
+  case 19: "ARMS_ERROR_CONFLICT"
   default: "ARMS_ERROR_UNKNOWN"
   }
 }

@@ -16,8 +16,9 @@ enum HandleKind: UInt64 {
 /// was freed, or is of another kind, or never existed is therefore found out and answered with an error,
 /// where a pointer would corrupt the host. A look-up takes three atomic operations and no lock.
 ///
-/// Layout of the 64 bits: 0xA5 in the top byte, so that no valid address looks alike; kind, 8 bits;
-/// generation, 24 bits; slot, 24 bits.
+/// Layout of the 64 bits: 0xA5 in the top byte, so that no valid address looks alike; kind, 3 bits;
+/// generation, 29 bits; slot, 24 bits. A slot waits among a thousand others before it is used again, so that a handle
+/// comes back after some 10^11 others.
 final class HandleTable: @unchecked Sendable {
   // `chunks` leads to memory that is changed by atomic operations only; that is why @unchecked holds.
 
@@ -34,6 +35,8 @@ final class HandleTable: @unchecked Sendable {
   private static let taken: UInt64 = 1 << 31
   private static let slotBits: UInt64 = 24
   private static let slotMask: UInt64 = (1 << 24) - 1
+  private static let generationMask: UInt64 = (1 << 29) - 1
+  private static let kindBits: UInt64 = 53
   private static let mark: UInt64 = 0xA5 << 56
   private static let chunkBits: UInt64 = 10
   private static let chunkCount = 1 << 14
@@ -42,7 +45,7 @@ final class HandleTable: @unchecked Sendable {
   private let chunks: UnsafeMutablePointer<Atomic<UInt>>
   private let used = Atomic<UInt64>(0)
   /// The slots to be used again. Those that a thread of the parent was about to change are lost to a forked child.
-  private let free = ForkSafe([UInt64]()) { [] }
+  private let free = ForkSafe(FreeSlots()) { FreeSlots() }
 
   private init() {
     chunks = .allocate(capacity: Self.chunkCount)
@@ -55,7 +58,9 @@ final class HandleTable: @unchecked Sendable {
     slot.pointee.object.store(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()), ordering: .relaxed)
     let generation = slot.pointee.state.load(ordering: .relaxed) >> 32
     slot.pointee.state.store((generation << 32) | Self.taken, ordering: .releasing)
-    let bits = Self.mark | (kind.rawValue << 48) | ((generation & 0xFF_FFFF) << Self.slotBits) | index
+    let bits =
+      Self.mark | (kind.rawValue << Self.kindBits) | ((generation & Self.generationMask) << Self.slotBits)
+      | index
     return OpaquePointer(bitPattern: UInt(bits))
   }
 
@@ -88,14 +93,14 @@ final class HandleTable: @unchecked Sendable {
     _ handle: OpaquePointer?, _ kind: HandleKind
   ) -> (index: UInt64, generation: UInt64)? {
     let bits = UInt64(UInt(bitPattern: handle))
-    guard bits >> 56 == Self.mark >> 56, (bits >> 48) & 0xFF == kind.rawValue else { return nil }
-    return (bits & Self.slotMask, (bits >> Self.slotBits) & 0xFF_FFFF)
+    guard bits >> Self.kindBits == (Self.mark >> Self.kindBits) | kind.rawValue else { return nil }
+    return (bits & Self.slotMask, (bits >> Self.slotBits) & Self.generationMask)
   }
 
   /// Keeps the object of a slot from being dropped, if the slot is taken in that generation.
   private func pin(_ slot: UnsafeMutablePointer<Slot>, _ generation: UInt64) -> Bool {
     var state = slot.pointee.state.load(ordering: .relaxed)
-    while state & Self.taken != 0, (state >> 32) & 0xFF_FFFF == generation {
+    while state & Self.taken != 0, (state >> 32) & Self.generationMask == generation {
       let (exchanged, seen) = slot.pointee.state.weakCompareExchange(
         expected: state, desired: state + 1, ordering: .acquiring)
       if exchanged { return true }
@@ -110,7 +115,7 @@ final class HandleTable: @unchecked Sendable {
     guard before & 0xFFFF_FFFF == 1 else { return }
     let object = slot.pointee.object.exchange(0, ordering: .relaxed)
     slot.pointee.state.store(((before >> 32) + 1) << 32, ordering: .releasing)
-    free.withValue { $0.append(index) }
+    free.withValue { $0.add(index) }
     if let pointer = UnsafeRawPointer(bitPattern: object) {
       Unmanaged<AnyObject>.fromOpaque(pointer).release()
     }
@@ -120,10 +125,10 @@ final class HandleTable: @unchecked Sendable {
 
   private func takeSlot() -> UInt64? {
     free.withValue { free -> UInt64? in
-      if let index = free.popLast() { return index }
+      if let index = free.take(leaving: FreeSlots.waiting) { return index }
       let index = used.load(ordering: .relaxed)
       let chunk = Int(index >> Self.chunkBits)
-      guard chunk < Self.chunkCount else { return nil }
+      guard chunk < Self.chunkCount else { return free.take(leaving: 0) }
       if chunks[chunk].load(ordering: .relaxed) == 0 {
         let slots = UnsafeMutablePointer<Slot>.allocate(capacity: 1 << Self.chunkBits)
         for slot in 0..<1 << Self.chunkBits { (slots + slot).initialize(to: Slot()) }
@@ -138,5 +143,30 @@ final class HandleTable: @unchecked Sendable {
     guard index < used.load(ordering: .acquiring) else { return nil }
     let bits = chunks[Int(index >> Self.chunkBits)].load(ordering: .acquiring)
     return UnsafeMutablePointer<Slot>(bitPattern: bits).map { $0 + Int(index & ((1 << Self.chunkBits) - 1)) }
+  }
+}
+
+/// Slots that nobody holds, first in, first out.
+private struct FreeSlots {
+  /// How many wait while new ones can be had.
+  static let waiting = 1 << 10
+
+  private var indices: [UInt64] = []
+  /// Those before it are taken.
+  private var head = 0
+
+  mutating func add(_ index: UInt64) { indices.append(index) }
+
+  /// The one that waits longest, if more than `rest` do.
+  mutating func take(leaving rest: Int) -> UInt64? {
+    guard indices.count - head > rest else { return nil }
+    defer {
+      head += 1
+      if 2 * head > indices.count {
+        indices.removeFirst(head)
+        head = 0
+      }
+    }
+    return indices[head]
   }
 }

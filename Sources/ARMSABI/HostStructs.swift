@@ -151,13 +151,14 @@ struct HostArray<T: HostStruct> {
   private let stride: Int
 
   init(_ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, _ label: String) throws(ARMSError) {
-    guard let pointer, capacity > 0 else {
+    guard let pointer else {
       throw ARMSError(
-        .invalidArgument, "\(label) is NULL or its capacity \(UInt(bitPattern: capacity)) is wrong")
+        .invalidArgument, "\(label) is NULL although its capacity is \(UInt(bitPattern: capacity))")
     }
     stride = try ARMSABI.stride(of: UnsafePointer(pointer), label)
     start = UnsafeMutableRawPointer(pointer)
-    self.capacity = capacity
+    // One beyond Int.max arrives negative.
+    self.capacity = capacity < 0 ? Int.max : capacity
   }
 
   /// Writes an element and its `struct_size`.

@@ -27,9 +27,10 @@ private func source(
     throw ARMSError(.invalidArgument, "\(label()).data is NULL; its bytes are wanted")
   }
   if image.format == UInt32(ARMS_IMAGE_PATH.rawValue) {
-    let path = try text(data.assumingMemoryBound(to: CChar.self), image.size, "\(label()).data")
-    guard let path = String(validating: path, as: UTF8.self), !path.utf8.contains(0) else {
-      throw ARMSError(.invalidText, "\(label()).data is a path that is not UTF-8 or holds a NUL")
+    let bytes = try text(data.assumingMemoryBound(to: CChar.self), image.size, "\(label()).data")
+    let path = try string(of: bytes, "\(label()).data")
+    guard !path.utf8.contains(0) else {
+      throw ARMSError(.invalidText, "\(label()).data is a path that holds a NUL")
     }
     return .path(path)
   }

@@ -2,7 +2,11 @@
  * input.
  *
  * usage: exports FIXTURES WORK   the folder of the fixtures and one to write to */
+#define _DEFAULT_SOURCE /* mmap() */
 #include "expect.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define FLOATS 65536
 
@@ -276,6 +280,10 @@ static void test_candidates(arms_router *router) {
   EXPECT(OK, arms_candidates_list(router, list, 32, &count, NULL, &error));
   arms_candidate_info *last = (arms_candidate_info *)((char *)list + before * later);
   CHECK(last->struct_size == later && strcmp(last->name, "one") == 0 && last->bias == 0.5f);
+  CHECK(memcmp((char *)last + sizeof *last, (char[16]){0}, 16) == 0);
+  /* Nothing is too much room. */
+  list[0].struct_size = sizeof list[0];
+  EXPECT(OK, arms_candidates_list(router, list, SIZE_MAX, &count, NULL, &error));
 
   char text[256] = "";
   EXPECT(OK, arms_candidate_profile(router, "one", NULL, 0, &count, &error));
@@ -524,6 +532,98 @@ static void test_query_embedding(const arms_router *router) {
   CHECK(required == 77);
 }
 
+/* Structs of a later header: what this library does not know must be zero, and is set to zero. */
+static void test_later_structs(const arms_router *router) {
+  struct {
+    arms_router_info known;
+    char later[16];
+  } info;
+  memset(&info, 0xAA, sizeof info);
+  info.known.struct_size = sizeof info;
+  EXPECT(OK, arms_router_describe(router, &info.known, &error));
+  CHECK(info.known.struct_size == sizeof info && info.known.text_width > 0);
+  CHECK(memcmp(info.later, (char[16]){0}, sizeof info.later) == 0);
+
+  struct {
+    arms_query known;
+    uint64_t later;
+  } queries[2];
+  memset(queries, 0, sizeof queries);
+  for (int i = 0; i < 2; i++) queries[i].known = text_query(QUESTION);
+  queries[0].known.struct_size = sizeof queries[0];
+  size_t columns = 0;
+  EXPECT(OK, arms_score(router, &queries[0].known, 2, NULL, NULL, 0, &columns, NULL, &error));
+  queries[1].later = 1;
+  EXPECT(ERROR_UNSUPPORTED, arms_score(router, &queries[0].known, 2, NULL, NULL, 0, &columns, NULL, &error));
+  queries[0].later = 1;
+  arms_decision decision;
+  memset(&decision, 0, sizeof decision);
+  decision.struct_size = sizeof decision;
+  EXPECT(ERROR_UNSUPPORTED, arms_route(router, &queries[0].known, NULL, &decision, NULL, 0, &error));
+}
+
+/* A string that is copied has a limit; a question that is only read has none. */
+static void test_long_strings(arms_router *router) {
+  const size_t size = (1 << 20) + 1;
+  char *text = malloc(size + 1);
+  CHECK(text != NULL);
+  if (text == NULL) return;
+  memset(text, 'x', size);
+  text[size] = 0;
+  const char *names[1] = {text};
+  EXPECT(ERROR_LIMIT_EXCEEDED, arms_candidates_remove(router, names, 1, &error));
+  EXPECT(ERROR_LIMIT_EXCEEDED, arms_router_reload(router, text, NULL, &error));
+  arms_candidate described = candidate("long");
+  described.profile = text;
+  EXPECT(ERROR_LIMIT_EXCEEDED, arms_candidates_add(router, &described, 1, &error));
+  arms_query query = text_query(text);
+  size_t columns = 0;
+  EXPECT(OK, arms_score(router, &query, 1, NULL, NULL, 0, &columns, NULL, &error));
+  arms_dataset *dataset = NULL;
+  EXPECT(OK, arms_dataset_create(&dataset, &error));
+  arms_sample sample;
+  memset(&sample, 0, sizeof sample);
+  sample.struct_size = sizeof sample;
+  sample.text = text, sample.text_length = size;
+  EXPECT(ERROR_LIMIT_EXCEEDED, arms_dataset_add(dataset, &sample, 1, &error));
+  arms_dataset_free(dataset);
+  free(text);
+}
+
+/* An embedding whose length is wrong is not read: a page that nobody may read lies behind it. */
+static void test_short_embedding(arms_router *router) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE), width = described(router).text_width;
+  char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(pages != MAP_FAILED && mprotect(pages + page, page, PROT_NONE) == 0);
+  arms_candidate wide = candidate("wide");
+  wide.embedding = (const float *)(pages + page) - width;
+  wide.embedding_count = width * sizeof(float);
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, &wide, 1, &error));
+  wide.embedding_count = UINT64_MAX;
+  EXPECT(ERROR_INVALID_ARGUMENT, arms_candidates_add(router, &wide, 1, &error));
+  munmap(pages, 2 * page);
+}
+
+/* A handle that was freed is told from the many that come after it. */
+static void test_handle_reuse(void) {
+  enum { rounds = 20000 };
+  arms_dataset *first = NULL;
+  EXPECT(OK, arms_dataset_create(&first, &error));
+  arms_dataset_free(first);
+  int again = 0, failures = 0;
+  for (int i = 0; i < rounds; i++) {
+    arms_dataset *next = NULL;
+    failures += arms_dataset_create(&next, NULL) != ARMS_OK;
+    again += next == first;
+    /* The slot's number is in the lowest 24 bits: one that waits among others comes back seldom. */
+    failures += i < 1000 && ((uintptr_t)next & 0xFFFFFF) == ((uintptr_t)first & 0xFFFFFF);
+    arms_dataset_free(next);
+  }
+  CHECK(again == 0 && failures == 0);
+  size_t count = 0;
+  EXPECT(ERROR_INVALID_HANDLE, arms_dataset_count(first, &count, NULL, &error));
+}
+
 /* What is freed, was never made or is no router is told from a router. */
 static void test_handles(const char *fixtures) {
   arms_router *freed = opened(fixtures);
@@ -582,8 +682,12 @@ int main(int argc, char **argv) {
   test_route(router);
   test_score(router);
   test_query_embedding(router);
+  test_later_structs(router);
+  test_long_strings(router);
+  test_short_embedding(router);
   arms_router_free(router);
   test_handles(argv[1]);
+  test_handle_reuse();
   printf("%d passed, %d failed\n", passed, failed);
   return failed != 0;
 }

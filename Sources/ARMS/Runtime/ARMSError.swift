@@ -41,6 +41,8 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
     case `internal` = 17
     /// Another call on the same object is under way.
     case busy = 18
+    /// The router was changed meanwhile, or since the trainer was made; do it again.
+    case conflict = 19
   }
 
   /// The kind of failure.

@@ -103,12 +103,13 @@ package final class Counters: @unchecked Sendable {
     return result
   }
 
-  /// Runs `body` and counts its error, if it fails.
+  /// Runs `body` and counts its error, if it fails. A buffer that is too small is no failure: so a host asks for the
+  /// size.
   package func countingErrors<R>(_ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
     do throws(ARMSError) {
       return try body()
     } catch {
-      add(error.code)
+      if error.code != .bufferTooSmall { add(error.code) }
       throw error
     }
   }

@@ -9,7 +9,7 @@ extension Router {
   /// A candidate that is added meanwhile keeps the calibration that it comes with.
   ///
   /// Throws `invalidArgument` for an empty data set or a `strength` that is not above 0, `notFound` for an outcome
-  /// of an unknown candidate, `cancelled` if the router's weights or a candidate were replaced meanwhile, or a candidate
+  /// of an unknown candidate, `conflict` if the router's weights or a candidate were replaced meanwhile, or a candidate
   /// was fitted, and as `score`, naming the sample. The router is then as it was.
   @discardableResult
   public func calibrate(on data: DataSet, strength: Double = 256) throws(ARMSError) -> UInt64 {
@@ -39,7 +39,7 @@ extension Router {
         try current.checkCandidate(name, of: snapshot)
         guard try current.hasLearned(name, asIn: snapshot) else {
           throw ARMSError(
-            .cancelled, "candidate \(quoted(name)) was fitted meanwhile; calibrate again")
+            .conflict, "candidate \(quoted(name)) was fitted meanwhile; calibrate again")
         }
       }
       return current.next(
@@ -101,7 +101,7 @@ extension RouterSnapshot {
   func checkModel(of other: RouterSnapshot) throws(ARMSError) {
     guard model === other.model else {
       throw ARMSError(
-        .cancelled, "the router's weights were replaced meanwhile; do it again for the new ones")
+        .conflict, "the router's weights were replaced meanwhile; do it again for the new ones")
     }
   }
 
@@ -115,7 +115,7 @@ extension RouterSnapshot {
       pool.describes(now.index, asIn: old, before.index)
     else {
       throw ARMSError(
-        .cancelled, "candidate \(quoted(name)) was replaced meanwhile; do it again for the new one")
+        .conflict, "candidate \(quoted(name)) was replaced meanwhile; do it again for the new one")
     }
   }
 

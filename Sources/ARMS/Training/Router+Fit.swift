@@ -7,7 +7,7 @@ extension Router {
   /// result goes live as one generation, which is returned.
   ///
   /// Throws `invalidArgument` for no name, an empty data set, a candidate without outcomes or a `strength` that is
-  /// not above 0, `notFound` for an unknown candidate or one that was removed meanwhile, `cancelled` if the router's
+  /// not above 0, `notFound` for an unknown candidate or one that was removed meanwhile, `conflict` if the router's
   /// weights or a named candidate were replaced meanwhile, and as `score`, naming the sample. The router is then as it
   /// was.
   @discardableResult

@@ -25,8 +25,8 @@ extension Trainer {
   /// trainer was is forgotten, fit again. Training can go on, and be committed again.
   /// Returns the router's new generation. Memory for the trained weights is taken anew.
   ///
-  /// Throws `invalidArgument` if another commit or replacement came before this one, or a candidate that was added
-  /// cannot be kept; `notFinite`, `unsupported`, `invalidModel`, `outOfMemory`. The router is then as it was.
+  /// Throws `conflict` if another commit or replacement came before this one, `invalidArgument` if a candidate that was
+  /// added cannot be kept; `notFinite`, `unsupported`, `invalidModel`, `outOfMemory`. The router is then as it was.
   @discardableResult
   public func commit() throws(ARMSError) -> UInt64 {
     let trained = try TrainedModel(self, type: nil, copying: true)
@@ -34,7 +34,7 @@ extension Trainer {
       let current = router.snapshots.load()
       guard current.model === present else {
         throw ARMSError(
-          .invalidArgument,
+          .conflict,
           "the router's weights were replaced after this trainer was made; make a new trainer to train those")
       }
       let model = trained.snapshot.model

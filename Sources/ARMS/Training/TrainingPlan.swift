@@ -75,7 +75,7 @@ struct TrainingPlan {
       guard file.tensor("\(weight.name).smooth") == nil else {
         throw ARMSError(
           .invalidArgument,
-          "adapters.targets has some of query, key and value, which share the smoothing of \(quoted(weight.name)) in "
+          "lora_targets has some of query, key and value, which share the smoothing of \(quoted(weight.name)) in "
             + "this file; give all three, or none")
       }
     }

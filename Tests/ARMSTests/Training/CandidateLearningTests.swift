@@ -105,10 +105,10 @@ import Testing
     _ = try router.learn(fits, since: snapshot)
     #expect(router.candidates[0].beta == 3)
     let fitted = router.refusal { _ = try $0.calibrate(calibrations, since: snapshot) }
-    #expect(fitted?.code == .cancelled && fitted?.message.contains("\"small\" was fitted") == true)
+    #expect(fitted?.code == .conflict && fitted?.message.contains("\"small\" was fitted") == true)
     try router.remove(["small"])
     try router.add([Candidate(name: "small", profile: "Quite another model.")])
-    #expect(codes() == [.cancelled, .cancelled])
+    #expect(codes() == [.conflict, .conflict])
     try router.remove(["small"])
     #expect(router.refusal { _ = try $0.learn(fits, since: snapshot) }?.code == .notFound)
     // One that is gone needs no calibration.
@@ -127,7 +127,7 @@ import Testing
     let fits = [
       "small": LearnedCandidate(delta: Array(repeating: 0, count: router.networks[0].text.width), beta: 3)
     ]
-    #expect(router.refusal { _ = try $0.learn(fits, since: snapshot) }?.code == .cancelled)
+    #expect(router.refusal { _ = try $0.learn(fits, since: snapshot) }?.code == .conflict)
   }
 
   @Test func fitsSeenOutcomesBetterThanTheProfileAlone() throws {

@@ -86,7 +86,7 @@ class AdaptableRouter(Handle):
             If there is an outcome of an unknown candidate.
         InvalidArgumentError
             If there are no samples, or `strength` is not above 0.
-        CancelledError
+        ConflictError
             If the router's weights or a candidate were replaced meanwhile, or a candidate was
             fitted.
         ImageError, FileError, LimitExceededError
@@ -127,7 +127,7 @@ class AdaptableRouter(Handle):
         ------
         InvalidArgumentError
             If no candidate is named, or one has no outcome; and as `calibrate`.
-        CancelledError
+        ConflictError
             If the router's weights or a named candidate were replaced meanwhile.
         ArmsError
             As `calibrate`.

@@ -17,6 +17,7 @@ __all__ = [
     "CancelledError",
     "CandidateExistsError",
     "CandidateNotFoundError",
+    "ConflictError",
     "FileError",
     "ImageError",
     "InternalError",
@@ -58,6 +59,7 @@ class Status(IntEnum):
     CANCELLED = 16
     INTERNAL = 17
     BUSY = 18
+    CONFLICT = 19
 
 
 class ArmsError(Exception):
@@ -205,6 +207,12 @@ class BusyError(ArmsError, RuntimeError):
     code = Status.BUSY
 
 
+class ConflictError(ArmsError, RuntimeError):
+    """The router was changed meanwhile, or since the trainer was made; do it again."""
+
+    code = Status.CONFLICT
+
+
 _BY_STATUS: dict[int, type[ArmsError]] = {
     error.code: error
     for error in (
@@ -226,6 +234,7 @@ _BY_STATUS: dict[int, type[ArmsError]] = {
         CancelledError,
         InternalError,
         BusyError,
+        ConflictError,
     )
 }
 

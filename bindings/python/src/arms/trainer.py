@@ -300,7 +300,7 @@ class Trainer(Handle):
 
         Raises
         ------
-        InvalidArgumentError
+        ConflictError
             If the router's weights were replaced since the trainer was made.
         NotFiniteError
             If the weights are no numbers any more.
