@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,9 +37,10 @@ static void make_room(void) {
 
 /* Every product takes a lock of OpenBLAS for a moment. A thread that holds it while another forks does not live on in
  * the child, which would wait for the lock for ever. So a fork() waits for the products under way, and products
- * wait for a fork(). Neither waits for longer than until a second after the fork() began: a signal handler may fork
- * amid a product, and fork() may be held up by a lock of the host's that the product's thread has. What is left then
- * is the risk to the child. */
+ * wait for a fork(). Neither waits for longer than until a second after the first of the forks under way began: a
+ * signal handler may fork amid a product, and fork() may be held up by a lock of the host's that the product's thread
+ * has. What is left then is the risk to the child. Loading counts as a product: a child that finds it half done crashes.
+ * So does the end of the process as a fork(): OpenBLAS unmaps its buffers then. */
 static atomic_uint products, forks;
 static atomic_llong fork_deadline;
 
@@ -70,7 +72,7 @@ static void end_product(void) {
 }
 
 static void before_fork(void) {
-  atomic_store(&fork_deadline, microseconds() + 1000000);
+  if (atomic_load(&forks) == 0) atomic_store(&fork_deadline, microseconds() + 1000000);
   atomic_fetch_add(&forks, 1);
   while (waits_for(&products)) usleep(50);
 }
@@ -101,9 +103,16 @@ static void *open_named(void) {
  * AMD processor with AVX-512 for one without, at half the speed, and that of Debian 12 Intel's Emerald Rapids for a
  * Prescott, at a fifth of a product's. It can be told by one environment variable alone, read while it is loaded, and
  * setenv() is no function for a library: other threads may be reading. So `environ` points to a copy with that variable
- * in front meanwhile, which is never freed: a thread may hold it still. */
+ * in front meanwhile, which is never freed: a thread may hold it still. What another thread changes meanwhile stays. */
+static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
+
+/* Takes the variable out of an environment that setenv() has made of ours. */
+static void take_out(char **environment) {
+  while (*environment && *environment != variable) environment++;
+  for (; *environment; environment++) *environment = environment[1];
+}
+
 static void *open_for_avx512(void) {
-  static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
   static char **with; /* static, so that it is no leak */
   char **before = environ;
   size_t count = 0;
@@ -115,7 +124,15 @@ static void *open_for_avx512(void) {
   with[count + 1] = NULL;
   environ = with;
   void *library = open_named();
-  if (environ == with) environ = before;
+  if (environ != with) {
+    take_out(environ);
+  } else {
+    /* Variables were replaced or removed in the copy, if at all. */
+    size_t left = 0;
+    while (with[1 + left]) left++;
+    if (before) memcpy(before, with + 1, (left + 1) * sizeof *before);
+    environ = before;
+  }
   return library;
 }
 
@@ -130,7 +147,11 @@ static void *open_library(void) { return open_named(); }
 #endif
 
 static void load(void) {
+  make_room();
+  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  begin_product();
   void *library = open_library();
+  end_product();
   if (!library) {
     const char *reason = dlerror();
     snprintf(failure, sizeof failure,
@@ -154,8 +175,7 @@ static void load(void) {
     return;
   }
   set_threads(1);
-  make_room();
-  pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  atexit(before_fork);
 }
 
 const char *blas_load(void) {

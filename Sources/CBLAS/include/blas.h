@@ -14,8 +14,9 @@ const char *blas_load(void);
  * `transpose_a` or `transpose_b` is not 0, so that a is stored [k, m] or b [n, k]. c is not read if beta is 0.
  * Only after blas_load() gave NULL. Thread safe: OpenBLAS's own threads are never used. Their number is one
  * setting for the whole process, they cannot be shared between callers, and a fork() that meets them at work can
- * hang. A fork() waits for the products under way, so that a child finds no lock of OpenBLAS taken. Of many threads
- * 32 to 64, by the number of cores, multiply at a time: OpenBLAS crashes where too many do. */
+ * hang. A fork(), and the end of the process, wait for the products under way, so that a child finds no lock of
+ * OpenBLAS taken and no product its buffers gone. Of many threads 32 to 64, by the number of cores, multiply at a
+ * time: OpenBLAS crashes where too many do. */
 void blas_sgemm(int transpose_a, int transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                 int ldb, float beta, float *c, int ldc);
 
