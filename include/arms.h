@@ -27,7 +27,10 @@
  * - Callbacks return to the library: no exception, longjmp() or end of the thread may leave them, or the
  *   handle stays busy and memory is lost. The library sets the `struct_size` of what they are given.
  * - After fork() the child can use every handle, but for a trainer or data set that a thread of the parent
- *   was changing, which answers UNSUPPORTED.
+ *   was changing, which answers UNSUPPORTED. A fork() while another thread is in the process's first call
+ *   may leave a child that waits for ever in its own: make one call before.
+ * - The library's threads have the priority and the cores of the thread whose call first needs them. A
+ *   thread is cancelled (pthread_cancel()) before or after a call, not in it.
  * - Results go to the caller's buffers. A function that fills an array takes its capacity in elements
  *   and reports the number that there are; with less capacity than that it returns
  *   ARMS_ERROR_BUFFER_TOO_SMALL, writes that number and nothing else. A capacity of 0 with a NULL

@@ -22,11 +22,14 @@ private func makeError(_ error: ARMSError) -> OpaquePointer? {
 }
 
 /// Runs an export's body: what it throws becomes a status and, if the caller wants one, an error. `function` is the
-/// export.
+/// export. The thread cannot be cancelled meanwhile: locks would stay taken.
 func reporting(
   _ error: UnsafeMutablePointer<OpaquePointer?>?, function: StaticString = #function,
   _ body: () throws(ARMSError) -> Void
 ) -> arms_status {
+  var before: Int32 = 0
+  pthread_setcancelstate(Int32(PTHREAD_CANCEL_DISABLE), &before)
+  defer { pthread_setcancelstate(before, nil) }
   do throws(ARMSError) {
     try body()
     return 0

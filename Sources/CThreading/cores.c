@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "threading.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +37,17 @@ int ct_quota_cores(const char *membership, const char *mount) {
     if (end == NULL) return least;
     *end = 0;
   }
+}
+
+size_t ct_stack_size(size_t bytes) {
+  /* glibc's, for those who run programs with little stack; of no header. */
+  size_t (*least)(const pthread_attr_t *) = NULL;
+  *(void **)&least = dlsym(RTLD_DEFAULT, "__pthread_get_minstack");
+  pthread_attr_t attributes;
+  if (least == NULL || pthread_attr_init(&attributes) != 0) return 0;
+  const size_t needed = least(&attributes);
+  pthread_attr_destroy(&attributes);
+  return bytes + needed;
 }
 
 int ct_usable_cores(void) {

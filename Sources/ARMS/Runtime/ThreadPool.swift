@@ -257,8 +257,9 @@ private final class SharedState: @unchecked Sendable {
       var attributes = pthread_attr_t()
       pthread_attr_init(&attributes)
       pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-      // A worker runs kernels, encoders, OpenBLAS and the image libraries; their frames are small.
-      pthread_attr_setstacksize(&attributes, 256 << 10)
+      // A worker runs kernels, encoders, OpenBLAS and the image libraries; their frames are small. A size that is
+      // refused leaves the default.
+      pthread_attr_setstacksize(&attributes, ct_stack_size(256 << 10))
       let status = withoutSignals {
         pthread_create(
           &thread, &attributes,

@@ -4,18 +4,24 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Tells the CPU that this is a loop that waits for another thread. */
+/* Tells the CPU that this is a loop that waits for another thread: some 10 nanoseconds and more. ARM's own hint, yield,
+ * takes no time on most of its cores. */
 static inline void ct_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
-  __asm__ volatile("yield");
+  __asm__ volatile("isb" ::: "memory");
 #endif
 }
+
+/* The stack that a thread needs for `bytes` of its own: the C library takes the host's thread-local variables out of it,
+ * which may be larger. 0 if it does not say how much; the default size has room for more. */
+size_t ct_stack_size(size_t bytes);
 
 /* A counter that threads watch and sleep on. */
 typedef struct ct_bell {
