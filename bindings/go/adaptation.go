@@ -33,7 +33,7 @@ type CalibrateOptions struct {
 // some candidates or all; one without outcomes takes the common calibration. It goes live as one new
 // generation, which is returned.
 //
-// Errors: those of ctx, [ErrNotFound] (an outcome of an unknown candidate), [ErrCancelled] (the router's
+// Errors: those of ctx, [ErrNotFound] (an outcome of an unknown candidate), [ErrConflict] (the router's
 // weights or a candidate were replaced meanwhile, or a candidate was fitted), those of [Router.EncodeImage],
 // [ErrInvalidArgument] (no samples, or a Strength below 0), [ErrInvalidHandle]. The router is then as it was.
 func (r *Router) Calibrate(
@@ -103,8 +103,11 @@ type ExtensionOptions struct {
 	// below 0: not at all.
 	Tolerance float64
 
-	Validation *DataSet       // measured after every epoch; nil or empty: nothing is
-	Progress   func(Progress) // called after every step, in the goroutine of the call
+	Validation *DataSet // measured after every epoch; nil or empty: nothing is
+
+	// Called after every step, in the goroutine of the call. It returns to the library: a panic in it cancels the
+	// call, which then panics with a [PanicError], and it must not call [runtime.Goexit], as FailNow of a test does.
+	Progress func(Progress)
 }
 
 // HeldOutMetrics says how well a router does with its old candidates on held-out queries; as [Metrics].

@@ -287,15 +287,7 @@ func TestAContextAndAPanicEndAnExtension(t *testing.T) {
 	if steps != 2 {
 		t.Errorf("%d steps", steps)
 	}
-	func() {
-		defer func() {
-			if recovered := recover(); recovered != "enough" {
-				t.Errorf("recovered %v", recovered)
-			}
-		}()
-		err := extend(background, func(arms.Progress) { panic("enough") })
-		t.Errorf("the panic was lost: %v", err)
-	}()
+	panics(t, func(progress func(arms.Progress)) error { return extend(background, progress) })
 	if after := generation(t, router); after != before {
 		t.Errorf("generation %d, before %d", after, before)
 	}

@@ -36,6 +36,7 @@ const (
 	StatusCancelled       Status = C.ARMS_ERROR_CANCELLED
 	StatusInternal        Status = C.ARMS_ERROR_INTERNAL
 	StatusBusy            Status = C.ARMS_ERROR_BUSY
+	StatusConflict        Status = C.ARMS_ERROR_CONFLICT
 )
 
 // String returns the status's name in arms.h, "ARMS_ERROR_IO" say.
@@ -79,6 +80,8 @@ var (
 	ErrInternal error = sentinel(StatusInternal)
 	// ErrBusy: another call on the same trainer is under way.
 	ErrBusy error = sentinel(StatusBusy)
+	// ErrConflict: the router was changed meanwhile, or since the trainer was made; do it again.
+	ErrConflict error = sentinel(StatusConflict)
 )
 
 // Error is what went wrong in a call. errors.Is compares it with the Err variables, and with [fs.ErrNotExist].

@@ -52,7 +52,7 @@ func TestConstantsMatchTheHeader(t *testing.T) {
 		StatusUnsupported: ErrUnsupported, StatusNoCandidates: ErrNoCandidates,
 		StatusMissingValue: ErrMissingValue, StatusBufferTooSmall: ErrBufferTooSmall,
 		StatusCancelled: ErrCancelled, StatusInternal: ErrInternal,
-		StatusBusy: ErrBusy,
+		StatusBusy: ErrBusy, StatusConflict: ErrConflict,
 	}
 	count := 0
 	for name, value := range values {

@@ -7,17 +7,40 @@ import "C"
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime/cgo"
+	"runtime/debug"
 	"unsafe"
 )
+
+// PanicError is what [Trainer.Run] and [Router.Extend] panic with when Progress has panicked: that panic ends
+// at the library's frames, and its stack would be lost with it.
+type PanicError struct {
+	// Value is what Progress panicked with.
+	Value any
+	// Stack is the stack of that panic, as [debug.Stack] formats it.
+	Stack []byte
+}
+
+// Error returns the value and the stack.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("arms: Progress panicked: %v\n\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
 
 // run is a call of [Trainer.Run] or [Router.Extend], as its callback sees it.
 type run struct {
 	ctx         context.Context
 	report      func(Progress)
 	validations []Metrics
-	err         error // of the context
-	panicked    any   // what report panicked with
+	err         error       // of the context
+	panicked    *PanicError // that report did
 }
 
 // steps makes a call whose callback is armsGoProgress with userData.
@@ -33,20 +56,22 @@ func (r *run) steps(
 	if r.panicked != nil {
 		panic(r.panicked)
 	}
-	if r.err != nil {
+	// What fails after the cancelling step is told: its checkpoint is not written, say.
+	if r.err != nil && (err == nil || errors.Is(err, ErrCancelled)) {
 		return r.err
 	}
 	return err
 }
 
 // armsGoProgress is the callback of every run. A panic must not unwind C's frames: it cancels the run,
-// and goes on when that has returned.
+// which panics when it has returned.
 //
 //export armsGoProgress
 func armsGoProgress(progress *C.arms_progress, userData unsafe.Pointer) (cancels C.int32_t) {
 	run := (*cgo.Handle)(userData).Value().(*run)
 	defer func() {
-		if run.panicked = recover(); run.panicked != nil {
+		if value := recover(); value != nil {
+			run.panicked = &PanicError{value, debug.Stack()}
 			cancels = 1
 		}
 	}()

@@ -147,7 +147,7 @@ func (r *Router) Tokenize(text string) (tokens []int32, total int, err error) {
 
 // Prepare decodes, resizes, crops and normalises an image: floats [3, ImageSize, ImageSize].
 //
-// Errors: as [Router.EncodeImage].
+// Errors: as [Router.EncodeImage], and [ErrUnsupported] by a router without an image encoder.
 func (r *Router) Prepare(ctx context.Context, image Image) ([]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -229,14 +229,18 @@ type Progress struct {
 
 // RunOptions is what a run may have beside its data.
 type RunOptions struct {
-	Validation         *DataSet       // measured after every epoch; nil or empty: nothing is
-	Checkpoint         string         // a file that every checkpoint replaces; "": none is written
-	CheckpointInterval int            // steps from one checkpoint to the next; 0: 100
-	Progress           func(Progress) // called after every step, in the goroutine of the run
+	Validation         *DataSet // measured after every epoch; nil or empty: nothing is
+	Checkpoint         string   // a file that every checkpoint replaces; "": none is written
+	CheckpointInterval int      // steps from one checkpoint to the next; 0: 100
+
+	// Called after every step, in the goroutine of the run. It returns to the library: a panic in it cancels the
+	// run, which then panics with a [PanicError], and it must not call [runtime.Goexit], as FailNow of a test does.
+	Progress func(Progress)
 }
 
 // Run trains on a data set, as it is when the call begins, for the epochs of the trainer's options, and
-// returns what each validation gave. It ends after the present step when ctx is done.
+// returns what each validation gave. It ends after the present step when ctx is done, with one more checkpoint
+// if there is a file for it.
 //
 // A further run goes on with weights and moments, and begins the course of the learning rate anew; the
 // first one after Resume goes on where the checkpoint was written, to the same bits as a run that was
@@ -320,8 +324,8 @@ func (t *Trainer) Evaluate(ctx context.Context, data *DataSet) (Metrics, error) 
 // again. In a file of two routers the other's candidates stay as they are. Training can go on, and be
 // committed again.
 //
-// Errors: [ErrBusy], [ErrNotFinite], [ErrInvalidArgument] (the router's weights were replaced since, or
-// a candidate cannot be kept), [ErrInvalidHandle]. The router is then as it was.
+// Errors: [ErrBusy], [ErrConflict] (the router's weights were replaced since), [ErrNotFinite],
+// [ErrInvalidArgument] (a candidate cannot be kept), [ErrInvalidHandle]. The router is then as it was.
 func (t *Trainer) Commit() (generation uint64, err error) {
 	defer runtime.KeepAlive(t)
 	var committed C.uint64_t

@@ -3,11 +3,13 @@ package arms_test
 import (
 	"context"
 	"errors"
+	"io"
 	"math"
 	"path/filepath"
 	"reflect"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,6 +138,27 @@ func TestARunLearnsAndACommitMakesItLive(t *testing.T) {
 	}
 }
 
+// culprit panics, and is to be found in the stack.
+func culprit(arms.Progress) { panic(io.ErrUnexpectedEOF) }
+
+// panics checks that a call whose Progress panics says with what and where.
+func panics(t *testing.T, call func(progress func(arms.Progress)) error) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		err, _ := recover().(*arms.PanicError)
+		if err == nil {
+			t.Fatal("the panic is lost, or another")
+		}
+		wants(t, err, io.ErrUnexpectedEOF)
+		if err.Value != io.ErrUnexpectedEOF || !strings.Contains(err.Error(), "unexpected EOF") ||
+			!strings.Contains(err.Error(), "arms_test.culprit(") {
+			t.Errorf("%v", err)
+		}
+	}()
+	t.Errorf("the panic was lost: %v", call(culprit))
+}
+
 func TestAContextAndAPanicEndARun(t *testing.T) {
 	router, data := trainable(t), trainingData(t)
 	trainer := trainer(t, router, brisk)
@@ -157,16 +180,10 @@ func TestAContextAndAPanicEndARun(t *testing.T) {
 	_, err = trainer.ComputeGradients(cancelled, data, []int{0})
 	wants(t, err, context.Canceled)
 
-	func() {
-		defer func() {
-			if recovered := recover(); recovered != "enough" {
-				t.Errorf("recovered %v", recovered)
-			}
-		}()
-		_, err := trainer.Run(background, data, arms.RunOptions{
-			Progress: func(arms.Progress) { panic("enough") }})
-		t.Errorf("the panic was lost: %v", err)
-	}()
+	panics(t, func(progress func(arms.Progress)) error {
+		_, err := trainer.Run(background, data, arms.RunOptions{Progress: progress})
+		return err
+	})
 	// What was learned stays, and the trainer goes on.
 	if _, err := trainer.Run(background, data, arms.RunOptions{}); err != nil {
 		t.Error(err)
@@ -241,6 +258,16 @@ func TestAResumedRunHasTheSameBits(t *testing.T) {
 		t.Error("the resumed run has other weights")
 	}
 	absent := filepath.Join(filepath.Dir(file), "absent", "file")
+	// The checkpoint of a cancelled run is not there: that is told, not the cancelling.
+	cancelled, cancel = context.WithCancel(background)
+	_, err = part.Run(cancelled, data, arms.RunOptions{
+		Checkpoint: absent,
+		Progress: func(progress arms.Progress) {
+			if progress.Step == 2 {
+				cancel()
+			}
+		}})
+	wants(t, err, arms.ErrIO)
 	for _, path := range []string{absent, filepath.Join(absent, "more")} {
 		wants(t, rest.Resume(path), arms.ErrIO)
 		wants(t, rest.Checkpoint(path), arms.ErrIO)
