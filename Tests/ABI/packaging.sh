@@ -23,9 +23,9 @@ expect() {
   fi
 }
 
+# by_pkg_config FLAGS...: those that pkg-config gave.
 by_pkg_config() {
-  # shellcheck disable=SC2046
-  ${CC:-cc} -std=c99 "$here/consumer/main.c" -o "$work/consumer" $(pkg-config --cflags --libs arms) &&
+  ${CC:-cc} -std=c99 "$here/consumer/main.c" -o "$work/consumer" "$@" &&
     [ "$("$work/consumer")" = "$(pkg-config --modversion arms)" ]
 }
 
@@ -41,10 +41,18 @@ expect "install" "$install" --prefix "$prefix" --library "$library"
 expect "a second install over the first" "$install" --prefix="$prefix" --library="$library"
 PKG_CONFIG_PATH=$prefix/lib/pkgconfig LD_LIBRARY_PATH=$prefix/lib
 export PKG_CONFIG_PATH LD_LIBRARY_PATH
-expect "a consumer by pkg-config" by_pkg_config
+# shellcheck disable=SC2046
+expect "a consumer by pkg-config" by_pkg_config $(pkg-config --cflags --libs arms)
 expect "a consumer by CMake" by_cmake "$work/cmake" "$prefix" -DARMS_WANTED=0.1
 expect "a newer version asked of CMake" refuses \
   by_cmake "$work/newer" "$prefix" -DARMS_WANTED=99
+version=$(pkg-config --modversion arms)
+expect "a range of versions that ends with this one" \
+  by_cmake "$work/range" "$prefix" "-DARMS_WANTED=0.0...$version"
+expect "a range that ends before it" refuses \
+  by_cmake "$work/before" "$prefix" "-DARMS_WANTED=0.0...<$version"
+expect "a range that ends with an older one" refuses \
+  by_cmake "$work/older" "$prefix" -DARMS_WANTED=0.0...0.0.9
 
 stage=$work/stage
 expect "install under DESTDIR, with a multiarch folder" env DESTDIR="$stage" \
@@ -53,6 +61,19 @@ expect "the staged pkg-config file names the prefix" \
   grep -q '^prefix=/usr$' "$stage/usr/lib/x86_64-linux-gnu/pkgconfig/arms.pc"
 expect "the staged tree is found by CMake where it lies" \
   by_cmake "$work/staged" "$stage/usr/lib/x86_64-linux-gnu/cmake" -DARMS_WANTED=0.1
+
+merged=$work/merged
+expect "install into a tree whose lib is a link to usr/lib" "$install" --prefix "$merged/usr" --library "$library"
+ln -s usr/lib "$merged/lib"
+expect "it is found by CMake through the link" by_cmake "$work/linked" "$merged" -DARMS_WANTED=0.1
+
+spaced="$work/a prefix"
+expect "install under a prefix with a space" "$install" --prefix "$spaced" --library "$library"
+PKG_CONFIG_PATH=$spaced/lib/pkgconfig LD_LIBRARY_PATH=$spaced/lib
+# As a makefile's shell reads them: pkg-config escapes the space.
+eval "set -- $(pkg-config --cflags --libs arms)"
+expect "a consumer of it by pkg-config" by_pkg_config "$@"
+expect "a consumer of it by CMake" by_cmake "$work/spaced" "$spaced" -DARMS_WANTED=0.1
 
 expect "no prefix" refuses "$install" --library "$library"
 expect "a relative prefix" refuses "$install" --prefix somewhere --library "$library"
