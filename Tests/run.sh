@@ -50,8 +50,8 @@ command -v swift > /dev/null || { echo "run.sh: there is no 'swift' on the PATH;
 step "Debian packages"
 as_root apt-get update -qq
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends \
-  gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv \
-  abigail-tools valgrind git procps golang-github-prometheus-client-golang-dev \
+  gcc g++ libc6-dev make cmake pkg-config binutils libjpeg-dev libpng-dev libopenblas0 python3-venv locales \
+  abigail-tools valgrind git procps golang-1.19-go golang-github-prometheus-client-golang-dev \
   libc6-dev-arm64-cross libgcc-12-dev-arm64-cross qemu-user libsimde-dev > /dev/null
 
 # They are fetched while Swift builds.
@@ -67,6 +67,13 @@ packages=$!
 
 step "Swift format"
 swift format lint --strict -r Package.swift Sources Tests examples/swift/Package.swift examples/swift/Sources
+
+step "planted bugs"
+# With no more of git than the checkout itself: in a repository around it the patches would name no file.
+for patch in Tests/Fuzz/planted/*.patch; do
+  GIT_CEILING_DIRECTORIES=$(dirname -- "$root") git apply --check "$patch" ||
+    { echo "run.sh: $patch fits the sources no more; make it anew" >&2; exit 1; }
+done
 
 # These need only Swift and the sources (memcheck the library as well, for which it waits, or others for it), and take
 # what the steps up to the last ones leave of two cores. Linux may
@@ -115,10 +122,14 @@ bindings/c/install.sh --prefix "$work/prefix" > /dev/null
   # Go remembers what pkg-config said of another prefix, which may be gone: each prefix has a cache of its own.
   PKG_CONFIG_PATH=$work/prefix/lib/pkgconfig LD_LIBRARY_PATH=$work/prefix/lib GOCACHE=$work/prefix/go-cache
   export PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE
-  unformatted=$("$(go env GOROOT)/bin/gofmt" -l .)
+  unformatted=$("$(go env GOROOT)/bin/gofmt" -l . "$root/examples/go")
   [ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2; exit 1; }
   go vet ./...
+  # That for Prometheus is a module of its own, which needs more than the package: prometheus.sh builds it.
+  (cd "$root/examples/go" && go vet ./...)
   go test -race ./...
+  # The oldest Go of go.mod compiles what no newer one does.
+  env -u GOROOT -u GOFLAGS /usr/lib/go-1.19/bin/go test ./...
   "$root/Tests/Supply/go_module.sh"
 )
 

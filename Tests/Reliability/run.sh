@@ -38,8 +38,12 @@ for program in hosts soak; do
   ${CC:-cc} -std=gnu11 -O1 -Wall -Wextra -Werror -I"$root/include" "$here/$program.c" -o "$work/$program" \
     -L"$work" -Wl,--as-needed -larms -Wl,-rpath,"$work" -ldl -lpthread || exit 1
 done
-# The hosts of the Turkish locale, whether the machine has it or not.
-localedef -i tr_TR -f UTF-8 "$work/tr_TR.UTF-8" 2> "$work/log" || cat "$work/log"
+# The hosts' Turkish locale, whether the machine has it or not.
+localedef -i tr_TR -f UTF-8 "$work/tr_TR.UTF-8" 2> "$work/log" || {
+  cat "$work/log" >&2
+  echo "run.sh: the Turkish locale cannot be made; Debian's package 'locales' has what it is made of" >&2
+  exit 1
+}
 LOCPATH=$work
 export LOCPATH
 
