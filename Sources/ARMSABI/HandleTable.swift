@@ -17,8 +17,8 @@ enum HandleKind: UInt64 {
 /// where a pointer would corrupt the host. A look-up takes three atomic operations and no lock.
 ///
 /// Layout of the 64 bits: 0xA5 in the top byte, so that no valid address looks alike; kind, 3 bits;
-/// generation, 29 bits; slot, 24 bits. A slot waits among a thousand others before it is used again, so that a handle
-/// comes back after some 10^11 others.
+/// generation, 29 bits; slot, 24 bits. A slot waits among 64 before it is used again, so that a handle comes back after
+/// 34 billion others.
 final class HandleTable: @unchecked Sendable {
   // `chunks` leads to memory that is changed by atomic operations only; that is why @unchecked holds.
 
@@ -149,7 +149,7 @@ final class HandleTable: @unchecked Sendable {
 /// Slots that nobody holds, first in, first out.
 private struct FreeSlots {
   /// How many wait while new ones can be had.
-  static let waiting = 1 << 10
+  static let waiting = 64
 
   private var indices: [UInt64] = []
   /// Those before it are taken.

@@ -483,7 +483,7 @@ static void test_checkpoints(arms_router *router, arms_dataset *dataset, const c
   EXPECT(ERROR_UNSUPPORTED, arms_trainer_resume(rest, file, &error));
   EXPECT(OK, arms_trainer_commit(whole, NULL, &error));
   /* Another trainer would lose what that one learned. */
-  EXPECT(ERROR_INVALID_ARGUMENT, arms_trainer_commit(rest, NULL, &error));
+  EXPECT(ERROR_CONFLICT, arms_trainer_commit(rest, NULL, &error));
   arms_router *saved = NULL;
   EXPECT(OK, arms_router_open(file, NULL, &saved, &error));
   float here[SCORES], there[SCORES];
