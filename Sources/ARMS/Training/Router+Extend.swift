@@ -26,10 +26,10 @@ extension Router {
     let oldNames = Set(trainer.pool.candidates.map(\.name)).subtracting(names)
     let judges = try heldOut.map { (data) throws(ARMSError) in try data.keeping(outcomesOf: oldNames) }
     let before = try judges.map { (data) throws(ARMSError) in try trainer.evaluate(data) }
-    let run = try data.replaying(old, share: options.replayShare, seed: options.training.seed)
-    var set = try trainer.trainingSet(run)
+    var set = try trainer.trainingSet(
+      try data.replaying(old, share: options.replayShare, seed: options.training.seed))
     if options.distillation > 0 {
-      set = try trainer.distilled(set, of: run, candidates: oldNames, weight: Float(options.distillation))
+      set = try trainer.distilled(set, candidates: oldNames, weight: Float(options.distillation))
     }
     let measured = try validation.map { (data) throws(ARMSError) in try trainer.trainingSet(data) }
     let epochs = try trainer.train(set, validation: measured, progress: progress)
@@ -83,29 +83,23 @@ extension DataSet {
 }
 
 extension Trainer {
-  /// The queries of `data` with what the router said before training of each of the named candidates without an
-  /// outcome: its confidence, not calibrated, is a label of the given weight.
+  /// The queries with what the router says before training of each of the named candidates without an outcome: its
+  /// confidence, not calibrated, is a label of the given weight. What is encoded for that is kept for the training.
   fileprivate func distilled(
-    _ set: TrainingSet, of data: DataSet, candidates names: Set<String>, weight: Float
+    _ set: TrainingSet, candidates names: Set<String>, weight: Float
   ) throws(ARMSError) -> TrainingSet {
     let taught = pool.candidates.indices.filter { names.contains(pool.candidates[$0].name) }
     var queries: [TrainingQuery] = []
-    // Others may be appended to `data` meanwhile; none moves.
-    let samples = Array(data.samples.prefix(set.queries.count))
-    try router.forEachFused(samples, of: base.model, number: number) { (_, vector) throws(ARMSError) in
-      let query = set.queries[queries.count]
+    // The profiles as the router has them.
+    try forEachQuery(of: set, embeddingProfiles: false) { query, logits in
       let known = Set(query.outcomes.map(\.candidate))
-      let soft = try engine.execute { (execution) throws(ARMSError) in
-        let logits = try execution.arena.allocate(Float.self, pool.count)
-        try pool.score(
-          vector, classifier: network.head.classifier, output: .logit, out: logits, on: execution)
-        return taught.filter { !known.contains($0) }.map { place in
-          EncodedOutcome(
-            candidate: place, label: confidence(logit: logits[place], temperature: 1, bias: 0), weight: weight
-          )
-        }
-      }
-      queries.append(query.adding(soft))
+      queries.append(
+        query.adding(
+          taught.filter { !known.contains($0) }.map { place in
+            EncodedOutcome(
+              candidate: place, label: confidence(logit: logits[place], temperature: 1, bias: 0),
+              weight: weight)
+          }))
     }
     return TrainingSet(queries: queries, cache: set.cache, hash: set.hash)
   }

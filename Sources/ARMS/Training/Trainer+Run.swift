@@ -156,19 +156,30 @@ extension Trainer {
     guard !set.queries.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no sample to measure on; one at least is wanted")
     }
-    try adapted?.merge(on: engine)
-    try embedProfiles(of: set.queries, bfloat16: false)
     var sums = MetricSums()
+    try forEachQuery(of: set, embeddingProfiles: true) { query, logits in
+      sums.add(query.outcomes, logits: logits)
+    }
+    return sums.metrics
+  }
+
+  /// Calls `body` with each query and the logits that the present parameters give all candidates, whose profiles are
+  /// embedded anew if that is asked and the text encoder is trained.
+  func forEachQuery(
+    of set: TrainingSet, embeddingProfiles: Bool,
+    _ body: (_ query: TrainingQuery, _ logits: UnsafePointer<Float>) -> Void
+  ) throws(ARMSError) {
+    try adapted?.merge(on: engine)
+    if embeddingProfiles { try embedProfiles(of: set.queries, bfloat16: false) }
     for places in set.places.passes(of: options.queriesPerPass) {
       try engine.execute { (execution) throws(ARMSError) in
         let queries = places.map { set.queries[$0] }
         let pass = try forward(queries, cache: set.cache, on: execution)
         for (row, query) in queries.enumerated() {
-          sums.add(query.outcomes, logits: pass.kept.classifier.logits + row * candidates.count)
+          body(query, pass.kept.classifier.logits + row * candidates.count)
         }
         extendLifetime(pass.images)
       }
     }
-    return sums.metrics
   }
 }

@@ -205,7 +205,7 @@ import Testing
       },
     ] {
       #expect(
-        error?.code == .io && error?.message.hasPrefix("samples[47]: ") == true, "\(error?.message ?? "")")
+        error?.code == .io && error?.message.hasPrefix("samples[47]") == true, "\(error?.message ?? "")")
     }
   }
 }

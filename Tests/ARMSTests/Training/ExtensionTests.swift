@@ -93,6 +93,24 @@ import Testing
     #expect(try router.extend(to: ["new"], on: harm, heldOut: judge, options: options).isAccepted)
   }
 
+  /// The teacher reads what the training reads, and keeps it for the training.
+  @Test func distillationEncodesNothingTwice() throws {
+    let (data, other) = (try data(0..<20, ["new"]), try data(0..<20, ["new"]))
+    _ = try Trainer(router).evaluate(other)
+    let texts = router.metrics.stages[.text]
+    var options = options
+    options.distillation = 1
+    var kept: [Int] = []
+    _ = failure {
+      try router.extend(to: ["new"], on: data, options: options) { _ in
+        kept.append(data.memory.features)
+        return false
+      }
+    }
+    #expect(kept == [other.memory.features])
+    #expect(router.metrics.stages[.text]?.count == texts?.count)
+  }
+
   @Test func replaysTheShareThatIsAsked() throws {
     var options = options
     options.training.epochs = 1
