@@ -983,10 +983,12 @@ typedef struct arms_extension_report {
   int32_t accepted;            /* 1: the new weights went live; 0: the old ones stay */
   uint64_t generation;         /* of the router */
   uint64_t held_out_count;     /* held-out queries with an outcome of an old candidate */
-  double loss_before;          /* the old candidates on these, with the old weights, as in arms_metrics */
+  double loss_before;          /* the old candidates on these, with the old weights: as in arms_metrics, but
+                                * measured as they are routed to, by their calibrated confidences, of
+                                * which those above 0.5 say yes, and the weights as they are stored */
   double accuracy_before;
   double exact_match_before;
-  double loss_after;           /* and with the new ones */
+  double loss_after;           /* and with the ones that go live if they are accepted */
   double accuracy_after;
   double exact_match_after;
 } arms_extension_report;

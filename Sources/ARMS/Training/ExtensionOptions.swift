@@ -35,8 +35,12 @@ public struct ExtensionReport: Sendable, Equatable {
   /// Whether the new weights went live.
   public var isAccepted: Bool
   /// The old candidates on the held-out queries, with the old weights; nil without these.
+  ///
+  /// They are measured as they are routed to, by their calibrated confidences and the weights as they are stored:
+  /// accuracy is the share of outcomes on whose side of 0.5 the confidence is, exact match the share of queries whose
+  /// candidate of the largest confidence answered correctly, and the loss that of the confidences.
   public var before: TrainingMetrics?
-  /// The same with the new weights.
+  /// The same with the weights that go live if they are accepted, and the present calibrations.
   public var after: TrainingMetrics?
   /// The validation metrics of each epoch.
   public var epochs: [TrainingMetrics]

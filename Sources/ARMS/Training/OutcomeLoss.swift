@@ -50,6 +50,12 @@ struct OutcomeLoss {
     max(logit, 0) - logit * label + log1pf(expf(-abs(logit)))
   }
 
+  /// The same of a confidence, which may have been rounded to 0 or 1: the loss stays finite.
+  static func value(confidence: Float, label: Float) -> Float {
+    func information(_ share: Float) -> Float { -logf(max(share, .leastNormalMagnitude)) }
+    return label * information(confidence) + (1 - label) * information(1 - confidence)
+  }
+
   /// Writes the gradient of the logits, `[queries, candidates]`, 0 where no outcome is known, divided by
   /// `totalWeight`; returns the sum of the weighted losses, not divided.
   func gradient(

@@ -4,8 +4,9 @@ extension Router {
   ///
   /// `old` holds outcomes to replay, `heldOut` outcomes of old candidates that no training has seen: the new weights
   /// go live, in one step, only if the old candidates do as well there as the tolerance asks; without `heldOut` they
-  /// always do. A run that is not accepted, is cancelled or fails leaves the router as it was. Routing goes on. Like
-  /// ``Trainer/commit()`` it forgets a fit that is made while it runs.
+  /// always do. What is compared are the router as it is and as it would be, see ``ExtensionReport``. A run that is not
+  /// accepted, is cancelled or fails leaves the router as it was. Routing goes on. Like ``Trainer/commit()`` it forgets
+  /// a fit that is made while it runs.
   ///
   /// Throws `invalidArgument` for no name, options that make no sense, or a replay share without old outcomes;
   /// `notFound` for a name that is no candidate of this router; and as ``Trainer/train(_:validation:checkpoint:progress:)``
@@ -24,8 +25,11 @@ extension Router {
       throw ARMSError(.notFound, "candidate \(quoted(name)) is not of router \(number)")
     }
     let oldNames = Set(trainer.pool.candidates.map(\.name)).subtracting(names)
-    let judges = try heldOut.map { (data) throws(ARMSError) in try data.keeping(outcomesOf: oldNames) }
-    let before = try judges.map { (data) throws(ARMSError) in try trainer.evaluate(data) }
+    let judge = try heldOut.map { (data) throws(ARMSError) in
+      try HeldOutOutcomes(data, of: oldNames, number: number)
+    }
+    // Here already, so that what cannot be measured is found before the training.
+    let first = try judge?.measure(trainer.base, by: self)
     var set = try trainer.trainingSet(
       try data.replaying(old, share: options.replayShare, seed: options.training.seed))
     if options.distillation > 0 {
@@ -33,9 +37,10 @@ extension Router {
     }
     let measured = try validation.map { (data) throws(ARMSError) in try trainer.trainingSet(data) }
     let epochs = try trainer.train(set, validation: measured, progress: progress)
-    let after = try judges.map { (data) throws(ARMSError) in try trainer.evaluate(data) }
+    let trained = try TrainedModel(trainer, type: nil, copying: true)
+    let (before, after) = try judge?.compare(trainer, with: trained, before: first) ?? (nil, nil)
     let isAccepted = isHarmless(before, after, tolerance: options.tolerance)
-    let generation = isAccepted ? try trainer.commit() : snapshots.load().generation
+    let generation = isAccepted ? try trainer.commit(trained) : snapshots.load().generation
     return ExtensionReport(
       isAccepted: isAccepted, before: before, after: after, epochs: epochs, generation: generation)
   }
@@ -48,23 +53,6 @@ private func isHarmless(_ before: TrainingMetrics?, _ after: TrainingMetrics?, t
 }
 
 extension DataSet {
-  /// The samples with only these candidates' outcomes. Throws `invalidArgument` if there are none.
-  fileprivate func keeping(outcomesOf names: Set<String>) throws(ARMSError) -> DataSet {
-    let kept = samples.compactMap { sample in
-      var sample = sample
-      sample.outcomes.removeAll { !names.contains($0.candidate) }
-      return sample.outcomes.isEmpty ? nil : sample
-    }
-    guard !kept.isEmpty else {
-      throw ARMSError(
-        .invalidArgument,
-        "the held-out data has no outcome of an old candidate; it cannot tell what is forgotten")
-    }
-    let data = DataSet()
-    try data.append(kept)
-    return data
-  }
-
   /// These samples and so many of `old` that they are this share of all. A query of both is one, and an outcome of
   /// both the one that is here.
   fileprivate func replaying(_ old: DataSet?, share: Double, seed: UInt64) throws(ARMSError) -> DataSet {

@@ -158,7 +158,7 @@ extension Trainer {
     }
     var sums = MetricSums()
     try forEachQuery(of: set, embeddingProfiles: true) { query, logits in
-      sums.add(query.outcomes, logits: logits)
+      sums.add(query.outcomes, scores: logits, are: .logit)
     }
     return sums.metrics
   }

@@ -29,23 +29,33 @@ extension Trainer {
   /// added cannot be kept; `notFinite`, `unsupported`, `invalidModel`, `outOfMemory`. The router is then as it was.
   @discardableResult
   public func commit() throws(ARMSError) -> UInt64 {
-    let trained = try TrainedModel(self, type: nil, copying: true)
+    try commit(try TrainedModel(self, type: nil, copying: true))
+  }
+
+  /// As ``commit()``, of weights that may have been measured before.
+  func commit(_ trained: TrainedModel) throws(ARMSError) -> UInt64 {
     let generation = try router.replace(.fromReplacement) { () throws(ARMSError) in
-      let current = router.snapshots.load()
-      guard current.model === present else {
-        throw ARMSError(
-          .conflict,
-          "the router's weights were replaced after this trainer was made; make a new trainer to train those")
-      }
-      let model = trained.snapshot.model
-      var pools = current.pools
-      pools[number] = try model.networks[number].adopt(
-        pools[number], learned: trained.snapshot.pools[number], trainedOn: committed, on: engine)
-      return RouterSnapshot(generation: current.generation, model: model, pools: pools)
+      try successor(of: router.snapshots.load(), with: trained)
     }
     present = trained.snapshot.model
     committed = trained.snapshot.pools[number]
     return generation
+  }
+
+  /// What a commit makes of the router's snapshot `current`, whose candidates stay.
+  func successor(
+    of current: RouterSnapshot, with trained: TrainedModel
+  ) throws(ARMSError) -> RouterSnapshot {
+    guard current.model === present else {
+      throw ARMSError(
+        .conflict,
+        "the router's weights were replaced after this trainer was made; make a new trainer to train those")
+    }
+    let model = trained.snapshot.model
+    var pools = current.pools
+    pools[number] = try model.networks[number].adopt(
+      pools[number], learned: trained.snapshot.pools[number], trainedOn: committed, on: engine)
+    return RouterSnapshot(generation: current.generation, model: model, pools: pools)
   }
 }
 

@@ -38,17 +38,22 @@ struct MetricSums {
   private var queries = 0
   private var chosenCorrectly = 0
 
-  /// Adds a query: its known outcomes, and the logits of all candidates.
-  mutating func add(_ known: [EncodedOutcome], logits: UnsafePointer<Float>) {
+  /// Adds a query: its known outcomes, and the scores of all candidates, which are logits or confidences.
+  mutating func add(_ known: [EncodedOutcome], scores: UnsafePointer<Float>, are output: ScoreOutput) {
     var best: EncodedOutcome?
+    let undecided: Float = output == .logit ? 0 : 0.5
     for outcome in known {
-      let logit = logits[outcome.candidate]
+      let score = scores[outcome.candidate]
       let weight = Double(outcome.weight)
-      loss += weight * Double(OutcomeLoss.value(logit: logit, label: outcome.label))
+      let value =
+        output == .logit
+        ? OutcomeLoss.value(logit: score, label: outcome.label)
+        : OutcomeLoss.value(confidence: score, label: outcome.label)
+      loss += weight * Double(value)
       self.weight += weight
-      predicted += (logit > 0) == (outcome.label == 1) ? 1 : 0
+      predicted += (score > undecided) == (outcome.label == 1) ? 1 : 0
       outcomes += 1
-      if best.map({ logit > logits[$0.candidate] }) ?? true { best = outcome }
+      if best.map({ score > scores[$0.candidate] }) ?? true { best = outcome }
     }
     queries += 1
     if best?.label == 1 { chosenCorrectly += 1 }

@@ -93,6 +93,97 @@ import Testing
     #expect(try router.extend(to: ["new"], on: harm, heldOut: judge, options: options).isAccepted)
   }
 
+  /// How well `router` tells the outcomes of "a" and "b" by its scores.
+  private func live(_ router: Router, _ data: DataSet) throws -> TrainingMetrics {
+    let scores = try router.scores(
+      data.samples.map { Query(question: $0.question) }, candidates: ["a", "b"])
+    var metrics = TrainingMetrics(queries: data.count, outcomes: data.outcomeCount)
+    for (row, sample) in zip(scores, data.samples) {
+      for (score, outcome) in zip(row, sample.outcomes) {
+        let isRight = (score > 0.5) == (outcome.label == 1)
+        metrics.accuracy += (isRight ? 1 : 0) / Double(data.outcomeCount)
+        // A confidence may be rounded to 1.
+        let share = max(outcome.label == 1 ? score : 1 - score, .leastNormalMagnitude)
+        metrics.loss -= log(Double(share)) / Double(data.outcomeCount)
+      }
+      metrics.exactMatch += Double(sample.outcomes[row[1] > row[0] ? 1 : 0].label) / Double(data.count)
+    }
+    return metrics
+  }
+
+  private func expectSame(_ reported: TrainingMetrics?, _ expected: TrainingMetrics) throws {
+    let reported = try #require(reported)
+    #expect(reported.queries == expected.queries && reported.outcomes == expected.outcomes)
+    #expect(abs(reported.accuracy - expected.accuracy) < 1e-9)
+    #expect(abs(reported.exactMatch - expected.exactMatch) < 1e-9)
+    #expect(abs(reported.loss - expected.loss) < 1e-5)
+  }
+
+  /// What is judged are the router as it routes and as it will: with weights as they are stored, calibrated as they
+  /// are when the new weights come.
+  @Test(arguments: ["distilbert-concat-scaled.gguf", "distilbert-patches-scaled-int8.gguf"], [false, true])
+  func judgesWhatGoesLive(_ model: String, isCalibratedMeanwhile: Bool) throws {
+    let router = try ModelFixture.named(model).emptyRouter()
+    try router.add(["a", "b", "new"].map { Candidate(name: $0, profile: "The model \($0).") })
+    let heldOut = DataSet()
+    try heldOut.append(
+      (0..<40).map { index in
+        Sample(
+          question: question(index),
+          outcomes: [("a", 3), ("b", 5)].map { Outcome(candidate: $0.0, label: index % $0.1 == 0 ? 1 : 0) })
+      })
+    func calibrate() throws {
+      var (first, second) = (router.candidates[0], router.candidates[1])
+      (first.temperature, first.bias) = (0.5, 1.5)
+      (second.temperature, second.bias) = (2, -0.5)
+      try router.update([first, second])
+    }
+    if !isCalibratedMeanwhile { try calibrate() }
+    var (options, before) = (options, try live(router, heldOut))
+    options.tolerance = 1
+    let report = try router.extend(
+      to: ["new"], on: data(0..<20, ["new"], label: { _ in 1 }), heldOut: heldOut, options: options
+    ) { progress in
+      guard isCalibratedMeanwhile, progress.step == 3 else { return true }
+      do {
+        try calibrate()
+        before = try live(router, heldOut)
+      } catch { Issue.record(error) }
+      return true
+    }
+    #expect(report.isAccepted)
+    try expectSame(report.before, before)
+    try expectSame(report.after, live(router, heldOut))
+  }
+
+  /// Candidates that go while a run lasts are not held against it.
+  @Test func judgesWhoIsStillThere() throws {
+    let report = try router.extend(
+      to: ["new"], on: data(0..<20, ["new"]), heldOut: data(0..<20, ["a"]), options: options
+    ) { progress in
+      #expect(progress.step > 1 || failure { try router.remove(["a"]) } == nil)
+      return true
+    }
+    #expect(report.isAccepted && report.before == nil && report.after == nil)
+    #expect(router.candidates.map(\.name) == ["b", "new"])
+  }
+
+  @Test func findsWhatCannotBeMeasuredBeforeItTrains() throws {
+    let (heldOut, new) = (try data(0..<2, ["new"]), try data(0..<20, ["new"]))
+    try heldOut.append([
+      try Sample(
+        question: "Why?", copying: [ImageInput(.path("/nowhere/absent.png"))],
+        outcomes: [Outcome(candidate: "a", label: 1)])
+    ])
+    let error = router.refusal {
+      _ = try $0.extend(to: ["new"], on: new, heldOut: heldOut, options: options) { _ in
+        Issue.record("a step was made")
+        return true
+      }
+    }
+    #expect(error?.code == .io && error?.message.contains("samples[2]") == true)
+  }
+
   /// The teacher reads what the training reads, and keeps it for the training.
   @Test func distillationEncodesNothingTwice() throws {
     let (data, other) = (try data(0..<20, ["new"]), try data(0..<20, ["new"]))

@@ -25,7 +25,10 @@ __all__ = ["AdaptableRouter", "ExtensionReport", "HeldOutMetrics"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldOutMetrics:
-    """How well old candidates are told on held-out queries; the fields are those of `Metrics`."""
+    """How well old candidates are told on held-out queries, by calibrated confidences.
+
+    The fields are those of `Metrics`.
+    """
 
     loss: float
     accuracy: float
@@ -44,8 +47,9 @@ class ExtensionReport:
     generation
         Of the router.
     before, after
-        The old candidates on the held-out queries, with the old weights and with the new ones;
-        `None` without held-out data.
+        The old candidates on the held-out queries, with the old weights and with the new ones,
+        measured as they are routed to: by calibrated confidences, of which those above 0.5 say yes,
+        and by the weights as they are stored. `None` without held-out data.
     validation
         What the validation gave after each epoch.
     """
