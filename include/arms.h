@@ -710,7 +710,8 @@ typedef struct arms_trainer arms_trainer;
 #define ARMS_ALL_LAYERS UINT32_MAX
 
 enum arms_trainer_flag {
-  ARMS_TRAINER_BALANCE_CLASSES = 1, /* both labels count as much, whatever their numbers */
+  ARMS_TRAINER_BALANCE_CLASSES = 1, /* both labels count as much, whatever their numbers; a teacher's label
+                                     * between them is a share of each */
   ARMS_TRAINER_BASE_RATES = 2,      /* offsets beta_j that are 0 begin at the log-odds of the candidate's
                                      * outcomes; of the scaled head */
   ARMS_TRAINER_BFLOAT16 = 4         /* the linear layers, but the gate's, multiply operands rounded to bfloat16,
@@ -823,8 +824,9 @@ typedef struct arms_run_options {
 /* Trains on a data set, as it is when the call begins, for the epochs of the trainer's options.
  * `options` and `callback` may be NULL. A further run goes on with weights and moments, and begins the
  * course of the learning rate anew; the first one after arms_trainer_resume() goes on where the
- * checkpoint was written, to the same bits as a run that was not interrupted. On an error the trainer
- * keeps what it learned before; the router is untouched in any case.
+ * checkpoint was written, to the same bits as a run that was not interrupted, also if another one failed
+ * before its first step. On an error the trainer keeps what it learned before; the router is untouched in
+ * any case.
  * Errors: CANCELLED, BUSY, NOT_FINITE (the loss is no number any more), NOT_FOUND (an outcome of a
  * candidate that is not trained), LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT (no samples, or
  * other samples than the checkpoint's), INVALID_HANDLE. */

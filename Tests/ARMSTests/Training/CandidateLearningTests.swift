@@ -56,6 +56,34 @@ import Testing
     #expect(!candidates[2].isEnabled)
   }
 
+  /// Outcomes of one router of a cascade say nothing of the other's candidates.
+  @Test(arguments: [0, 1]) func calibratesTheRouterThatOutcomesAreOf(number: Int) throws {
+    let (directory, second) = (try TemporaryDirectory(), try paper.emptyRouter())
+    try second.add([Candidate(name: "one", profile: "One."), Candidate(name: "two", profile: "Two.")])
+    try router.join(second, to: "\(directory.path)/both.gguf")
+    let both = try Router(path: "\(directory.path)/both.gguf")
+    let pools = [["small", "large"], ["one", "two"]]
+    func data(_ names: [String], _ label: Float) throws -> DataSet {
+      let data = DataSet()
+      try data.append(
+        (0..<20).map { index in
+          Sample(
+            question: "question \(index)",
+            outcomes: names.map { Outcome(candidate: $0, label: index % 10 == 0 ? 1 - label : label) })
+        })
+      return data
+    }
+    func calibrations(_ number: Int) -> [[Float]] {
+      both.candidates.filter { $0.router == number }.map { [$0.temperature, $0.bias] }
+    }
+    try both.calibrate(on: data(pools.flatMap { $0 }, 1), strength: 1)
+    let before = [calibrations(0), calibrations(1)]
+    #expect(!before.joined().contains([1, 0]))
+    try both.calibrate(on: data(pools[number], 0), strength: 1)
+    #expect(calibrations(1 - number) == before[1 - number])
+    #expect(zip(calibrations(number), before[number]).allSatisfy { $0[1] < $1[1] })
+  }
+
   @Test func fittedCandidatesAnswerAsTheirOutcomesSay() throws {
     let before = try means(.logit, 0..<60)
     let data = DataSet()

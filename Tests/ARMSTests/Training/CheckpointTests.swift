@@ -82,6 +82,39 @@ import Testing
     #expect(third.bits == whole.bits)
   }
 
+  /// A resumed run that fails before its first step has made none: it can be made again.
+  @Test func goesOnWhenTheFirstTryFailed() throws {
+    let options = TrainingData.options(.head)
+    let image = "\(directory.path)/image.jpg"
+    func give() throws { try write(try ImageFixtures.bytes("jpeg_420.jpg"), image) }
+    func set(_ trainer: Trainer) throws -> DataSet {
+      let (data, name) = (DataSet(), trainer.pool.candidates[0].name)
+      try data.append(
+        (0..<6).map { number in
+          try Sample(
+            question: "question \(number)", copying: [ImageInput(.path(image))],
+            outcomes: [Outcome(candidate: name, label: Float(number % 2))])
+        })
+      return data
+    }
+    try give()
+    let (whole, _) = try TrainingData.trainer(options)
+    try whole.train(set(whole))
+    let (first, _) = try TrainingData.trainer(options)
+    let stopped = failure {
+      try first.train(set(first), checkpoint: Checkpointing(path: path)) { $0.step < 3 }
+    }
+    #expect(stopped?.code == .cancelled)
+    let (second, _) = try TrainingData.trainer(options)
+    try second.resume(from: path)
+    unlink(image)
+    #expect(failure { try second.train(set(second)) }?.code == .io)
+    #expect(second.bits == first.bits)
+    try give()
+    #expect(try TrainerTests.losses(second, set(second)).count == 3)
+    #expect(second.bits == whole.bits)
+  }
+
   @Test func writesAtItsInterval() throws {
     let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
     var steps: [UInt64] = []

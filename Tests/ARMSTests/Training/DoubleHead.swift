@@ -9,6 +9,8 @@ struct DoubleHead {
   private let head: Head
   private let profiles: [Double]
   private let candidates: Int
+  /// As ``OutcomeLoss/classWeights``.
+  var classWeights = (negative: 1.0, positive: 1.0)
 
   /// `g` and `X` of an image.
   typealias Image = (pooled: [Double], tokens: [[Double]])
@@ -58,18 +60,22 @@ struct DoubleHead {
       samples.map { sample in
         let question = sample.question.embedding.map(Double.init)
         return (logits(question, images(of: sample), profiles: profiles), sample.outcomes)
-      })
+      }, classWeights)
   }
 
   /// The weighted mean of the binary cross-entropy of queries' logits.
-  static func loss(_ queries: [(logits: [Double], outcomes: [EncodedOutcome])]) -> Double {
+  static func loss(
+    _ queries: [(logits: [Double], outcomes: [EncodedOutcome])],
+    _ classWeights: (negative: Double, positive: Double) = (1, 1)
+  ) -> Double {
     var (sum, weight) = (0.0, 0.0)
     for (logits, outcomes) in queries {
       for outcome in outcomes {
-        let logit = logits[outcome.candidate]
-        let target = outcome.label == 1 ? logit : -logit
-        sum += Double(outcome.weight) * log1p(exp(-target))
-        weight += Double(outcome.weight)
+        let (logit, label) = (logits[outcome.candidate], Double(outcome.label))
+        let right = Double(outcome.weight) * label * classWeights.positive
+        let wrong = Double(outcome.weight) * (1 - label) * classWeights.negative
+        sum += right * log1p(exp(-logit)) + wrong * log1p(exp(logit))
+        weight += right + wrong
       }
     }
     return sum / weight

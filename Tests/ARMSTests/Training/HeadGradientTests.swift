@@ -24,14 +24,22 @@ import Testing
   }
 
   /// Every gradient of the head against central differences of a textbook head in double.
-  @Test(arguments: GradientFixture.all.filter { !$0.model.hasPrefix("bert") })
-  func agreesWithCentralDifferences(_ fixture: GradientFixture) throws {
+  @Test(arguments: GradientFixture.all.filter { !$0.model.hasPrefix("bert") }, [false, true])
+  func agreesWithCentralDifferences(_ fixture: GradientFixture, isBalanced: Bool) throws {
     let router = try fixture.fixture.router()
     let trainer = try Trainer(router)
     // Without an image, and with two.
-    let samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
-    _ = try trainer.computeGradients(samples)
+    var samples = try [0, 2].map { try fixture.trainingSamples(router)[$0] }
     var reference = try DoubleHead(trainer)
+    if isBalanced {
+      // Soft labels are balanced, too.
+      for number in samples.indices { samples[number].outcomes[0].label = 0.75 }
+      trainer.loss = .balanced(over: try trainer.trainingSet(samples).queries)
+      let weights = trainer.loss.classWeights
+      #expect(weights.negative != weights.positive)
+      reference.classWeights = (Double(weights.negative), Double(weights.positive))
+    }
+    _ = try trainer.computeGradients(samples)
     var random = SplitMix64(seed: 1)
     for entry in trainer.parameters.entries {
       let name = entry.parameter.name

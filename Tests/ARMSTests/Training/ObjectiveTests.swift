@@ -122,6 +122,66 @@ import Testing
     #expect(predictions[1] == 0.99)
   }
 
+  @Test func refusesTooManyBeforeItReadsAny() throws {
+    var options = TrainingOptions()
+    options.teacherWeight = 0.5
+    let trainer = try Trainer(router, options: options)
+    let query = TrainingQuery(
+      number: 0, question: .tokens([1, 2]), images: [], outcomes: [EncodedOutcome(candidate: 0, label: 1)])
+    let set = TrainingSet(
+      queries: Array(repeating: query, count: KernelTeacher.queryLimit + 1), cache: FeatureCache(), hash: "")
+    #expect(failure { try trainer.train(set) }?.code == .limitExceeded)
+    #expect(set.cache.byteCount == 0)
+  }
+
+  // MARK: Balanced classes
+
+  /// A label between 0 and 1 is an outcome of each label, with that share of the weight.
+  @Test func aSoftLabelCountsAsItsShares() {
+    let loss = OutcomeLoss(classWeights: (4, 0.5))
+    for label in [0, 0.125, 0.5, 0.75, 1] as [Float] {
+      let soft = EncodedOutcome(candidate: 0, label: label, weight: 2)
+      let shares = [(1, label), (0, 1 - label)].map { (hard: Float, share: Float) in
+        EncodedOutcome(candidate: 0, label: hard, weight: 2 * share)
+      }
+      #expect(abs(loss.weight(of: soft) - shares.reduce(0) { $0 + loss.weight(of: $1) }) < 1e-6)
+      for logit in [-3, 0.5] as [Float] {
+        func value(_ outcome: EncodedOutcome) -> Float {
+          loss.weight(of: outcome) * OutcomeLoss.value(logit: logit, label: loss.label(of: outcome))
+        }
+        #expect(abs(value(soft) - shares.reduce(0) { $0 + value($1) }) < 1e-5)
+      }
+    }
+    // Without balance a label is what it is, to the bit.
+    #expect(OutcomeLoss().label(of: EncodedOutcome(candidate: 0, label: 0.3)) == 0.3)
+  }
+
+  /// What a teacher says of a candidate that is mostly right is balanced as its outcomes are.
+  @Test func balancedLabelsOfATeacherHaveNoBase() throws {
+    let data = DataSet()
+    try data.append(
+      (0..<40).map { index in
+        Sample(
+          question: "question \(index)", outcomes: [Outcome(candidate: "a", label: index % 10 == 0 ? 0 : 1)])
+      })
+    var options = TrainingOptions()
+    options.epochs = 60
+    options.batchSize = 40
+    options.weightDecay = 0
+    options.learningRate = LearningRate(peak: 3e-3)
+    options.teacherWeight = 1
+    for (isBalanced, expected) in [(false, 0.9), (true, 0.5)] as [(Bool, Float)] {
+      options.balancesClasses = isBalanced
+      let trainer = try Trainer(router, options: options)
+      try trainer.train(data)
+      var mean: Float = 0
+      try trainer.forEachQuery(of: try trainer.trainingSet(data), embeddingProfiles: true) { _, logits in
+        mean += sigmoid(logits[0]) / 40
+      }
+      #expect(abs(mean - expected) < 0.1, "\(mean)")
+    }
+  }
+
   // MARK: Runs
 
   private let router: Router
@@ -175,6 +235,25 @@ import Testing
     // Four of sixteen are right, and one of each is added.
     let betas = router.candidates.map(\.beta)
     #expect(abs(betas[0] - logf(5 / 13)) < 1e-6 && abs(betas[1] - logf(13 / 5)) < 1e-6)
+  }
+
+  /// A run that could not make its first step leaves the offsets, and the next one begins at its own rates.
+  @Test func aRunThatFailsKeepsNoBaseRates() throws {
+    var options = TrainingOptions()
+    options.epochs = 1
+    options.learningRate = LearningRate(peak: 0)
+    options.startsAtBaseRates = true
+    let trainer = try Trainer(router, options: options)
+    let broken = DataSet()
+    try broken.append([
+      try Sample(
+        question: "Why?", copying: [ImageInput(.path("/nowhere/absent.png"))],
+        outcomes: [Outcome(candidate: "a", label: 1)])
+    ])
+    #expect(failure { try trainer.train(broken) }?.code == .io)
+    #expect(Array(trainer.offsets) == [0, 0])
+    try trainer.train(data())
+    #expect(abs(trainer.offsets[0] - logf(5 / 13)) < 1e-6)
   }
 
   @Test func refusesImpossibleOptions() {

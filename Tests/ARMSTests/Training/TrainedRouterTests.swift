@@ -114,6 +114,27 @@ import Testing
     #expect(encoder.featureName(below: nil, form: "") != encoder.featureName(below: third, form: ""))
   }
 
+  /// One encoder stored in two ways has one name, but what frozen layers make of the data differs in its last bits.
+  @Test func keepsApartWhatIsStoredOtherwise() throws {
+    let (trainer, data) = try TrainingData.trainer(
+      TrainingData.options(TrainingScope(textLayers: 1)))
+    try trainer.train(data)
+    let paths = ["f32", "int8"].map { "\(directory.path)/\($0).gguf" }
+    try trainer.save(to: paths[0])
+    try trainer.save(to: paths[1], type: .int8)
+    let routers = try paths.map { try Router(path: $0) }
+    #expect(routers[0].networks[0].text.hash == routers[1].networks[0].text.hash)
+    func gradients(_ router: Router, _ data: DataSet) throws -> [Float] {
+      let trainer = try Trainer(router)
+      _ = try trainer.computeGradients(data, at: Array(0..<data.count))
+      return Array(trainer.gradients)
+    }
+    func fresh() throws -> DataSet { try TrainingData.set(.named("distilbert-patches-scaled.gguf")) }
+    let (expected, used) = (try gradients(routers[1], fresh()), try fresh())
+    #expect(try gradients(routers[0], used) != expected)
+    #expect(try gradients(routers[1], used) == expected)
+  }
+
   /// One whose embedding was given, and all where encoders have no name, learn as the others do.
   @Test(arguments: TrainerTests.scopes, [true, false])
   func commitsWhatGivenEmbeddingsLearned(_ scope: TrainingScope, isNamed: Bool) throws {

@@ -78,6 +78,7 @@ class AdaptableRouter(Handle):
         strength
             Each candidate's calibration is drawn towards that of all candidates of its router
             together as if these were so many outcomes; one without outcomes takes the common one.
+            A router of a cascade none of whose candidates has an outcome keeps its calibrations.
 
         Returns
         -------
