@@ -379,6 +379,42 @@ def test_a_second_router_for_new_candidates(
     assert_fails(command(*again), 1, "has paid in its pool")
 
 
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_what_an_extension_keeps_out_is_measured(
+    strategy: Strategy, trained: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    groups, output = tmp_path / "groups.txt", tmp_path / "both.gguf"
+    groups.write_text("g0\ng3\n")
+    said = ["--strategy", strategy.value, "--new", "paid", "--name-only", *BRISK]
+    kept = ["--held-out", groups, "--validation", "0", "--json"]
+    code, printed, _ = command("extend", trained, data, "-o", output, *said, *kept)
+    report = json.loads(printed)
+    assert code == 0
+    assert report["queries"] == 8
+    new = ["paid"] if strategy is Strategy.INDEPENDENT else ["small", "large", "paid"]
+    assert report["held_out"]["query_count"] == 4
+    assert report["held_out"]["outcome_count"] == 4 * len(new)
+    left = OutcomeTable.read(data).select(groups=["g0", "g3"], models=new)
+    with arms.Router(output) as router:
+        queries = zip(left.images, left.questions, strict=True)
+        said_right = router.score(list(queries), new) > 0.5
+    accuracy = (said_right == (left.labels == 1)).mean()
+    assert report["held_out"]["accuracy"] == pytest.approx(accuracy)
+
+
+def test_groups_without_new_candidates_are_not_measured(
+    trained: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    write_records(data, [one for one in records() if one.model != "paid" or one.group != "g0"])
+    groups = tmp_path / "groups.txt"
+    groups.write_text("g0\n")
+    said = ["--strategy", "independent", "--new", "paid", "--name-only", *BRISK]
+    kept = ["--held-out", groups, "--validation", "0", "--json"]
+    code, printed, _ = command("extend", trained, data, "-o", tmp_path / "x.gguf", *said, *kept)
+    assert code == 0
+    assert json.loads(printed)["held_out"] is None
+
+
 def test_extensions_that_make_no_sense_are_refused(
     trained: Path, data: Path, tmp_path: Path, command: Command
 ) -> None:

@@ -122,7 +122,9 @@ def _incremental(
     )
     held_out = calibrated = None
     if extension.accepted:
-        held_out = _held_out(router, data, options)
+        if data.held_out is not None:
+            with Trainer(router, **options.training) as trainer:
+                held_out = _held_out(trainer, data.held_out, options)
         calibrated = calibrate(router, options, data.validation)
         router.save(options.output)
     return RunReport(
@@ -139,11 +141,14 @@ def _incremental(
     )
 
 
-def _held_out(router: Router, data: _Shares, options: ExtendOptions) -> Metrics | None:
-    if data.held_out is None:
+def _held_out(
+    trainer: Trainer, table: OutcomeTable | None, options: ExtendOptions
+) -> Metrics | None:
+    # The groups may have no outcome of whom the trainer knows.
+    if table is None or not table.known.any():
         return None
-    with Trainer(router, **options.training) as trainer, dataset(data.held_out, options) as kept:
-        return trainer.evaluate(kept)
+    with dataset(table, options) as data:
+        return trainer.evaluate(data)
 
 
 def _independent(
@@ -169,6 +174,9 @@ def _independent(
                 None if validation is None else dataset(validation, options),
                 progress=progress,
             )
+            held_out = _held_out(
+                trainer, data.held_out and data.held_out.select(models=options.new), options
+            )
             with beside(options.output) as trained:
                 trainer.save(trained, weights=options.type)
                 calibrated = _join(router, trained, data, options)
@@ -178,6 +186,7 @@ def _independent(
         queries=len(training),
         outcomes=training.outcome_count,
         epochs=epochs,
+        held_out=held_out,
         calibrated=calibrated,
     )
 

@@ -24,7 +24,8 @@ class RunReport:
     epochs
         What the validation gave after each epoch.
     held_out
-        What the result gave on the groups that were kept out of everything.
+        What the result gave on the groups that were kept out of everything; of an independent
+        extension the new router, on the new candidates.
     calibrated
         Whether the output is calibrated.
     accepted
