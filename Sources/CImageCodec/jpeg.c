@@ -103,16 +103,37 @@ static cic_status jpeg_start(cic_decoder *base, unsigned scale_num, uint32_t *wi
   return CIC_OK;
 }
 
-/* The filter that smooths chroma looks at neighbouring columns, and libjpeg-turbo lets it see none
- * beyond the edge: one MCU more on either side leaves the columns asked for as they were. */
+/* Columns that may differ beside the edge of narrowed rows, beyond which libjpeg-turbo looks at nothing: block
+ * smoothing, of a file whose last scans are missing, reads two blocks on either side, and the filter that enlarges
+ * chroma one more column. A block is an MCU wide at most. */
+#define MARGIN_MCUS 3
+
+/* Whether jpeg_crop_scanline() narrows all components right. For a reduced scale libjpeg enlarges the blocks of
+ * subsampled chroma. It leaves nothing to enlarge for 4:2:0, but a factor of two for 4:1:0 at one half, say. The
+ * width that jpeg_crop_scanline() then computes for the chroma rows does not know of the larger blocks, and half of
+ * each row would be memory that nobody has written. */
+static int can_narrow(j_decompress_ptr jpeg) {
+  int full = jpeg->max_h_samp_factor * jpeg->min_DCT_scaled_size;
+  for (int c = 0; c < jpeg->num_components; c++) {
+    const jpeg_component_info *component = &jpeg->comp_info[c];
+    int is_larger = component->DCT_scaled_size != jpeg->min_DCT_scaled_size;
+    if (is_larger && component->h_samp_factor * component->DCT_scaled_size != full) return 0;
+  }
+  return 1;
+}
+
 static cic_status jpeg_narrow(cic_decoder *base, uint32_t *x, uint32_t *width) {
   jpeg_decoder *decoder = (jpeg_decoder *)base;
   j_decompress_ptr jpeg = &decoder->jpeg;
   if (setjmp(decoder->escape)) return base->status;
-  JDIMENSION margin = (JDIMENSION)(jpeg->max_h_samp_factor * jpeg->min_DCT_scaled_size);
+  JDIMENSION margin = (JDIMENSION)(MARGIN_MCUS * jpeg->max_h_samp_factor * jpeg->min_DCT_scaled_size);
   JDIMENSION full = jpeg->output_width;
   JDIMENSION first = *x > margin ? *x - margin : 0;
   JDIMENSION last = full - *x - *width > margin ? *x + *width + margin : full;
+  if (!can_narrow(jpeg)) {
+    first = 0;
+    last = full;
+  }
   JDIMENSION count = last - first;
   if (count < full) jpeg_crop_scanline(jpeg, &first, &count);
   *x = first;

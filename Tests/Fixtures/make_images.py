@@ -140,6 +140,50 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def subsampled_jpeg(image: Image.Image, h: int, v: int, **options: object) -> bytes:
+    """Encode a JPEG of any sampling, also those that Pillow does not write.
+
+    Each component is written as a grey JPEG of its own size, whose scan is that of the component.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        An RGB image.
+    h, v : int
+        Columns and rows of luminance for each of chroma: 4 and 1 for 4:1:1, 4 and 2 for 4:1:0.
+    **options : object
+        Options of Pillow's encoder.
+
+    Returns
+    -------
+    bytes
+        The file.
+    """
+    width, height = image.size
+    small = (-(-width // h), -(-height // v))
+    luminance, *chroma = image.convert("YCbCr").split()
+    planes = [luminance, *(plane.resize(small, Image.Resampling.BOX) for plane in chroma)]
+    files = [jpeg(plane, **options) for plane in planes]
+    scans = b""
+    for number, data in enumerate(files, 1):
+        scan = data.index(b"\xff\xda")
+        # FF DA, a length of 2 bytes, the number of components, and the component's own number.
+        scans += data[scan : scan + 5] + bytes([number]) + data[scan + 6 : -2]
+    frame = files[0].index(b"\xff\xc0")
+    components = b"".join(bytes([number, h << 4 | v if number == 1 else 0x11, 0]) for number in (1, 2, 3))
+    header = struct.pack(">HHBHHB", 0xFFC0, 17, 8, height, width, 3) + components
+    tables = files[0][frame + 13 : files[0].index(b"\xff\xda")]
+    return files[0][:frame] + header + tables + scans + b"\xff\xd9"
+
+
+def unfinished_jpeg(image: Image.Image) -> bytes:
+    """Encode a progressive JPEG without its last scans, whose blocks decoders smooth."""
+    data = jpeg(image, quality=40, progressive=True)
+    third = data.index(b"\xff\xda", data.index(b"\xff\xda", data.index(b"\xff\xda") + 1) + 1)
+    # The tables before the third scan change nothing.
+    return data[:third] + b"\xff\xd9"
+
+
 def color_image() -> Image.Image:
     """Draw the scene that most fixtures show."""
     return Image.fromarray(scene(45, 30, 3).astype(np.uint8))
@@ -161,6 +205,9 @@ def jpegs() -> Iterator[tuple[str, bytes]]:
     yield "jpeg_ycck.jpg", cmyk[:adobe] + b"\2" + cmyk[adobe + 1 :]
     large = Image.fromarray(scene(300, 200, 3).astype(np.uint8))
     yield "jpeg_large.jpg", jpeg(large, quality=40)
+    yield "jpeg_411.jpg", subsampled_jpeg(large, 4, 1, quality=40)
+    yield "jpeg_410.jpg", subsampled_jpeg(large, 4, 2, quality=40)
+    yield "jpeg_unfinished.jpg", unfinished_jpeg(large)
     for orientation in range(1, 9):
         order = "<" if orientation % 2 else ">"
         data = b"Exif\0\0" + exif(orientation, order)

@@ -156,6 +156,8 @@ def jpeg_cases(rng: np.random.Generator, width: int, height: int) -> Iterator[Ca
     for name, subsampling in (("4:4:4", 0), ("4:2:2", 1), ("4:2:0", 2)):
         data = make_images.jpeg(image, quality=quality, subsampling=subsampling)
         yield decoded(f"JPEG {name}", data)
+    for name, h, v in (("4:1:1", 4, 1), ("4:1:0", 4, 2)):
+        yield decoded(f"JPEG {name}", make_images.subsampled_jpeg(image, h, v, quality=quality))
     yield decoded("JPEG gray", make_images.jpeg(image.convert("L"), quality=quality))
     yield decoded("JPEG progressive", make_images.jpeg(image, quality=quality, progressive=True))
     cmyk = Image.fromarray(noisy(rng, width, height, 4, 255).astype(np.uint8), "CMYK")
