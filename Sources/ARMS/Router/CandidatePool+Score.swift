@@ -35,10 +35,16 @@ extension CandidatePool {
   }
 }
 
+/// `t / T + b`: the calibrated logit.
+func calibrated(logit: Float, temperature: Float, bias: Float) -> Float { logit / temperature + bias }
+
 /// `sigmoid(t / T + b)`: the calibrated confidence `c_ij` of a logit.
 func confidence(logit: Float, temperature: Float, bias: Float) -> Float {
-  1 / (1 + expf(-(logit / temperature + bias)))
+  confidence(calibrated(logit: logit, temperature: temperature, bias: bias))
 }
+
+/// The confidence of a calibrated logit.
+func confidence(_ calibrated: Float) -> Float { 1 / (1 + expf(-calibrated)) }
 
 /// Some thousand candidates a piece: their cosines, and while these are in the cache the scores.
 private struct ScoreCandidates: ParallelTask {

@@ -6,13 +6,17 @@ struct Ranking {
     let stage: Int
     /// Its index in that router's pool.
     let index: Int
-    let confidence: Float
     let logit: Float
+    /// The calibrated logit, of which ``confidence`` is the sigmoid.
+    let calibrated: Float
+    let confidence: Float
     let utility: Float
 
-    /// A total order: of equals the one that was added first is the better one.
+    /// A total order: of equal utilities the larger calibrated logit is better, as it still differs where confidences
+    /// are rounded to 1, and of equals in both the one that was added first.
     func isBetter(than other: Entry) -> Bool {
       if utility != other.utility { return utility > other.utility }
+      if calibrated != other.calibrated { return calibrated > other.calibrated }
       return (stage, index) < (other.stage, other.index)
     }
   }

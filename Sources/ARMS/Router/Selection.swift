@@ -82,12 +82,13 @@ struct Selection {
     if stage.number == 0 || tokens.read == 0 { tokens = (questions.tokens[0], questions.totals[0]) }
     for index in eligible {
       let candidate = stage.pool.candidates[index]
-      let confidence = confidence(
+      let calibrated = calibrated(
         logit: logits[index], temperature: candidate.temperature, bias: candidate.bias)
+      let confidence = confidence(calibrated)
       ranking.append(
         Ranking.Entry(
-          stage: stage.number, index: index, confidence: confidence, logit: logits[index],
-          utility: try utility(of: candidate, confidence)))
+          stage: stage.number, index: index, logit: logits[index], calibrated: calibrated,
+          confidence: confidence, utility: try utility(of: candidate, confidence)))
     }
   }
 

@@ -69,6 +69,14 @@ import Testing
     #expect(try first.route(query, options).ranked.map(\.name) == ["small", "weak"])
   }
 
+  @Test func poolsOfEqualConfidencesAreComparedByTheirLogits() throws {
+    try first.add([first.fixed("sure", 40)])
+    try second.add([second.fixed("surer", 80), second.fixed("sure too", 30)])
+    let decision = try first.route(query, cascade(1))
+    #expect(decision.ranked.prefix(3).map(\.name) == ["surer", "sure", "sure too"])
+    #expect(decision.ranked.prefix(3).map(\.confidence) == [1, 1, 1])
+  }
+
   @Test func skipsAPoolOfWhichNobodyIsLeft() throws {
     var options = cascade(0)
     options.allowed = ["weak"]

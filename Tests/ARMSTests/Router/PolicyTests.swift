@@ -29,6 +29,24 @@ import Testing
     #expect(abs(decision.gate.reduce(0, +) - 1) < 1e-5)
   }
 
+  /// Confidences that are rounded to 1, or to 0, say nothing of who is better.
+  @Test func ranksByTheLogitWhereConfidencesAreTheSame() throws {
+    try router.add([
+      router.fixed("good", 40, cost: 1), router.fixed("bad", -120, cost: 1),
+      router.fixed("better", 80, cost: 1), router.fixed("worse", -200, cost: 1),
+      router.fixed("best", 80.5, cost: 1), router.fixed("dear", 90, cost: 2),
+    ])
+    let expected = ["dear", "best", "better", "good", "bad", "worse"]
+    for policy in [Policy.confidence, .utility(lambda: 0, mu: 0)] {
+      let ranked = try decide { $0.policy = policy }.ranked
+      #expect(ranked.map(\.name) == expected)
+      #expect(ranked.map(\.confidence) == [1, 1, 1, 1, 0, 0])
+    }
+    // Utility comes first.
+    let ranked = try decide { $0.policy = .utility(lambda: 0.25, mu: 0) }.ranked
+    #expect(ranked.map(\.name) == ["best", "better", "good", "dear", "bad", "worse"])
+  }
+
   @Test func labelIsWhetherItIsMoreLikelyThanNot() throws {
     try router.add([router.fixed("no", -0.01), router.fixed("even", 0), router.fixed("yes", 0.01)])
     let labels = try decide().ranked.map { "\($0.name) \($0.label)" }

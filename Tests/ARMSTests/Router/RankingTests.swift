@@ -15,7 +15,8 @@ import Testing
       for (index, utility) in utilities.enumerated() {
         ranking.append(
           Ranking.Entry(
-            stage: 2 * index / count, index: index, confidence: utility, logit: 0, utility: utility))
+            stage: 2 * index / count, index: index, logit: 0, calibrated: 0, confidence: utility,
+            utility: utility))
       }
       #expect(ranking.hasConfidence(above: -1) && !ranking.hasConfidence(above: Float(count)))
       ranking.order(limit)
