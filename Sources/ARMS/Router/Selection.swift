@@ -42,12 +42,11 @@ struct Selection {
     for (index, candidate) in stage.pool.candidates.enumerated() where candidate.isEnabled {
       if let marks, !marks[index] { continue }
       if let most = candidate.maxImages, query.images.count > most { continue }
-      if try isAbove(options.maxCost, candidate.cost, "cost", candidate.name) { continue }
-      if try isAbove(options.maxLatency, candidate.latency, "latency", candidate.name) { continue }
-      if case .utility(let lambda, let mu) = options.policy {
-        if lambda > 0, candidate.cost == nil { throw missing("cost", candidate.name, "lambda") }
-        if mu > 0, candidate.latency == nil { throw missing("latency", candidate.name, "mu") }
+      // Both ceilings before any value is missed: who is above one is out, whatever else is unknown.
+      if isAbove(options.maxCost, candidate.cost) || isAbove(options.maxLatency, candidate.latency) {
+        continue
       }
+      try checkValues(of: candidate)
       indices[count] = index
       count += 1
     }
@@ -124,12 +123,21 @@ struct Selection {
     return utility
   }
 
-  private func isAbove(
-    _ ceiling: Double?, _ value: Double?, _ label: StaticString, _ name: String
-  ) throws(ARMSError) -> Bool {
-    guard let ceiling else { return false }
-    guard let value else { throw missing("\(label)", name, "max_\(label)") }
+  /// Whether a value that is known is above a ceiling that is set.
+  private func isAbove(_ ceiling: Double?, _ value: Double?) -> Bool {
+    guard let ceiling, let value else { return false }
     return value > ceiling
+  }
+
+  /// Throws `missingValue` if the policy or a ceiling needs what the candidate lacks.
+  private func checkValues(of candidate: Candidate) throws(ARMSError) {
+    if candidate.cost == nil, options.maxCost != nil { throw missing("cost", candidate.name, "max_cost") }
+    if candidate.latency == nil, options.maxLatency != nil {
+      throw missing("latency", candidate.name, "max_latency")
+    }
+    guard case .utility(let lambda, let mu) = options.policy else { return }
+    if candidate.cost == nil, lambda > 0 { throw missing("cost", candidate.name, "lambda") }
+    if candidate.latency == nil, mu > 0 { throw missing("latency", candidate.name, "mu") }
   }
 
   private func missing(_ value: String, _ name: String, _ reason: String) -> ARMSError {

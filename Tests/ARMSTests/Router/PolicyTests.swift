@@ -116,6 +116,28 @@ import Testing
     #expect(failure { try decide { $0.maxCost = 0 } }?.code == .noCandidates)
   }
 
+  /// Who is above one ceiling is left out by it, though the other one's value be unknown.
+  @Test func ceilingsDoNotDependOnTheirOrder() throws {
+    try router.add([
+      router.fixed("fits", 0, cost: 1, latency: 10), router.fixed("dear", 1, cost: 9),
+      router.fixed("slow", 1, latency: 90),
+    ])
+    let both = try decide {
+      $0.maxCost = 2
+      $0.maxLatency = 20
+      $0.policy = .utility(lambda: 1, mu: 1)
+    }
+    #expect(both.ranked.map(\.name) == ["fits"])
+    try router.add([router.fixed("unknown", 1, cost: 1)])
+    let error = failure {
+      try decide {
+        $0.maxCost = 2
+        $0.maxLatency = 20
+      }
+    }
+    #expect(error?.code == .missingValue && error?.message.contains("\"unknown\"") == true)
+  }
+
   @Test func choosesFromTheAllowed() throws {
     try router.add([router.fixed("a", 0), router.fixed("b", 1), router.fixed("c", 2)])
     #expect(try decide { $0.allowed = ["a", "b", "a"] }.ranked.map(\.name) == ["b", "a"])
