@@ -63,7 +63,7 @@ struct Selection {
     }
     if let missing {
       throw ARMSError(
-        .notFound, "the allow-list names \(quoted(missing)), which is no candidate of this router")
+        .notFound, "the allow-list names \(quoted(missing)), which is no candidate of the pools of this call")
     }
   }
 

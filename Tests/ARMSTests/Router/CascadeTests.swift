@@ -115,6 +115,19 @@ import Testing
     return try model.write(to: directory)
   }
 
+  /// A second router from another file takes the place of this file's own.
+  @Test func saysThatAnAllowedNameIsInNoPoolOfTheCall() throws {
+    let router = try Router(path: try twoInOne())
+    try router.add([router.fixed("inner", 0, router: 1)])
+    var options = RouteOptions()
+    options.allowed = ["inner"]
+    #expect(try router.route(query, options).name == "inner")
+    options.second = second
+    let error = failure { try router.route(query, options) }
+    #expect(error?.code == .notFound)
+    #expect(error?.message.contains("\"inner\", which is no candidate of the pools of this call") == true)
+  }
+
   @Test func whatIsEncodedServesBothRoutersOfAFile() throws {
     let model = try EditedModel(.named("distilbert-patches-scaled.gguf"))
     try model.addSecondRouter()
