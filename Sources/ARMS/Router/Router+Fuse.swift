@@ -99,13 +99,13 @@ struct QueryFusion {
   }
 
   private mutating func encodeImages(_ network: RouterNetwork) throws(ARMSError) -> EncodedImages {
+    guard let encoder = network.image else {
+      return try EncodedImages(ignoring: queries.count, width: network.head.imageWidth, in: execution.arena)
+    }
     for query in queries where query.images.count > network.head.maxImages {
       throw ARMSError(
         .limitExceeded,
         "the query has \(query.images.count) images; this router takes \(network.head.maxImages) at most")
-    }
-    guard let encoder = network.image else {
-      return try EncodedImages(ignoring: queries.count, width: network.head.imageWidth, in: execution.arena)
     }
     if let images, images.encoder === encoder { return images.encoded }
     let encoded = try encoder.encode(
