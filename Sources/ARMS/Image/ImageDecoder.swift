@@ -23,7 +23,7 @@ struct ImageDecoder: PixelRows, ~Copyable {
     guard columns > 0, rows > 0 else {
       throw ARMSError(.invalidImage, "\(name) has no pixels: it is \(columns) x \(rows)")
     }
-    try limits.check(width: Int(columns), height: Int(rows))
+    try limits.check(width: Int(columns), height: Int(rows), of: name)
     width = Int(columns)
     height = Int(rows)
     orientation = Orientation(ofFile: data, format: codec.format)

@@ -41,12 +41,12 @@ struct ImageLimits: Sendable {
   var maxPixels: Int
 
   /// Throws `limitExceeded` when `width` times `height` is more than `maxPixels`.
-  func check(width: Int, height: Int) throws(ARMSError) {
+  func check(width: Int, height: Int, of name: String) throws(ARMSError) {
     let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
     guard !overflow, pixels <= maxPixels else {
       throw ARMSError(
         .limitExceeded,
-        "image: \(width) x \(height) pixels are more than the limit of \(maxPixels); "
+        "\(name): \(width) x \(height) pixels are more than the limit of \(maxPixels); "
           + "send a smaller image or raise the limit")
     }
   }

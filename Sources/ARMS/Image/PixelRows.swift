@@ -44,7 +44,7 @@ struct RawPixels: PixelRows {
       throw ARMSError(
         .invalidArgument, "raw image: \(width) x \(height) pixels; width and height must be at least 1")
     }
-    try limits.check(width: width, height: height)
+    try limits.check(width: width, height: height, of: "raw image")
     let (rowBytes, rowOverflow) = width.multipliedReportingOverflow(by: channels)
     let step = stride == 0 ? rowBytes : stride
     guard !rowOverflow, step >= rowBytes else {

@@ -15,6 +15,39 @@ package struct QueryView {
   package var mutableImages: UnsafeMutableBufferPointer<Query.Image> { .init(mutating: images) }
 }
 
+/// Queries that run through the encoders together: all of a call, or some of them.
+struct QueryPass {
+  let queries: UnsafeBufferPointer<QueryView>
+  /// The first query's number in the call; nil if errors are not to name any.
+  private let first: Int?
+
+  /// The queries from `first` on of a call that has `total` of them; by default all.
+  init(_ queries: UnsafeBufferPointer<QueryView>, from first: Int = 0, of total: Int? = nil) {
+    self.queries = queries
+    self.first = (total ?? queries.count) > 1 ? first : nil
+  }
+
+  /// Queries that whoever calls does not know as such.
+  init(unnamed queries: UnsafeBufferPointer<QueryView>) {
+    self.queries = queries
+    first = nil
+  }
+
+  /// Runs `body` for a query, or for an image of it. Its error begins with what is at fault, "queries[3].images[1]"
+  /// say, as far as there are several.
+  func naming<R>(
+    _ query: Int, image: Int? = nil, _ body: () throws(ARMSError) -> R
+  ) throws(ARMSError) -> R {
+    try ARMS.naming(label(query, image: image), body)
+  }
+
+  private func label(_ query: Int, image: Int?) -> String? {
+    let ofQuery = first.map { "queries[\($0 + query)]" }
+    guard let image, queries[query].images.count > 1 else { return ofQuery }
+    return [ofQuery, "images[\(image)]"].compactMap(\.self).joined(separator: ".")
+  }
+}
+
 extension [Query] {
   /// Runs `body` with views of these queries.
   func withViews<R>(

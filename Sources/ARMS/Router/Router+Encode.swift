@@ -34,7 +34,7 @@ extension Router {
           try engine.execute { (execution) throws(ARMSError) in
             let encoded = try queries.withViews { (views) throws(ARMSError) in
               try encoder.encode(
-                views, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+                QueryPass(views), wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
             }
             let embedding = Array(UnsafeBufferPointer(start: encoded.each, count: encoder.width))
             guard embedding.allSatisfy(\.isFinite) else { throw Self.damaged("the image's embedding") }

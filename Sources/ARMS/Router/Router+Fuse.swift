@@ -10,25 +10,30 @@ struct FusedQueries {
 struct QueryFusion {
   let model: RouterModel
   let limits: ImageLimits
-  let queries: UnsafeBufferPointer<QueryView>
+  let pass: QueryPass
   let execution: Execution
   private var questions: (encoder: TextEncoder, encoded: EncodedQuestions)?
   private var images: (encoder: ImageEncoder, encoded: EncodedImages)?
 
+  /// Runs all queries of a call.
   init(
     _ queries: UnsafeBufferPointer<QueryView>, model: RouterModel, limits: ImageLimits,
     on execution: Execution
   ) {
+    self.init(QueryPass(queries), model: model, limits: limits, on: execution)
+  }
+
+  init(_ pass: QueryPass, model: RouterModel, limits: ImageLimits, on execution: Execution) {
     self.model = model
     self.limits = limits
-    self.queries = queries
+    self.pass = pass
     self.execution = execution
   }
 
   /// The queries behind the head of `network`, and their encoded questions.
   mutating func fuse(_ network: RouterNetwork) throws(ARMSError) -> (FusedQueries, EncodedQuestions) {
     let encoded = try encode(network)
-    let (count, head) = (queries.count, network.head)
+    let (count, head) = (pass.queries.count, network.head)
     let start = Counters.now
     let gate = try execution.arena.allocate(Float.self, count * head.gate.experts)
     let vectors = try execution.arena.allocate(Float.self, count * head.classifier.sharedWidth)
@@ -45,7 +50,7 @@ struct QueryFusion {
     if let questions, questions.encoder === encoder {
       return EncodedQueries(questions: questions.encoded, images: try encodeImages(network))
     }
-    let tokenized = try encoder.tokenize(queries, on: execution)
+    let tokenized = try encoder.tokenize(pass, on: execution)
     let images = try encodeImages(network, beside: tokenized)
     questions = (encoder, tokenized.encoded)
     return EncodedQueries(questions: tokenized.encoded, images: images)
@@ -92,7 +97,7 @@ struct QueryFusion {
   private func work(_ encoder: ImageEncoder) -> Double {
     guard images?.encoder !== encoder else { return 0 }
     var fresh = 0
-    for query in queries {
+    for query in pass.queries {
       for case .input in query.images { fresh += 1 }
     }
     return Double(fresh * encoder.tokenCount) * encoder.blocks.multiplyAddsPerRow
@@ -100,18 +105,24 @@ struct QueryFusion {
 
   private mutating func encodeImages(_ network: RouterNetwork) throws(ARMSError) -> EncodedImages {
     guard let encoder = network.image else {
-      return try EncodedImages(ignoring: queries.count, width: network.head.imageWidth, in: execution.arena)
+      return try EncodedImages(
+        ignoring: pass.queries.count, width: network.head.imageWidth, in: execution.arena)
     }
-    for query in queries where query.images.count > network.head.maxImages {
-      throw ARMSError(
-        .limitExceeded,
-        "the query has \(query.images.count) images; this router takes \(network.head.maxImages) at most")
-    }
+    try checkNumbersOfImages(most: network.head.maxImages)
     if let images, images.encoder === encoder { return images.encoded }
     let encoded = try encoder.encode(
-      queries, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
+      pass, wantTokens: model.readsTokens(of: encoder), limits: limits, on: execution)
     images = (encoder, encoded)
     return encoded
+  }
+
+  private func checkNumbersOfImages(most: Int) throws(ARMSError) {
+    for (place, query) in pass.queries.enumerated() where query.images.count > most {
+      try pass.naming(place) { () throws(ARMSError) in
+        throw ARMSError(
+          .limitExceeded, "the query has \(query.images.count) images; this router takes \(most) at most")
+      }
+    }
   }
 }
 

@@ -50,8 +50,9 @@ extension Router {
         try execution.arena.allocate(Float.self, count)
       }
     for start in stride(from: 0, to: queries.count, by: Self.queriesPerPass) {
-      let pass = UnsafeBufferPointer(
+      let part = UnsafeBufferPointer(
         rebasing: queries[start..<min(start + Self.queriesPerPass, queries.count)])
+      let pass = QueryPass(part, from: start, of: queries.count)
       // With scratch memory of its own, so that a pass uses that of the one before.
       try engine.execute { (execution) throws(ARMSError) in
         let matrix = ScoreMatrix(scores: scores + start * columnCount, columns: columnCount, output: output)
@@ -67,10 +68,10 @@ extension Router {
   }
 
   private func score(
-    _ queries: UnsafeBufferPointer<QueryView>, _ snapshot: RouterSnapshot, _ columns: Columns?,
+    _ pass: QueryPass, _ snapshot: RouterSnapshot, _ columns: Columns?,
     into target: ScoreMatrix, on execution: Execution
   ) throws(ARMSError) {
-    var fusion = QueryFusion(queries, model: snapshot.model, limits: limits, on: execution)
+    var fusion = QueryFusion(pass, model: snapshot.model, limits: limits, on: execution)
     var firstColumn = 0
     for (number, pool) in snapshot.pools.enumerated() {
       let isWanted = columns?.contains { $0.pool == number } ?? (pool.count > 0)
@@ -78,7 +79,7 @@ extension Router {
       let network = snapshot.model.networks[number]
       let (fused, _) = try fusion.fuse(network)
       let scratch = columns == nil ? nil : try execution.arena.allocate(Float.self, pool.count)
-      for row in 0..<queries.count {
+      for row in 0..<pass.queries.count {
         let line = target.scores + row * target.columns
         // Without a choice of columns a pool's candidates follow one another in the line.
         let out = scratch ?? line + firstColumn

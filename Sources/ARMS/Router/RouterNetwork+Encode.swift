@@ -83,21 +83,20 @@ struct TokenizedQuestions {
 }
 
 extension TextEncoder {
-  /// Tokenises and encodes the questions that are not encoded yet, without padding, and collects all.
+  /// Tokenises and encodes the questions that are not encoded yet, without padding, and collects all. Errors do not
+  /// say which is at fault.
   func encode(
     _ queries: UnsafeBufferPointer<QueryView>, on execution: Execution
   ) throws(ARMSError) -> EncodedQuestions {
-    let questions = try tokenize(queries, on: execution)
+    let questions = try tokenize(QueryPass(unnamed: queries), on: execution)
     try encode(questions, on: execution)
     return questions.encoded
   }
 
   /// Tokenises the questions that are not encoded yet, and collects the others.
-  func tokenize(
-    _ queries: UnsafeBufferPointer<QueryView>, on execution: Execution
-  ) throws(ARMSError) -> TokenizedQuestions {
+  func tokenize(_ pass: QueryPass, on execution: Execution) throws(ARMSError) -> TokenizedQuestions {
     let arena = execution.arena
-    let count = queries.count
+    let count = pass.queries.count
     let result = EncodedQuestions(
       count: count, pooled: try arena.allocate(Float.self, count * width),
       tokens: try arena.allocate(Int.self, count), totals: try arena.allocate(Int.self, count))
@@ -107,13 +106,17 @@ extension TextEncoder {
     var fresh = 0
     starts[0] = 0
     let start = Counters.now
-    for (place, query) in queries.enumerated() {
+    for (place, query) in pass.queries.enumerated() {
       if case .encoded(let question) = query.question {
-        try collect(question, into: result, at: place)
+        try pass.naming(place) { () throws(ARMSError) in
+          try collect(question, into: result, at: place)
+        }
         continue
       }
       let room = UnsafeMutableBufferPointer(start: ids + starts[fresh], count: contextLength)
-      let (tokens, total) = try tokenize(query.question, into: room)
+      let (tokens, total) = try pass.naming(place) { () throws(ARMSError) in
+        try tokenize(query.question, into: room)
+      }
       result.tokens[place] = tokens
       result.totals[place] = total
       places[fresh] = place
@@ -179,9 +182,14 @@ extension TextEncoder {
   }
 }
 
-/// An image of a query that is not encoded yet, and its place among all images of the queries.
+/// An image of a query that is not encoded yet.
 private struct FreshImage {
   let image: UnsafePointer<Query.Image>
+  /// Its query's place in the pass.
+  let query: Int
+  /// Its number among the images of its query.
+  let number: Int
+  /// Its place among all images of the queries.
   let place: Int
 }
 
@@ -191,9 +199,9 @@ extension ImageEncoder {
 
   /// Prepares and encodes the images that are not encoded yet, and collects all. Tokens only if `wantTokens`.
   func encode(
-    _ queries: UnsafeBufferPointer<QueryView>, wantTokens: Bool, limits: ImageLimits, on execution: Execution
+    _ pass: QueryPass, wantTokens: Bool, limits: ImageLimits, on execution: Execution
   ) throws(ARMSError) -> EncodedImages {
-    let arena = execution.arena
+    let (arena, queries) = (execution.arena, pass.queries)
     let starts = try arena.allocate(Int.self, queries.count + 1)
     starts[0] = 0
     for (place, query) in queries.enumerated() { starts[place + 1] = starts[place] + query.images.count }
@@ -202,21 +210,22 @@ extension ImageEncoder {
     let tokens = try arena.allocate(UnsafePointer<Float>.self, wantTokens ? total : 0)
     let fresh = try arena.allocate(FreshImage.self, total)
     var freshCount = 0
-    var place = 0
-    for query in queries {
+    for (index, query) in queries.enumerated() {
       guard let images = query.images.baseAddress else { continue }
-      for image in images..<images + query.images.count {
-        if case .encoded(let encoded) = image.pointee {
-          try collect(encoded, wantTokens: wantTokens, pooled: pooled + place * width, tokens: tokens + place)
-        } else {
-          fresh[freshCount] = FreshImage(image: image, place: place)
+      for number in 0..<query.images.count {
+        let place = starts[index] + number
+        guard case .encoded(let encoded) = images[number] else {
+          fresh[freshCount] = FreshImage(image: images + number, query: index, number: number, place: place)
           freshCount += 1
+          continue
         }
-        place += 1
+        try pass.naming(index, image: number) { () throws(ARMSError) in
+          try collect(encoded, wantTokens: wantTokens, pooled: pooled + place * width, tokens: tokens + place)
+        }
       }
     }
     try encodeFresh(
-      UnsafeBufferPointer(start: fresh, count: freshCount), wantTokens: wantTokens, limits: limits,
+      UnsafeBufferPointer(start: fresh, count: freshCount), of: pass, wantTokens: wantTokens, limits: limits,
       pooled: pooled, tokens: tokens, on: execution)
     return EncodedImages(
       queries: queries.count, width: width, starts: UnsafePointer(starts), each: UnsafePointer(pooled),
@@ -225,7 +234,7 @@ extension ImageEncoder {
   }
 
   private func encodeFresh(
-    _ fresh: UnsafeBufferPointer<FreshImage>, wantTokens: Bool, limits: ImageLimits,
+    _ fresh: UnsafeBufferPointer<FreshImage>, of pass: QueryPass, wantTokens: Bool, limits: ImageLimits,
     pooled: UnsafeMutablePointer<Float>, tokens: UnsafeMutablePointer<UnsafePointer<Float>>,
     on execution: Execution
   ) throws(ARMSError) {
@@ -237,11 +246,13 @@ extension ImageEncoder {
     for start in stride(from: 0, to: fresh.count, by: Self.imagesPerPass) {
       let count = min(Self.imagesPerPass, fresh.count - start)
       let passTokens = wantTokens ? try arena.allocate(Float.self, count * tokenFloats) : nil
-      for index in 0..<count {
-        guard case .input(let input) = fresh[start + index].image.pointee else { continue }
-        try execution.counters.measure(.decode) { () throws(ARMSError) in
-          try arena.scoped { () throws(ARMSError) in
-            try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+      for (index, one) in fresh[start..<start + count].enumerated() {
+        guard case .input(let input) = one.image.pointee else { continue }
+        try pass.naming(one.query, image: one.number) { () throws(ARMSError) in
+          try execution.counters.measure(.decode) { () throws(ARMSError) in
+            try arena.scoped { () throws(ARMSError) in
+              try preprocessor.prepare(input, limits: limits, into: pixels + index * pixelCount, in: arena)
+            }
           }
         }
       }

@@ -79,11 +79,14 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
   public var description: String { "\(code): \(message)" }
 }
 
-/// Runs `body`; its error begins with `label`.
-func naming<R>(_ label: String, _ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
+/// Runs `body`; its error begins with `label`, which is made only then, if it is not nil.
+func naming<R>(
+  _ label: @autoclosure () -> String?, _ body: () throws(ARMSError) -> R
+) throws(ARMSError) -> R {
   do throws(ARMSError) {
     return try body()
   } catch {
+    guard let label = label() else { throw error }
     throw ARMSError(error.code, "\(label): \(error.message)")
   }
 }

@@ -52,4 +52,11 @@ import Testing
     #expect(error.code == .limitExceeded)
     #expect(error.message.contains("100"))
   }
+
+  @Test func namesTheFileThatHasTooManyPixels() throws {
+    let path = ImageFixtures.path("refused_bomb.png")
+    let error = try #require(failure(path))
+    #expect(error.code == .limitExceeded)
+    #expect(error.message.hasPrefix("image \(path): 100000 x 100000 pixels are more than the limit"))
+  }
 }

@@ -206,6 +206,53 @@ import Testing
     #expect(router.refusal { _ = try $0.calibrate(on: data) }?.code == .notFinite)
   }
 
+  private let missing = ImageInput(.path("/none.png"))
+
+  /// Of several images, and of several queries, an error says which is at fault.
+  @Test func saysWhichImageIsAtFault() throws {
+    let (router, other) = (
+      try paper.router(), try ModelFixture.named("distilbert-pooled-paper.gguf").router()
+    )
+    func message(_ images: [Query.Image]) -> String? {
+      failure { try router.route(Query(.text("What?"), images: images)) }?.message
+    }
+    let (good, foreign) = (
+      Query.Image.input(image(0)), Query.Image.encoded(try other.encode(image: image(0)))
+    )
+    #expect(message([.input(missing)])?.hasPrefix("image /none.png cannot") == true)
+    #expect(message([foreign])?.hasPrefix("the encoded image") == true)
+    #expect(message([good, .input(missing)])?.hasPrefix("images[1]: image /none.png cannot") == true)
+    #expect(message([good, good, foreign])?.hasPrefix("images[2]: the encoded image") == true)
+  }
+
+  @Test func saysWhichQueryIsAtFault() throws {
+    let router = try paper.router()
+    let (text, tokens) = ([0x61, 0xFF] as [UInt8], [2, -1, 3] as [Int32])
+    let most = router.description.maxImages
+    try text.withUnsafeBufferPointer { text in
+      try tokens.withUnsafeBufferPointer { tokens in
+        let cases: [(Query, String)] = [
+          (Query(.utf8(text)), ": "), (Query(.tokens(tokens)), ": token id -1 at 1"),
+          (Query(question: "", images: [missing]), ": image /none.png"),
+          (Query(question: "", images: [image(0), missing]), ".images[1]: image /none.png"),
+          (Query(question: "", images: (0...most).map { image($0) }), ": the query has \(most + 1) images"),
+        ]
+        for (query, message) in cases {
+          let alone = try #require(failure { try router.scores([query]) })
+          #expect(!alone.message.contains("queries["))
+          // In the first pass, at the end of one, and alone in the last.
+          for (place, count) in [(0, 2), (31, 33), (32, 33), (65, 70)] {
+            var queries = [Query](repeating: Query(question: "What?"), count: count)
+            queries[place] = query
+            let error = try #require(failure { try router.scores(queries) })
+            #expect(error.code == alone.code)
+            #expect(error.message.hasPrefix("queries[\(place)]\(message)"), "\(error.message)")
+          }
+        }
+      }
+    }
+  }
+
   private static let matrix = "expert.0.ffn_down.weight"
 
   /// The scratch memory of a call is that of the next.
