@@ -1,8 +1,12 @@
 extension Orientation {
   private static let tag: UInt16 = 0x0112
 
-  /// The orientation that the EXIF of a JPEG (APP1) or PNG (eXIf) gives, else its XMP, as Pillow has it;
-  /// upright when there is none or when the metadata is malformed.
+  /// The orientation that the EXIF of a JPEG (APP1) or PNG (eXIf) gives, else its XMP; upright when there is none or
+  /// when the metadata is malformed.
+  ///
+  /// That is where cameras and editors put it, and what Pillow finds there. Pillow also reads what some old programs
+  /// write, which is passed over here: in a PNG EXIF as text ("Raw profile type exif"), XMP that is compressed or
+  /// in a tEXt chunk, and in TIFF values of types other than the integers of 16 and 32 bits.
   init(ofFile data: UnsafeRawBufferPointer, format: ImageFormat) {
     let exif: ByteReader?
     let xmp: ByteReader?
@@ -21,10 +25,15 @@ extension Orientation {
   private static func app1(of data: UnsafeRawBufferPointer, after prefix: String) -> ByteReader? {
     let reader = ByteReader(data, bigEndian: true)
     var position = 2
-    while let marker = reader.u16(at: position), marker >> 8 == 0xFF {
+    while let marker = reader.u16(at: position) {
       let code = marker & 0xFF
-      if code == 0xFF {
-        position += 1  // a fill byte
+      // What is no marker, FF 00 for one, is passed over, as libjpeg does, and so are bytes FF that fill.
+      guard marker >> 8 == 0xFF, code != 0, code != 0xFF else {
+        position += 1
+        continue
+      }
+      if code == 0x01 || (0xD0...0xD7).contains(code) {
+        position += 2  // TEM and RSTn have no length
         continue
       }
       // Start of scan or end of image: no metadata follows that counts.

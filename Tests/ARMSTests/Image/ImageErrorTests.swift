@@ -109,6 +109,14 @@ private struct LinearCongruential: RandomNumberGenerator {
     }
     let turned = Array("Exif\0\0".utf8) + tiff + [0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0]
     let marker = [0xFF, 0xE1, 0, UInt8(turned.count + 2)] + turned
-    #expect(try ImageFixtures.levels(encoded: Array(bytes[..<2]) + marker + bytes[2...]) != upright)
+    let levels = try ImageFixtures.levels(encoded: Array(bytes[..<2]) + marker + bytes[2...])
+    #expect(levels != upright)
+    // libjpeg passes over what is between segments, and so does Pillow: here behind the first one, JFIF's of 18 bytes.
+    let junks: [[UInt8]] = [[0], [7, 7], [0xFF], [0xFF, 0], [0xFF, 0, 0xFF], [1, 0xFF], [0xFF, 0xD3]]
+    for junk in junks {
+      #expect(
+        try ImageFixtures.levels(encoded: Array(bytes[..<20]) + junk + marker + bytes[20...]) == levels,
+        "\(junk)")
+    }
   }
 }
