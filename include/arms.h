@@ -434,7 +434,7 @@ enum arms_image_format {
 
 enum arms_image_flag {
   /* Decode a JPEG at full size. Otherwise a large one is decoded at a reduced scale that keeps at
-   * least twice the target size, which is several times faster. */
+   * least twice the target size of the luminance, which is several times faster. */
   ARMS_IMAGE_EXACT = 1
 };
 

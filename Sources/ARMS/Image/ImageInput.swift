@@ -23,7 +23,8 @@ public struct ImageInput {
   /// Where the pixels come from.
   public var source: Source
   /// Decode a JPEG at full size. Otherwise a large one is decoded at a reduced scale that keeps at
-  /// least twice the target size, which is several times faster.
+  /// least twice the target size of the luminance, which is several times faster. Colour, of which a file may hold
+  /// fewer columns and rows, may then have less.
   public var exact: Bool
 
   /// Makes an input.
