@@ -176,7 +176,8 @@ typedef struct arms_open_options {
                                * its control group grants (version 2, as of a container's limit) */
   uint32_t reserved;          /* 0 */
   uint64_t max_image_bytes;   /* largest encoded image; 0: 67,108,864 */
-  uint64_t max_image_pixels;  /* largest image, width times height; 0: 100,000,000 */
+  uint64_t max_image_pixels;  /* largest image, width times height; 0: 100,000,000. A PNG of more than
+                               * 1,000,000 columns is refused whatever it is */
 } arms_open_options;
 
 /* Opens the model file at `path`. `options` may be NULL.

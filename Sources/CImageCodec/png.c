@@ -58,12 +58,13 @@ static cic_status png_header(cic_decoder *base, uint32_t *width, uint32_t *heigh
   png_structp png = decoder->png;
   if (setjmp(png_jmpbuf(png))) return base->status;
   png_set_read_fn(png, decoder, read_data);
-  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* the caller limits the product */
+  png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* limited below, and by the caller */
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_read_info(png, decoder->info);
   *width = png_get_image_width(png, decoder->info);
   *height = png_get_image_height(png, decoder->info);
-  return CIC_OK;
+  /* libpng takes memory for rows only once they are read. */
+  return *width > CIC_MAX_COLUMNS ? CIC_TOO_WIDE : CIC_OK;
 }
 
 /* Reads the passes of an interlaced file, of which only the last completes a row. */

@@ -94,6 +94,10 @@ private struct Codec: ~Copyable {
     case CIC_TOO_MANY_SCANS:
       throw ARMSError(
         .limitExceeded, "\(name) is a JPEG of more than \(CIC_MAX_SCANS) scans; save it with fewer")
+    case CIC_TOO_WIDE:
+      throw ARMSError(
+        .limitExceeded,
+        "\(name) is a PNG of more columns than the limit of \(CIC_MAX_COLUMNS); send a narrower image")
     default:
       let kind = format == .png ? "PNG" : "JPEG"
       throw ARMSError(

@@ -23,12 +23,17 @@ extern "C" {
 /* Scans that a JPEG may have. Encoders write about ten; each costs a walk over the whole image. */
 #define CIC_MAX_SCANS 100
 
+/* Columns that a PNG may have. Its rows are decoded whole, in several buffers, and a long one of a single colour
+ * takes next to no room in a file. A JPEG has 65,535 at most. */
+#define CIC_MAX_COLUMNS 1000000
+
 typedef enum cic_status {
   CIC_OK = 0,
-  CIC_TRUNCATED = 1,     /* the data ended too early */
-  CIC_DAMAGED = 2,       /* the data contradicts its format; cic_message() says how */
+  CIC_TRUNCATED = 1,      /* the data ended too early */
+  CIC_DAMAGED = 2,        /* the data contradicts its format; cic_message() says how */
   CIC_OUT_OF_MEMORY = 3,
-  CIC_TOO_MANY_SCANS = 4 /* more than CIC_MAX_SCANS */
+  CIC_TOO_MANY_SCANS = 4, /* more than CIC_MAX_SCANS */
+  CIC_TOO_WIDE = 5        /* more than CIC_MAX_COLUMNS */
 } cic_status;
 
 typedef enum cic_format { CIC_JPEG = 0, CIC_PNG = 1 } cic_format;

@@ -80,6 +80,34 @@ private struct LinearCongruential: RandomNumberGenerator {
     #expect(scans.message.contains("scans"))
   }
 
+  /// A PNG's header, which is all that is read of one that is refused.
+  private func png(width: UInt32, height: UInt32) -> [UInt8] {
+    func bigEndian(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
+    let header = Array("IHDR".utf8) + bigEndian(width) + bigEndian(height) + [16, 6, 0, 0, 0]
+    var crc = UInt32.max
+    for byte in header {
+      crc ^= UInt32(byte)
+      for _ in 0..<8 { crc = crc & 1 == 0 ? crc >> 1 : crc >> 1 ^ 0xEDB8_8320 }
+    }
+    let empty: [UInt8] = [0, 0, 0, 0] + Array("IDAT".utf8) + [0x35, 0xAF, 0x06, 0x1E]
+    return [0x89] + Array("PNG\r\n\u{1A}\n".utf8) + bigEndian(13) + header + bigEndian(~crc) + empty
+  }
+
+  /// A row of a hundred million pixels would take gigabytes in libpng, and some megabytes of file.
+  @Test func refusesAPNGOfTooManyColumns() throws {
+    let unlimited = ImageLimits(maxBytes: .max, maxPixels: .max)
+    for width in [1_000_001, 100_000_000, UInt32(Int32.max)] {
+      let error = try #require(ImageFixtures.error(encoded: png(width: width, height: 1), limits: unlimited))
+      #expect(error.code == .limitExceeded)
+      #expect(error.message.contains("columns than the limit of 1000000"))
+    }
+    for (width, height) in [(1_000_000, 1), (1, 1_000_001)] as [(UInt32, UInt32)] {
+      let error = try #require(
+        ImageFixtures.error(encoded: png(width: width, height: height), limits: unlimited))
+      #expect(error.code == .invalidImage && error.message.contains("truncated"))
+    }
+  }
+
   @Test func limitsBytesAndPixels() throws {
     let bytes = try ImageFixtures.bytes("jpeg_420.jpg")
     let fits = ImageLimits(maxBytes: bytes.count, maxPixels: 45 * 30)
