@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 IMAGES = Path(__file__).parent / "images"
-SIZES = ((12, 6), (12, 12), (6, 10), (40, 9))
+SIZES = ((12, 6), (12, 12), (40, 9))
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 ADAM7 = (
     (0, 0, 8, 8),
@@ -255,7 +255,6 @@ def prepared(image: Image.Image, resize: int, crop: int) -> npt.NDArray[np.uint8
     width, height = (int(resize * side / shorter) for side in image.size)
     left, top = (width - crop) // 2, (height - crop) // 2
     cut = image.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    # Pillow pads with zeros what lies outside, as the processor does.
     return np.asarray(cut.crop((left, top, left + crop, top + crop))).transpose(2, 0, 1)
 
 

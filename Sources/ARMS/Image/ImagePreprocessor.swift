@@ -27,13 +27,13 @@ struct ImagePreprocessor: Sendable {
     _ input: ImageInput, limits: ImageLimits, into pixels: UnsafeMutablePointer<Float>,
     in arena: ScratchArena
   ) throws(ARMSError) {
-    guard (1...Self.largestSize).contains(resizeSize), (1...Self.largestSize).contains(cropSize),
+    guard (1...Self.largestSize).contains(resizeSize), (1...resizeSize).contains(cropSize),
       mean.count == 3, std.count == 3
     else {
       throw ARMSError(
         .invalidModel,
         "image preprocessing: sizes \(resizeSize) and \(cropSize) must be 1 to \(Self.largestSize), "
-          + "and mean and std have 3 values")
+          + "the second no larger than the first, and mean and std have 3 values")
     }
     switch input.source {
     case .encoded(let data):
@@ -125,15 +125,8 @@ struct ImagePreprocessor: Sendable {
       in: arena)
     let normalization = try PixelNormalization(
       mean: mean, std: std, size: cropSize, pixels: pixels, in: arena)
-    if horizontal.window.count < cropSize || vertical.window.count < cropSize {
-      normalization.fillWithBlack()
-    }
     let channels = min(rows.channels, 3)
-    try resampler.run(&rows) { (row, y) in
-      normalization.write(
-        row, channels: channels, columns: horizontal.window.count,
-        x: horizontal.padding, y: vertical.padding + y)
-    }
+    try resampler.run(&rows) { (row, y) in normalization.write(row, channels: channels, y: y) }
   }
 }
 
@@ -145,17 +138,14 @@ struct CropAxis {
   let resized: Int
   /// The resized pixels that the crop keeps.
   let window: Range<Int>
-  /// Black pixels of the crop before the window, when the crop is larger than the resized image.
-  let padding: Int
 
+  /// An axis of a crop that is no larger than what the shorter side is resized to.
   init(_ size: Int, shorter: Int, resizeSize: Int, cropSize: Int) {
     self.size = size
     // The longer side is a quotient of doubles, truncated, as in Python's int(size * long / short).
     resized = Int(Double(resizeSize * size) / Double(shorter))
-    // Halved towards minus infinity, like Python's //.
-    let offset = (resized - cropSize) >> 1
-    window = max(offset, 0)..<min(offset + cropSize, resized)
-    padding = max(-offset, 0)
+    let offset = (resized - cropSize) / 2
+    window = offset..<offset + cropSize
   }
 
   /// The coefficients of the window over `inputs` pixels, decoded at `scale`.

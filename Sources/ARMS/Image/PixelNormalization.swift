@@ -18,20 +18,13 @@ struct PixelNormalization {
     self.pixels = pixels
   }
 
-  /// Fills all planes with what a black pixel becomes.
-  func fillWithBlack() {
+  /// Writes a row of `size` interleaved pixels of 1 or 3 channels to row `y`.
+  func write(_ row: UnsafePointer<UInt8>, channels: Int, y: Int) {
     for c in 0..<3 {
-      (pixels + c * size * size).update(repeating: table[256 * c], count: size * size)
-    }
-  }
-
-  /// Writes `columns` interleaved pixels of 1 or 3 channels to row `y`, from column `x` on.
-  func write(_ row: UnsafePointer<UInt8>, channels: Int, columns: Int, x: Int, y: Int) {
-    for c in 0..<3 {
-      let plane = pixels + (c * size + y) * size + x
+      let plane = pixels + (c * size + y) * size
       let values = table + 256 * c
       let source = row + (channels == 1 ? 0 : c)
-      for i in 0..<columns { plane[i] = values[Int(source[i * channels])] }
+      for i in 0..<size { plane[i] = values[Int(source[i * channels])] }
     }
   }
 }

@@ -139,9 +139,19 @@ import Testing
     #expect(code([Float](repeating: 0, count: 11) + [-.infinity]) == .notFinite)
   }
 
+  /// A crop larger than what the shorter side is resized to would have to be padded, which nothing does.
+  @Test func refusesAModelFileWhoseCropIsLargerThanTheImage() throws {
+    let directory = try TemporaryDirectory()
+    let model = try EditedModel(paper)
+    model.set("arms.vision.resize_size", .uint32(31))
+    let error = failure { try Router(path: try model.write(to: directory)) }
+    #expect(error?.code == .invalidModel)
+    #expect(error?.message.contains("resize_size 31 is smaller than its image size 32") == true)
+  }
+
   @Test func refusesAPreprocessorThatCannotBe() {
     let pixel: [UInt8] = [1]
-    for (resize, crop) in [(0, 1), (1, 0), (-1, 1), (Int.max, 1), (1, Int.max)] {
+    for (resize, crop) in [(0, 1), (1, 0), (-1, 1), (Int.max, 1), (1, Int.max), (6, 7)] {
       let preprocessor = ImagePreprocessor(
         resizeSize: resize, cropSize: crop, mean: [0, 0, 0], std: [1, 1, 1])
       var pixels: Float = 0

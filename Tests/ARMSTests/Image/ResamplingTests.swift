@@ -10,12 +10,6 @@ import Testing
     #expect(CropAxis(640, shorter: 480, resizeSize: 224, cropSize: 224).window == 37..<261)
   }
 
-  @Test func aCropLargerThanTheImageIsPadded() {
-    let axis = CropAxis(7, shorter: 7, resizeSize: 7, cropSize: 10)
-    #expect(axis.window == 0..<7)
-    #expect(axis.padding == 2)
-  }
-
   @Test(arguments: [(1, 5), (5, 1), (3, 1000), (1000, 3), (224, 224), (4032, 224), (223, 224)])
   func coefficientsOfAnOutputSumToOne(inputs: Int, outputs: Int) throws {
     let arena = ScratchArena()
