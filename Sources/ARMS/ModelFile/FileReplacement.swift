@@ -12,8 +12,9 @@ import Glibc
 final class FileReplacement {
   /// The path as the caller gave it, for messages.
   private let path: String
-  private let target: String
-  private let directory: String
+  // Bytes, as what is made of them: a name on disk need not be UTF-8, and repaired it would be another's.
+  private let target: [CChar]
+  private let directory: [CChar]
   private let temporary: TemporaryFile
   private var isCommitted = false
 
@@ -100,22 +101,24 @@ final class FileReplacement {
 
 extension FileReplacement {
   /// `path` with its symbolic links followed, if it exists.
-  private static func resolve(_ path: String) -> String {
-    guard let resolved = realpath(path, nil) else { return path }
+  private static func resolve(_ path: String) -> [CChar] {
+    guard let resolved = realpath(path, nil) else { return Array(path.utf8CString) }
     defer { free(resolved) }
-    return String(cString: resolved)
+    return Array(UnsafeBufferPointer(start: resolved, count: strlen(resolved) + 1))
   }
 
-  /// Directory and name of a file.
-  private static func split(_ path: String) -> (directory: String, name: String) {
-    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return (".", path) }
-    let directory = path[..<slash]
-    return (directory.isEmpty ? "/" : String(directory), String(path[path.utf8.index(after: slash)...]))
+  /// Directory of a file, and its name without the NUL.
+  private static func split(_ path: [CChar]) -> (directory: [CChar], name: ArraySlice<CChar>) {
+    guard let slash = path.lastIndex(of: CChar(UInt8(ascii: "/"))) else {
+      return (Array(".".utf8CString), path.dropLast())
+    }
+    let directory = slash == 0 ? path[...slash] : path[..<slash]
+    return (directory + [0], path[(slash + 1)...].dropLast())
   }
 
   /// What the regular file at `path` is, or nil if there is none.
   private static func status(
-    of path: String, _ failure: (String) -> ARMSError
+    of path: [CChar], _ failure: (String) -> ARMSError
   ) throws(ARMSError) -> stat? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }

@@ -5,16 +5,16 @@ import Glibc
 /// A process locks its temporary as long as it writes it, and the system drops the lock when the process
 /// ends. So one that can be locked was left by a killed process, and the next write removes it.
 struct TemporaryFile {
-  let path: String
+  let path: [CChar]
   /// Open for writing, and locked.
   let descriptor: Int32
 
   /// Creates a temporary for the file `name` in `directory` with permissions of which the umask takes some, or
   /// answers nil with the reason in `errno`.
-  init?(for name: String, in directory: String, mode: mode_t) {
+  init?(for name: ArraySlice<CChar>, in directory: [CChar], mode: mode_t) {
     let prefix = Self.prefix(name)
     while true {
-      let path = "\(directory)/\(prefix)\(Self.randomDigits()).tmp"
+      let path = Self.path(of: prefix + Self.bytes("\(Self.randomDigits()).tmp"), in: directory)
       let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
       if descriptor < 0 { return nil }
       // Where the file system has no locks, nothing can be told to be left over, and nothing is removed.
@@ -32,14 +32,16 @@ struct TemporaryFile {
   }
 
   /// Removes the temporaries for the file `name` in `directory` that nobody writes any more.
-  static func removeLeftovers(of name: String, in directory: String) {
+  static func removeLeftovers(of name: ArraySlice<CChar>, in directory: [CChar]) {
     guard let stream = opendir(directory) else { return }
     defer { closedir(stream) }
-    let prefix = Array(prefix(name).utf8)
+    let prefix = prefix(name)
     while let entry = readdir(stream) {
-      let entryName = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      let entryName = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        Array(bytes.bindMemory(to: CChar.self).prefix { $0 != 0 })
+      }
       guard isTemporary(entryName, prefix) else { continue }
-      let path = "\(directory)/\(String(decoding: entryName, as: UTF8.self))"
+      let path = path(of: entryName, in: directory)
       let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
       guard descriptor >= 0 else { continue }
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { unlink(path) }
@@ -48,9 +50,15 @@ struct TemporaryFile {
   }
 
   /// What the names of temporaries begin with. A name may have 255 bytes, so a long one is cut.
-  private static func prefix(_ name: String) -> String {
-    ".\(String(decoding: name.utf8.prefix(200), as: UTF8.self))."
+  private static func prefix(_ name: ArraySlice<CChar>) -> [CChar] {
+    bytes(".") + name.prefix(200) + bytes(".")
   }
+
+  private static func path(of name: [CChar], in directory: [CChar]) -> [CChar] {
+    directory.dropLast() + bytes("/") + name + [0]
+  }
+
+  private static func bytes(_ text: String) -> [CChar] { text.utf8CString.dropLast() }
 
   private static func randomDigits() -> String {
     var generator = SystemRandomNumberGenerator()
@@ -58,9 +66,9 @@ struct TemporaryFile {
     return String(repeating: "0", count: 16 - digits.utf8.count) + digits
   }
 
-  private static func isTemporary(_ name: [UInt8], _ prefix: [UInt8]) -> Bool {
-    let digits = name.dropFirst(prefix.count).dropLast(4)
-    return name.starts(with: prefix) && name.suffix(4).elementsEqual(".tmp".utf8) && digits.count == 16
-      && digits.allSatisfy { "0123456789abcdef".utf8.contains($0) }
+  private static func isTemporary(_ name: [CChar], _ prefix: [CChar]) -> Bool {
+    let (digits, hexDigits) = (name.dropFirst(prefix.count).dropLast(4), bytes("0123456789abcdef"))
+    return name.starts(with: prefix) && name.suffix(4).elementsEqual(bytes(".tmp")) && digits.count == 16
+      && digits.allSatisfy { hexDigits.contains($0) }
   }
 }

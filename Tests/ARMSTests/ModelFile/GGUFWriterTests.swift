@@ -237,6 +237,22 @@ import Testing
   }
 
   @Test func writesANameAsLongAsTheyGet() throws {
+  /// The name on disk is what a link leads to, byte by byte. One that is no UTF-8 can be had only by a link, or as the
+  /// directory that a process works in.
+  @Test func replacesAFileWhoseNameIsNotUTF8() throws {
+    let target = Array("\(directory.path)/mod".utf8CString.dropLast()) + [CChar(truncatingIfNeeded: 0xE8), 0]
+    defer { unlink(target) }
+    try write([1], to: path)
+    #expect(rename(path, target) == 0)
+    let link = directory.path + "/link"
+    #expect(symlink(target, link) == 0)
+    try write([1, 2, 3], to: link)
+    #expect(try ModelFile(path: link, copy: false).tensor("x")?.shape == [3])
+    var status = stat()
+    #expect(lstat(link, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
+    #expect(directory.names.count == 2)
+  }
+
     let path = directory.path + "/" + String(repeating: "é", count: 127)
     try write([1], to: path)
     #expect(try ModelFile(path: path, copy: false).tensorNames == ["x"])
