@@ -19,6 +19,7 @@ extension RouterNetwork {
     var candidates = try Self.candidates(in: file, key: key, number: number)
     let (count, width) = (candidates.count, text.width)
     guard count > 0 else { return try pool(of: [], on: engine) }
+    try checkCount(count)
     let reader = WeightReader(file: file, prefix: prefix)
     let stored = try reader.float("candidate.embedding", [count, width])
     let deltas = try reader.float("candidate.delta", [count, width])

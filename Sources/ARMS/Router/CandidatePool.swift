@@ -22,10 +22,26 @@ final class CandidatePool: @unchecked Sendable {
   var keys: UnsafeMutablePointer<Float> { keyBuffer.pointer(to: Float.self) }
   var byteCount: Int { embeddingBuffer.byteCount + deltaBuffer.byteCount + keyBuffer.byteCount }
 
+  /// The most floats of the embeddings, or of the keys, of one router's candidates: 1 GB.
+  private static let floatLimit = 1 << 28
+
+  /// Throws `limitExceeded` for more candidates than are kept. A file has no keys, so that a small one could ask for
+  /// any number of them.
+  static func checkCount(_ count: Int, embeddingWidth: Int, keyWidth: Int) throws(ARMSError) {
+    let most = floatLimit / max(embeddingWidth, keyWidth)
+    guard count <= most else {
+      throw ARMSError(
+        .limitExceeded,
+        "there are \(count) candidates; at most \(most) are kept at a text width of \(embeddingWidth) and a shared "
+          + "width of \(keyWidth)")
+    }
+  }
+
   private init(
     _ candidates: [Candidate], choices: [ChoiceCounter], embeddingWidth: Int, keyWidth: Int
   ) throws(ARMSError) {
     let count = candidates.count
+    try Self.checkCount(count, embeddingWidth: embeddingWidth, keyWidth: keyWidth)
     self.candidates = candidates
     self.choices = choices
     numbers = try CandidateNumbers(candidates)

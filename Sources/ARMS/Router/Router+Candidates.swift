@@ -25,7 +25,7 @@ extension Router {
 
   /// Adds candidates, all or none, as one generation.
   ///
-  /// Throws `alreadyExists`, `notFinite`, `invalidArgument`, `outOfMemory`.
+  /// Throws `alreadyExists`, `notFinite`, `invalidArgument`, `limitExceeded`, `outOfMemory`.
   public func add(_ candidates: [Candidate]) throws(ARMSError) {
     // Embedding takes long; other writers need not wait for it.
     let model = snapshots.load().model
@@ -142,9 +142,15 @@ extension RouterNetwork {
   /// Profiles that are embedded together.
   private static let profilesPerPass = 32
 
+  /// Throws `limitExceeded` for more candidates than are kept: before their profiles are embedded, which takes long.
+  func checkCount(_ count: Int) throws(ARMSError) {
+    try CandidatePool.checkCount(count, embeddingWidth: text.width, keyWidth: head.classifier.sharedWidth)
+  }
+
   /// A pool of new candidates: their profiles are embedded where no embedding is given.
   func pool(of candidates: [Candidate], on engine: Engine) throws(ARMSError) -> CandidatePool {
     let width = text.width
+    try checkCount(candidates.count)
     let embeddings = try AlignedBuffer(
       Float.self, count: candidates.count * width, purpose: "\(candidates.count) candidates")
     let target = embeddings.pointer(to: Float.self)
