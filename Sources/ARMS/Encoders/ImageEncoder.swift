@@ -58,7 +58,7 @@ final class ImageEncoder: @unchecked Sendable {
     guard grid <= Self.gridLimit else {
       throw file.invalid("\(key)vision has \(grid) patches a side; at most \(Self.gridLimit) are read")
     }
-    try configuration.checkActivations(file, prefix: "\(key)vision", tokens: 1 + grid * grid)
+    try configuration.checkSequence(file, prefix: "\(key)vision", tokens: 1 + grid * grid)
     preprocessor = try ImagePreprocessor(file, key: "\(key)vision")
     let reader = WeightReader(file: file, prefix: prefix)
     classToken = try reader.vector("v.class_embd", patchWidth)

@@ -41,7 +41,7 @@ final class TextEncoder: @unchecked Sendable {
     self.file = file
     width = configuration.width
     contextLength = try file.size("\(key)text.context_length", 2...8_192)
-    try configuration.checkActivations(file, prefix: "\(key)text", tokens: contextLength)
+    try configuration.checkSequence(file, prefix: "\(key)text", tokens: contextLength)
     identity = EncoderIdentity(hash: try file.string("\(key)text.hash", default: ""))
     let poolingName = try file.string("\(key)text.pooling")
     guard let pooling = Pooling(rawValue: poolingName) else {

@@ -33,14 +33,27 @@ struct TransformerConfiguration {
   /// The most floats of one sequence's activations, 256 MB: some 30 times those of the largest CLIP.
   private static let activationLimit = 1 << 26
 
-  /// Throws unless a sequence of `tokens` tokens has activations of a sane size. Narrow matrices make a small
-  /// file whose activations would not fit any memory.
-  func checkActivations(_ file: ModelFile, prefix: String, tokens: Int) throws(ARMSError) {
+  /// The most multiply-adds of one sequence: 40 times those of the largest CLIP, which takes 2e11.
+  private static let workLimit = 1 << 43
+  /// What the softmax of one score takes, in multiply-adds. Without it heads of width 1 would be all but free.
+  private static let softmaxWork = 64
+
+  /// Throws unless a sequence of `tokens` tokens has activations of a sane size, and takes a sane time. Narrow matrices
+  /// make a small file whose activations would not fit any memory, or whose attention would take days.
+  func checkSequence(_ file: ModelFile, prefix: String, tokens: Int) throws(ARMSError) {
     let widest = max(width, feedForward)
     guard tokens <= Self.activationLimit / widest else {
       throw file.invalid(
         "\(prefix) has \(tokens) tokens of width \(widest); "
           + "at most \(Self.activationLimit) activations are computed")
+    }
+    // At most 2^61: what is above has bounded every factor.
+    let scores = tokens * (2 * width + heads * Self.softmaxWork)
+    let work = blockCount * tokens * (scores + 4 * width * width + 2 * width * feedForward)
+    guard work <= Self.workLimit else {
+      throw file.invalid(
+        "\(prefix) takes \(work) multiply-adds for \(tokens) tokens in \(blockCount) blocks; "
+          + "at most \(Self.workLimit) are made")
     }
   }
 }

@@ -55,4 +55,19 @@ import Testing
     let error = try refusal(model)
     #expect(error?.code == .invalidModel && error?.message.contains("at most 4096 are kept") == true)
   }
+
+  /// Many blocks that read a long sequence are a small file if they are narrow.
+  @Test func boundsTheWorkOfASequence() throws {
+    func error(blocks: UInt32, tokens: Int) throws -> ARMSError? {
+      let model = try EditedModel(paper)
+      model.set("arms.text.block_count", .uint32(blocks))
+      let file = try ModelFile(path: try model.write(to: directory), copy: true)
+      let configuration = try TransformerConfiguration(file, prefix: "arms.text")
+      return failure { try configuration.checkSequence(file, prefix: "arms.text", tokens: tokens) }
+    }
+    #expect(try error(blocks: 2, tokens: 16_385) == nil)
+    let refused = try error(blocks: 1_024, tokens: 16_385)
+    #expect(refused?.code == .invalidModel && refused?.message.contains("multiply-adds") == true)
+    #expect(try error(blocks: 1_024, tokens: 512) == nil)
+  }
 }
