@@ -13,6 +13,7 @@ final class WeightReader {
   private(set) var owned: [AlignedBuffer] = []
   /// What was read so far, as training sees it.
   private(set) var parameters: [Parameter] = []
+  private var recorded: Set<String> = []
 
   /// The most inputs of an int8 matrix. The kernels compute `sum - zero * colsum` in int32, and a file's
   /// column sums may contradict its weights: up to here either term stays below 2^30 whatever they are.
@@ -133,7 +134,7 @@ final class WeightReader {
 
   private func record(_ name: String, _ shape: [Int], _ source: Parameter.Source) {
     // Several layers may read one tensor.
-    guard !parameters.contains(where: { $0.name == prefix + name }) else { return }
+    guard recorded.insert(name).inserted else { return }
     parameters.append(Parameter(name: prefix + name, shape: shape, source: source))
   }
 

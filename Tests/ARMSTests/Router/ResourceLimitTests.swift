@@ -70,4 +70,25 @@ import Testing
     #expect(refused?.code == .invalidModel && refused?.message.contains("multiply-adds") == true)
     #expect(try error(blocks: 1_024, tokens: 512) == nil)
   }
+
+  /// Time grows with the tensors and not with their square: that would be a minute here.
+  @Test func readsManyTensorsInTime() throws {
+    let count = 30_000
+    var writer = GGUFWriter()
+    let values: [Float] = [1]
+    try values.withUnsafeBytes { bytes in
+      for number in 0..<count {
+        writer.add(tensor: "a.long.name.\(number)", type: .f32, shape: [1], data: bytes)
+      }
+      try writer.write(to: "\(directory.path)/model.gguf")
+    }
+    let file = try ModelFile(path: "\(directory.path)/model.gguf", copy: true)
+    let reader = WeightReader(file: file, prefix: "")
+    let time = try ContinuousClock().measure {
+      for name in file.tensorNames + ["a.long.name.7"] { _ = try reader.vector(name, 1) }
+    }
+    // Several layers may read one tensor, which is one parameter.
+    #expect(reader.parameters.count == count)
+    #expect(time < .seconds(20))
+  }
 }
