@@ -3,8 +3,16 @@ extension Trainer {
   /// of the router and the data. The file at `path` is replaced in one step when all bytes are on disk, or left as it
   /// is.
   ///
-  /// It is a GGUF file of architecture "arms.checkpoint"; it holds no code and no paths. Throws `io`.
+  /// It is a GGUF file of architecture "arms.checkpoint"; it holds no code and no paths. Throws `notFinite`
+  /// if a parameter is no number any more, as no run could go on from there; `io`.
   public func saveCheckpoint(to path: String) throws(ARMSError) {
+    for (name, start) in checkpointed {
+      for index in 0..<parameters.count where !start[index].isFinite {
+        throw ARMSError(
+          .notFinite,
+          "\(name) has \(start[index]) at \(index); the training went wrong, and has no checkpoint")
+      }
+    }
     let metrics = run?.metrics ?? []
     var writer = GGUFWriter(.checkpoint)
     writer.set("arms.checkpoint.base", .string(baseHash))
@@ -94,13 +102,16 @@ extension ModelFile {
     let (step, steps) = (try count("arms.checkpoint.step"), try count("arms.checkpoint.steps"))
     guard step <= steps else { throw invalid("is at step \(step) of \(steps)") }
     let values = try float64Array("arms.checkpoint.metrics")
-    guard values.count % 5 == 0, values.allSatisfy({ $0.isFinite && abs($0) < 1e15 }) else {
+    guard values.count % 5 == 0, values.allSatisfy(\.isFinite) else {
       throw invalid(
         "key \"arms.checkpoint.metrics\" has \(values.count) numbers; five finite ones an epoch are wanted")
     }
     var metrics: [TrainingMetrics] = []
     for place in stride(from: 0, to: values.count, by: 5) {
-      let (queries, outcomes) = (Int(values[place + 3]), Int(values[place + 4]))
+      guard let queries = Int(exactly: values[place + 3]), let outcomes = Int(exactly: values[place + 4])
+      else {
+        throw invalid("key \"arms.checkpoint.metrics\" has a fraction of a query or outcome")
+      }
       metrics.append(
         TrainingMetrics(
           loss: values[place], accuracy: values[place + 1], exactMatch: values[place + 2], queries: queries,

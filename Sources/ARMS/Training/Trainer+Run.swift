@@ -102,6 +102,12 @@ extension Trainer {
       !validation.queries.isEmpty
     else { return nil }
     let metrics = try evaluate(validation)
+    guard metrics.loss.isFinite else {
+      throw ARMSError(
+        .notFinite,
+        "the validation loss after step \(run.step) is \(metrics.loss); lower the learning rate or check the weights"
+      )
+    }
     run.metrics.append(metrics)
     self.run = run
     return metrics

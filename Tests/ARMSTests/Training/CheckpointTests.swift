@@ -229,6 +229,25 @@ import Testing
     #expect(failure { try Router(path: path) }?.code == .unsupported)
   }
 
+  /// Of a run that went wrong no checkpoint takes the place of one that can be resumed.
+  @Test func keepsTheLastGoodCheckpoint() throws {
+    var options = TrainingData.options(.head)
+    (options.batchSize, options.learningRate) = (100, LearningRate(peak: 1e30, warmup: 0, shape: .constant))
+    let (trainer, data) = try TrainingData.trainer(options)
+    try trainer.saveCheckpoint(to: path)
+    let old = try read(path)
+    let error = failure {
+      try trainer.train(data, validation: data, checkpoint: Checkpointing(path: path, interval: 1))
+    }
+    #expect(error?.code == .notFinite && error?.message.contains("validation loss after step 1") == true)
+    #expect(trainer.run?.metrics.isEmpty == true)
+    #expect(try read(path) == old)
+    trainer.parameters.values[0] = .nan
+    #expect(failure { try trainer.saveCheckpoint(to: path) }?.code == .notFinite)
+    #expect(try read(path) == old)
+    try TrainingData.trainer(options).trainer.resume(from: path)
+  }
+
   /// A folder that takes no file leaves the old checkpoint and what was learned.
   @Test func aFailedWriteLeavesTheOldFile() throws {
     let (trainer, data) = try TrainingData.trainer(TrainingData.options(.head))
