@@ -7,7 +7,8 @@ extension Router {
   /// disk, or left as it is. Both routers may go on being used.
   ///
   /// Throws `invalidArgument` if either holds two routers already or `theta` is outside 0 to 1, `alreadyExists` if
-  /// a candidate is in both, `io`.
+  /// a candidate is in both, `invalidModel` if the file would not open, as of encoders of one name that are not the
+  /// same; `io`.
   public func join(_ second: Router, to path: String, theta: Float? = nil) throws(ARMSError) {
     let (ours, theirs) = (snapshots.load(), second.snapshots.load())
     for (name, snapshot) in [("first", ours), ("second", theirs)] where snapshot.model.networks.count != 1 {
@@ -24,7 +25,7 @@ extension Router {
     }
     var writer = GGUFWriter()
     ours.model.file.copyAll(into: &writer) { name in
-      !Self.candidatePrefixes.contains { name.hasPrefix($0) }
+      !isOfSecondRouter(name) && !Self.candidatePrefixes.contains { name.hasPrefix($0) }
     }
     let shared = ours.model.networks[0].encoders(sharedWith: theirs.model.networks[0])
     theirs.model.file.copyAll(into: &writer) { secondName(of: $0, sharing: shared) }
@@ -32,7 +33,11 @@ extension Router {
     ours.pools[0].write(to: &writer, number: 0)
     theirs.pools[0].write(to: &writer, number: 1)
     // The writer holds pointers into the pools.
-    try withExtendedLifetime((ours, theirs)) { () throws(ARMSError) in try writer.write(to: path) }
+    try withExtendedLifetime((ours, theirs)) { () throws(ARMSError) in
+      // What does not open must not take the place of what does.
+      _ = try RouterModel(writer.modelFile(path))
+      try writer.write(to: path)
+    }
   }
 }
 
@@ -51,11 +56,17 @@ extension RouterNetwork {
   }
 }
 
+/// Whether a key or tensor would be the second router's, whom a single router's file does not have: it was ignored
+/// there.
+private func isOfSecondRouter(_ name: String) -> Bool {
+  name.hasPrefix("arms.second.") || name.hasPrefix("second.")
+}
+
 /// What a key or tensor of a single router is called where that router is the second of two; nil for what the
 /// first router has for both.
 private func secondName(of name: String, sharing shared: SharedEncoders) -> String? {
   func begins(_ prefixes: [String]) -> Bool { prefixes.contains { name.hasPrefix($0) } }
-  if begins(Router.candidatePrefixes) { return nil }
+  if isOfSecondRouter(name) || begins(Router.candidatePrefixes) { return nil }
   if shared.text, begins(["arms.text.", "arms.tokenizer.", "t."]) { return nil }
   if shared.image, begins(["arms.vision.", "v."]) { return nil }
   // These are about the whole file.

@@ -54,6 +54,38 @@ import Testing
     #expect(try joined(first, second, theta: 0.75).snapshots.load().model.defaultTheta == 0.75)
   }
 
+  /// A single router ignores what would be a second one's; in a cascade it would count.
+  @Test func leavesOutWhatASingleRouterIgnores() throws {
+    let edited = try EditedModel(paper)
+    edited.set("arms.second.text.block_count", .uint32(7))
+    edited.set("second.note", .string("a key"))
+    edited.add("second.gate.weight", shape: [1], [1] as [Float])
+    let (first, second) = (
+      try Router(path: try edited.write(to: directory, "first.gguf")), try paper.router()
+    )
+    try first.remove(first.candidates.map(\.name))
+    let router = try joined(first, second)
+    #expect(router.candidates == second.candidates.map { $0.ofSecondRouter })
+    let again = try joined(second, first)
+    #expect(!again.file.keys.contains { $0.contains("second.note") || $0.contains("second.second") })
+  }
+
+  /// Encoders that have one name and are not the same: what does not open leaves the old file.
+  @Test func refusesWhatWouldNotOpen() throws {
+    let hash = try paper.router().networks[0].text.hash
+    let edited = try EditedModel(.named("distilbert-concat-scaled.gguf"))
+    edited.set("arms.text.hash", .string(hash))
+    let (first, second) = (
+      try paper.emptyRouter(), try Router(path: try edited.write(to: directory, "b.gguf"))
+    )
+    try second.remove(second.candidates.map(\.name))
+    #expect(first.description.textWidth != second.description.textWidth)
+    let path = try directory.file("model.gguf", [1, 2, 3])
+    #expect(failure { try first.join(second, to: path) }?.code == .invalidModel)
+    #expect(try contents(path) == [1, 2, 3])
+    #expect(directory.names == ["b.gguf", "model.gguf"])
+  }
+
   @Test func refusesWhatMakesNoCascade() throws {
     let (first, second) = (try paper.emptyRouter(), try paper.emptyRouter())
     try first.add([first.fixed("one", 0)])
@@ -68,5 +100,13 @@ import Testing
     let twice = failure { try first.join(second, to: path) }
     #expect(twice?.code == .alreadyExists && twice?.message.contains("\"one\"") == true)
     #expect(failure { try FileBytes(path: path, copy: false) }?.code == .io)
+  }
+}
+
+extension Candidate {
+  fileprivate var ofSecondRouter: Candidate {
+    var candidate = self
+    candidate.router = 1
+    return candidate
   }
 }
