@@ -124,7 +124,7 @@ extension GGUFWriter {
 
 extension ModelFile {
   /// Gives `writer` the keys and tensors of this file whose names satisfy `isIncluded`, as they are and
-  /// without copying them. The writer keeps this file alive.
+  /// without copying them. Tensors of types that are not known here are left out. The writer keeps this file alive.
   func copyAll(into writer: inout GGUFWriter, where isIncluded: (String) -> Bool) {
     copyAll(into: &writer) { isIncluded($0) ? $0 : nil }
   }
@@ -142,7 +142,7 @@ extension GGUFWriter {
       if let name = newName(key), let value = file.value(key) { set(name, .stored(value)) }
     }
     for name in file.tensorNames {
-      guard let newName = newName(name), let tensor = file.tensor(name) else { continue }
+      guard let newName = newName(name), let tensor = file.tensor(name), tensor.isKnown else { continue }
       add(
         tensor: newName, type: tensor.type, shape: tensor.shape, data: tensor.data, owner: tensor.owner)
     }

@@ -11,6 +11,9 @@ struct TensorInfo: @unchecked Sendable {
   /// What the elements live in.
   let owner: Owner
 
+  /// Whether the type is known here. What is not can neither be read nor copied.
+  var isKnown: Bool { type.elementSize != nil }
+
   /// What keeps the elements of a tensor alive.
   enum Owner: Sendable {
     case file(FileBytes)

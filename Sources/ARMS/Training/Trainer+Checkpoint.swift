@@ -153,7 +153,8 @@ extension ParameterSet {
 }
 
 extension RouterModel {
-  /// SHA-256 over all keys and tensors of the file but the candidates', in the order of their names.
+  /// SHA-256 over all keys and tensors of the file but the candidates', and but what a copy leaves out, in the order of
+  /// their names.
   var hash: SHA256 {
     var hash = SHA256()
     func isOwn(_ name: String) -> Bool { !Router.candidatePrefixes.contains { name.hasPrefix($0) } }
@@ -163,7 +164,7 @@ extension RouterModel {
       hash.update(value.payload)
     }
     for name in file.tensorNames.filter(isOwn).sorted() {
-      guard let tensor = file.tensor(name) else { continue }
+      guard let tensor = file.tensor(name), tensor.isKnown else { continue }
       hash.update(delimited: name)
       hash.update(tensor.type.rawValue)
       for size in tensor.shape { hash.update(UInt64(size)) }

@@ -77,7 +77,8 @@ import Testing
   @Test func passesOnAFileUnchanged() throws {
     let source = try ModelFile(path: fixture("every_type.gguf"), copy: false)
     var writer = GGUFWriter()
-    source.copyAll(into: &writer) { $0 != "q8_0" }
+    // Its last tensor is of a type whose size is not known here.
+    source.copyAll(into: &writer) { _ in true }
     try writer.write(to: path)
     let copy = try ModelFile(path: path, copy: false)
     #expect(copy.keys == source.keys)
@@ -108,7 +109,7 @@ import Testing
 
   @Test func theWriterKeepsItsSourceAlive() throws {
     var writer = GGUFWriter()
-    try ModelFile(path: fixture("every_type.gguf"), copy: true).copyAll(into: &writer) { $0 != "q8_0" }
+    try ModelFile(path: fixture("every_type.gguf"), copy: true).copyAll(into: &writer) { _ in true }
     try writer.write(to: path)
     #expect(try ModelFile(path: path, copy: false).string("test.text") == "naïve 😀")
   }
@@ -236,7 +237,6 @@ import Testing
     #expect(FileReplacement.permissions(0o100_664, groupStays: false) == 0o604)
   }
 
-  @Test func writesANameAsLongAsTheyGet() throws {
   /// The name on disk is what a link leads to, byte by byte. One that is no UTF-8 can be had only by a link, or as the
   /// directory that a process works in.
   @Test func replacesAFileWhoseNameIsNotUTF8() throws {
@@ -253,6 +253,7 @@ import Testing
     #expect(directory.names.count == 2)
   }
 
+  @Test func writesANameAsLongAsTheyGet() throws {
     let path = directory.path + "/" + String(repeating: "é", count: 127)
     try write([1], to: path)
     #expect(try ModelFile(path: path, copy: false).tensorNames == ["x"])
