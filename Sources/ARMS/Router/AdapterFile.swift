@@ -60,7 +60,7 @@ struct AdapterFile {
     "arms.adapter.base", "arms.adapter.router", "arms.format_version",
   ]
   private var routerKeys: [String] {
-    var keys = ["arms.training.record"]
+    var keys = [Router.recordKey(ofRouter: number)]
     if changesText { keys.append("\(names.key)text.hash") }
     if changesImage { keys.append("\(names.key)vision.hash") }
     return keys

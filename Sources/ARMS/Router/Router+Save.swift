@@ -4,6 +4,11 @@ extension Router {
     "arms.candidate.", "arms.second.candidate.", "candidate.", "second.candidate.",
   ]
 
+  /// The key of the record of how the weights of router `number`, 0 or 1, came about.
+  static func recordKey(ofRouter number: Int) -> String {
+    number == 0 ? "arms.training.record" : "arms.second.training.record"
+  }
+
   /// Writes the router and its present candidates as a model file.
   ///
   /// The file at `path` is replaced in one step when all bytes are on disk, or left as it is. Throws `io`.

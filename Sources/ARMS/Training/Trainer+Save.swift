@@ -5,8 +5,8 @@ extension Trainer {
   /// that the trainer was made with. `type` is that of the trained matrices; nil: as in the router's file. What is int8
   /// there is quantised anew, without the smoothing that it may have had. A trained encoder gets a new name
   /// (`arms.text.hash`, `arms.vision.hash`), and a trained text encoder embeds every profile anew. The key
-  /// `arms.training.record` says how the weights came about. The file at `path` is replaced in one step when all bytes
-  /// are on disk, or left as it is.
+  /// `arms.training.record`, of a second router `arms.second.training.record`, says how the weights came about. The
+  /// file at `path` is replaced in one step when all bytes are on disk, or left as it is.
   ///
   /// Throws `invalidArgument` for a type that adapters of only some of query, key and value cannot have; `notFinite`,
   /// `unsupported`, `invalidModel`, `io`, `outOfMemory`.
@@ -82,7 +82,7 @@ struct TrainedModel {
     let hashes = try trainer.encoderHashes()
     for (key, hash) in hashes { writer.set(key, .string(hash)) }
     encoderKeys = hashes.map(\.key)
-    writer.set("arms.training.record", .string(try trainer.record().text))
+    writer.set(Router.recordKey(ofRouter: trainer.number), .string(try trainer.record().text))
     let model = try RouterModel(try writer.modelFile(file.path))
     let pools = try trainer.trainedPools(model.networks[trainer.number])
     snapshot = RouterSnapshot(generation: 1, model: model, pools: pools)

@@ -154,6 +154,7 @@ private struct Adapted {
     try base.applyAdapter(from: adapter)
     let queries = data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
     #expect(try base.score(queries) == router.score(queries))
+    #expect(try base.file.string("arms.second.training.record").contains("\"router\":1"))
     #expect(base.candidates == router.candidates)
     // A candidate of the first router must not come a second time.
     let other = try Router(path: path)

@@ -278,5 +278,11 @@ import Testing
       #expect((old == new) == (place % columns < columns - 1))
     }
     #expect(failure { try trainer.train(try TrainingData.set(paper)) }?.code == .notFound)
+    // The first router's record stays.
+    try trainer.save(to: path)
+    let (old, new) = (router.file, try ModelFile(path: path, copy: true))
+    #expect(
+      try new.string("arms.training.record", default: "") == old.string("arms.training.record", default: ""))
+    #expect(try new.string("arms.second.training.record").contains("\"router\":1"))
   }
 }

@@ -43,6 +43,17 @@ def test_candidates() -> None:
     assert inspect_model(MODELS / "bert-concat-paper.gguf").candidates == []
 
 
+def test_records_of_both_routers(tmp_path: Path) -> None:
+    path = tmp_path / "both.gguf"
+    with arms.Router(INT8, threads=1) as first, arms.Router(INT8, threads=1) as second:
+        second.candidates.remove(*second.candidates)
+        first.join(second, path)
+    assert inspect_model(INT8).second_training is None
+    inspection = inspect_model(path)
+    assert inspection.training == inspection.second_training == inspect_model(INT8).training
+    assert not [name for name in inspection.keys if "training" in name]
+
+
 def test_command_prints_json(command: Command) -> None:
     code, output, _ = command("inspect", "--json", INT8)
     assert code == 0

@@ -19,6 +19,7 @@ from arms._printable import printable
 from arms.errors import InvalidModelError
 from arms.router import Router
 
+_RECORD_KEYS: Final = ("arms.training.record", "arms.second.training.record")
 _TOKEN_KEYS: Final = ("arms.tokenizer.tokens", "arms.second.tokenizer.tokens")
 
 
@@ -62,6 +63,8 @@ class Inspection:
     candidates: list[CandidateSummary]
     training: Any
     """The training record, parsed; None if there is none."""
+    second_training: Any
+    """The second router's."""
 
 
 def inspect_model(path: str | Path) -> Inspection:
@@ -100,8 +103,9 @@ def inspect_model(path: str | Path) -> Inspection:
         candidates = [
             candidate for router in (0, 1) for candidate in _candidates(keys, tensors, router)
         ]
-        record = keys.get("arms.training.record")
-        training = None if record is None else json.loads(record)
+        training, second_training = (
+            json.loads(keys[key]) if key in keys else None for key in _RECORD_KEYS
+        )
     except RecursionError:
         raise InvalidModelError(f"{path}: the training record is nested too deep") from None
     except (IndexError, ValueError, TypeError, AttributeError) as error:
@@ -109,7 +113,7 @@ def inspect_model(path: str | Path) -> Inspection:
             f"{path}: candidates or training record are damaged: {error}"
         ) from error
     vocabulary = keys.get("arms.tokenizer.tokens", [])
-    hidden = (*_TOKEN_KEYS, "arms.training.record")
+    hidden = (*_TOKEN_KEYS, *_RECORD_KEYS)
     shown = {
         name: value
         for name, value in keys.items()
@@ -124,6 +128,7 @@ def inspect_model(path: str | Path) -> Inspection:
         parts=parts,
         candidates=candidates,
         training=training,
+        second_training=second_training,
     )
 
 
@@ -238,9 +243,13 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
             escape(printable(one.profile)),
         )
     console.print(candidates)
-    if inspection.training is not None:
-        console.print("Training record")
-        console.print_json(printable(json.dumps(inspection.training, ensure_ascii=False)))
+    for title, record in (
+        ("Training record", inspection.training),
+        ("Training record of the second router", inspection.second_training),
+    ):
+        if record is not None:
+            console.print(title)
+            console.print_json(printable(json.dumps(record, ensure_ascii=False)))
 
 
 def inspect(
