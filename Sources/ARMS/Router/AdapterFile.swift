@@ -69,41 +69,50 @@ struct AdapterFile {
   /// The tensors that take the place of the router's: the whole head.
   private var replacedTensors: [String] { model.networks[number].head.parameters.map(\.name) }
 
-  private func isCandidates(_ name: String) -> Bool {
-    name.hasPrefix("\(names.key)candidate.") || name.hasPrefix("\(names.tensor)candidate.")
-  }
-
   /// Throws if there is anything that this router has no place for.
   private func checkNames() throws(ARMSError) {
+    try checkKeys()
+    try checkTensors()
+  }
+
+  private func checkKeys() throws(ARMSError) {
     guard file.has("\(names.key)candidate.names") else {
       throw file.invalid(
         "has no key \(quoted("\(names.key)candidate.names")); the trained candidates are wanted")
     }
-    let routerKeys = routerKeys
-    for key in file.keys where !routerKeys.contains(key) && !isCandidates(key) {
-      guard Self.ownKeys.contains(key) else {
-        throw file.invalid("has a key \(quoted(key)), which no adapter of this router has")
-      }
-    }
-    var known: Set<String> = []
-    for (weight, _) in adapted {
-      let names = LowRankAdapter.names(of: weight.name)
-      known.formUnion([names.a, names.b])
-    }
-    for name in replacedTensors {
-      guard file.tensor(name) != nil else {
-        throw file.invalid("has no tensor \(quoted(name)); the whole head of the router is wanted")
-      }
-      known.formUnion([name, "\(name).scale", "\(name).colsum"])
-    }
-    for name in file.tensorNames where !known.contains(name) && !isCandidates(name) {
-      throw file.invalid("has a tensor \(quoted(name)), which no adapter of this router has")
+    let known = Self.ownKeys.union(routerKeys).union(
+      CandidatePool.keys.map { "\(names.key)candidate.\($0)" })
+    for key in file.keys where !known.contains(key) {
+      throw file.invalid("has a key \(quoted(key)), which no adapter of this router has")
     }
     for (section, isChanged) in [("text", changesText), ("vision", changesImage)] where isChanged {
       let key = "\(names.key)\(section).hash"
       guard try !file.string(key).isEmpty else {
         throw file.invalid("\(key) is empty; the name of the adapted encoder is wanted")
       }
+    }
+  }
+
+  private func checkTensors() throws(ARMSError) {
+    var known = Set(CandidatePool.tensors.map { "\(names.tensor)candidate.\($0)" })
+    for (weight, _) in adapted {
+      let names = LowRankAdapter.names(of: weight.name)
+      known.formUnion([names.a, names.b])
+    }
+    for name in replacedTensors {
+      guard let tensor = file.tensor(name) else {
+        throw file.invalid("has no tensor \(quoted(name)); the whole head of the router is wanted")
+      }
+      guard let own = model.file.tensor(name), tensor.type == own.type else {
+        throw file.invalid(
+          "tensor \(quoted(name)) is \(tensor.type), and is another type in the router's file")
+      }
+      // Of an int8 matrix.
+      let parts = ["\(name).scale", "\(name).colsum"].filter { model.file.tensor($0) != nil }
+      known.formUnion([name] + parts)
+    }
+    for name in file.tensorNames where !known.contains(name) {
+      throw file.invalid("has a tensor \(quoted(name)), which no adapter of this router has")
     }
   }
 }

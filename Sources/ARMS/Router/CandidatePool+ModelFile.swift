@@ -97,6 +97,10 @@ extension ModelFile {
 }
 
 extension CandidatePool {
+  /// What a file has of candidates: keys behind `arms.candidate.`, and tensors behind `candidate.`.
+  static let keys = ["names", "profiles", "encoders", "costs", "latencies", "max_images", "enabled"]
+  static let tensors = ["embedding", "delta", "beta", "temperature", "bias"]
+
   /// Adds the keys and tensors of these candidates to a file that is being written. The pool must live until
   /// it is.
   func write(to writer: inout GGUFWriter, number: Int) {

@@ -45,6 +45,8 @@ private struct Adapted {
 
     init(file: ModelFile) { self.file = file }
 
+    func shape(_ name: String) throws -> [Int] { try #require(file.tensor(name)).shape }
+
     mutating func replace(_ name: String, as type: TensorType = .f32, _ shape: [Int], filling value: Float)
       throws
     {
@@ -152,9 +154,9 @@ private struct Adapted {
     try trainer.saveAdapter(to: adapter)
     try trainer.commit()
     try base.applyAdapter(from: adapter)
+    #expect(try base.file.string("arms.second.training.record").contains("\"router\":1"))
     let queries = data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
     #expect(try base.score(queries) == router.score(queries))
-    #expect(try base.file.string("arms.second.training.record").contains("\"router\":1"))
     #expect(base.candidates == router.candidates)
     // A candidate of the first router must not come a second time.
     let other = try Router(path: path)
@@ -245,6 +247,7 @@ private struct Adapted {
     }
     for name in [
       "t.embd_norm.weight.lora_a", "t.blk.9.attn_q.weight.lora_a", "t.blk.0.attn_q.weight", "other",
+      "candidate.other", "gate.weight.scale", "gate.bias.colsum", "second.candidate.delta",
     ] {
       try refused(name) { try $0.replace(name, [2, width], filling: 0) }
     }
@@ -253,10 +256,13 @@ private struct Adapted {
       try $0.replace(
         "gate.bias", [try #require(adapted.base.file.tensor("gate.bias")).shape[0]], filling: .nan)
     }
+    let query = "classifier.query.weight"
+    try refused(query) { try $0.replace(query, as: .f16, $0.shape(query), filling: 0) }
     try refused("candidate.delta") { try $0.replace("candidate.delta", [1], filling: 0) }
     try refused("gate.bias") { $0.dropped.insert("gate.bias") }
     for key in [
-      "general.name", "adapter.type2", "adapter.lora.alphas", "arms.adapter.note", "arms.format_versions",
+      "arms.candidate.other", "arms.second.training.record", "general.name", "adapter.type2",
+      "adapter.lora.alphas", "arms.adapter.note", "arms.format_versions",
     ] {
       try refused(key) { $0.keys.append((key, .string("1"))) }
     }
