@@ -310,6 +310,22 @@ def test_any_prefix(checkpoints: Path, family: str) -> None:
     )
 
 
+def test_a_key_matrix_whose_heads_share_a_block(checkpoints: Path, tmp_path: Path) -> None:
+    """In int8 16 rows are a block; the heads of a width of 24 have 24 rows each."""
+    vision = CLIPVisionConfig(**{**VISION, "hidden_size": 24}, projection_dim=6)
+    save_preprocessor(save(CLIPVisionModelWithProjection(vision), checkpoints / "wide"))
+    pixels = np.random.default_rng(3).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    embeddings = []
+    for weight_type in (WeightType.F32, WeightType.INT8):
+        path = tmp_path / f"{weight_type}.gguf"
+        convert_checkpoints(
+            checkpoints / "bert", checkpoints / "wide", path, HEAD, weight_type=weight_type
+        )
+        with arms.Router(path, threads=1) as router:
+            embeddings.append(np.array(router.embed_query([pixels], "chart image")))
+    assert embeddings[0] @ embeddings[1] > 0.99
+
+
 def test_whole_clip_model(checkpoints: Path) -> None:
     text = {
         "hidden_size": 8,

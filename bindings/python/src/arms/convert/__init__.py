@@ -132,22 +132,9 @@ def save(
     """
     weight_type = WeightType.parse(weight_type)
     if weight_type is WeightType.INT8:
-        _refuse_key_layout(part)
         part = Part(dict(part.keys), dict(part.parameters))
         _balance_image_encoder(part)
     write_model(output, {"general.name": string(name), **part.keys}, part.parameters, weight_type)
-
-
-def _refuse_key_layout(part: Part) -> None:
-    """Refuse key matrices whose heads would share a block of 16 output channels."""
-    if not any(parameter.kind is Kind.KEY for parameter in part.parameters.values()):
-        return
-    width = part.keys["arms.vision.embedding_length"].value
-    if width % 16:
-        raise ConversionError(
-            "int8 with fusion patches needs an image encoder whose hidden_size "
-            f"is a multiple of 16, not {width}"
-        )
 
 
 def _balance_image_encoder(part: Part) -> None:
