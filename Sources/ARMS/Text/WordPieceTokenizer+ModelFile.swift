@@ -21,7 +21,11 @@ extension WordPieceTokenizer {
           id: Int32(clamping: id), normalized: flags & 1 != 0, singleWord: flags & 2 != 0,
           lstrip: flags & 4 != 0, rstrip: flags & 8 != 0)
       })
-    try self.init(vocabularyCount: tokens.count, owner: file, options: options) { tokens[$0] }
+    do throws(ARMSError) {
+      try self.init(vocabularyCount: tokens.count, owner: file, options: options) { tokens[$0] }
+    } catch {
+      throw ARMSError(error.code, "\(printable(file.path)): \(error.message)")
+    }
   }
 
   private static func id(_ file: ModelFile, _ key: String) throws(ARMSError) -> Int32 {

@@ -326,6 +326,16 @@ def test_a_key_matrix_whose_heads_share_a_block(checkpoints: Path, tmp_path: Pat
     assert embeddings[0] @ embeddings[1] > 0.99
 
 
+def test_what_the_library_does_not_open_is_not_written(checkpoints: Path, tmp_path: Path) -> None:
+    path = tmp_path / "router.gguf"
+    path.write_text("old")
+    head = replace(HEAD, fusion=Fusion.CONCAT, feed_forward=65_537)
+    with pytest.raises(ConversionError, match=r"router\.gguf: not written.*feed_forward_length"):
+        convert_checkpoints(checkpoints / "bert", None, path, head)
+    assert path.read_text() == "old"
+    assert list(tmp_path.glob(".router*")) == []
+
+
 def test_whole_clip_model(checkpoints: Path) -> None:
     text = {
         "hidden_size": 8,

@@ -12,7 +12,9 @@ from arms.convert.model_file import Kind, Part, WeightType, string, u32, write_m
 from arms.convert.quantize import balance_layer_norm
 from arms.convert.text import read_text_encoder
 from arms.convert.vision import read_image_encoder
+from arms.errors import ArmsError
 from arms.options import Fusion, Head
+from arms.router import Router
 
 __all__ = [
     "ConversionError",
@@ -114,7 +116,8 @@ def convert_checkpoints(
     InvalidArgumentError
         If there is no such weight type.
     ConversionError
-        If a checkpoint is damaged or not supported; the message names the file and the field.
+        If a checkpoint is damaged or not supported; the message names the file and the field. If
+        the library does not open what was made; the message says why.
     """
     weight_type = WeightType.parse(weight_type)  # Before the work.
     part = assemble(text, image, head, seed=seed, context_length=context_length)
@@ -134,7 +137,23 @@ def save(
     if weight_type is WeightType.INT8:
         part = Part(dict(part.keys), dict(part.parameters))
         _balance_image_encoder(part)
-    write_model(output, {"general.name": string(name), **part.keys}, part.parameters, weight_type)
+    keys = {"general.name": string(name), **part.keys}
+
+    def check(aside: Path) -> None:
+        _refuse_unopenable(aside, output)
+
+    write_model(output, keys, part.parameters, weight_type, check=check)
+
+
+def _refuse_unopenable(aside: Path, output: str | Path) -> None:
+    """Refuse a file that is no router to the library, which has bounds of its own."""
+    try:
+        Router(aside, threads=1).close()
+    except ArmsError as error:
+        reason = str(error).removeprefix(f"{aside}: ")
+        raise ConversionError(
+            f"{output}: not written, as the library would not open it: {reason}"
+        ) from error
 
 
 def _balance_image_encoder(part: Part) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -173,6 +173,8 @@ def write_model(
     keys: Mapping[str, Key],
     parameters: Mapping[str, Parameter],
     weight_type: WeightType = WeightType.F32,
+    *,
+    check: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a model file in one step: aside, flushed to disk, then renamed over `path`.
 
@@ -186,6 +188,9 @@ def write_model(
         All parameters by the names of FORMAT.md, in float32.
     weight_type
         The type of the matrices and of the token table.
+    check
+        Called with the new file before it takes the other's place, which it does not if this
+        raises.
 
     Raises
     ------
@@ -211,5 +216,7 @@ def write_model(
             writer.write_kv_data_to_file()
             writer.write_tensors_to_file()
             writer.close()
+            if check is not None:
+                check(aside)
     except OSError as error:
         raise ConversionError(f"{target}: cannot be written: {error.strerror or error}") from None
