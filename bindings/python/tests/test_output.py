@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
 
 import arms
-from arms._output import check_output, replacing
+from arms._output import beside, check_output, replacing
+
+MODEL = Path(__file__).parents[3] / "Tests" / "Fixtures" / "models" / "bert-patches-paper.gguf"
 
 
 def write(path: Path, text: str) -> None:
@@ -92,11 +95,11 @@ def test_another_group_gets_no_permissions(
     if refused == "group":
         # The old file is of a group that no new one gets.
         changed = os.stat_result([*status[:5], status.st_gid + 1, *status[6:]])
-        stat = Path.stat
+        real_stat = Path.stat
         monkeypatch.setattr(
             Path,
             "stat",
-            lambda self, **options: changed if self == path else stat(self, **options),
+            lambda self, **options: changed if self == path else real_stat(self, **options),
         )
         status = changed
     write(path, "new")
@@ -113,8 +116,52 @@ def test_bytes_are_on_disk_before_the_file_is_in_its_place(
     synced: list[str] = []
 
     def sync(descriptor: int) -> None:
-        synced.append(os.pread(descriptor, 10, 0).decode() + " over " + path.read_text())
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            synced.append("folder with " + path.read_text())
+        else:
+            synced.append(os.pread(descriptor, 10, 0).decode() + " over " + path.read_text())
 
     monkeypatch.setattr(os, "fsync", sync)
     write(path, "new")
-    assert synced == ["new over old"]
+    # The rename is on disk only with the folder.
+    assert synced == ["new over old", "folder with new"]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    reason = errno.EINVAL
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write(path, "new")
+    reason = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        write(path, "newer")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_library_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    path = tmp_path / "router.gguf"
+    with arms.Router(MODEL, threads=1) as router:
+        with replacing(path) as aside:
+            router.save(path)
+            assert sorted(tmp_path.iterdir()) == sorted([aside, path])
+            aside.write_text("new")
+        assert path.read_text() == "new"
+        # As if nobody held its lock any more.
+        aside.touch()
+        with beside(path) as other:
+            other.touch()
+            router.save(path)
+            assert sorted(tmp_path.iterdir()) == sorted([other, path])
+
+
+def test_a_name_as_long_as_they_get(tmp_path: Path) -> None:
+    path = tmp_path / ("é" * 127)
+    write(path, "new")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -42,15 +43,11 @@ def check_output(path: Path) -> None:
 def beside(path: Path) -> Iterator[Path]:
     """Name a file beside another, which is gone after the block.
 
-    By its name it is no data file, and none of another process, whose number may be the same in
-    another container.
+    By its name it is no data file, none of another process, whose number may be the same in another
+    container, and none that the library takes for the rest of a killed process.
     """
-    target = _followed(path)
-    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
+    with _temporary(_followed(path), 4) as aside:
         yield aside
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -58,7 +55,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Name a file beside another, which takes the other's place if the block succeeds.
 
     A symbolic link stays one: the file that it leads to is replaced. The new file has the owner,
-    group and permissions of the old one, as far as this process may give them.
+    group and permissions of the old one, as far as this process may give them. What a killed
+    process leaves is removed when the library next writes the file.
 
     Raises
     ------
@@ -68,15 +66,46 @@ def replacing(path: Path) -> Iterator[Path]:
     check_output(path)
     target = _followed(path)
     old = target.stat() if target.exists() else None
-    with beside(path) as aside:
+    # With 8 bytes and a lock it is to the library one of its own, which is being written.
+    with _temporary(target, 8) as aside:
         # Never open to more users than the file that it replaces.
         aside.touch(0o666 if old is None else 0o600, exist_ok=False)
-        yield aside
+        with aside.open("rb") as locked:
+            # Not every file system has locks; nothing is removed there.
+            with suppress(OSError):
+                fcntl.flock(locked, fcntl.LOCK_EX)
+            yield aside
+        # The block may have put another file in its place.
         with aside.open("rb") as file:
             if old is not None:
                 _give(file.fileno(), old)
             os.fsync(file.fileno())
         aside.replace(target)
+        _sync_folder(target.absolute().parent)
+
+
+@contextmanager
+def _temporary(target: Path, size: int) -> Iterator[Path]:
+    """Name a file beside another by so many random bytes, which is gone after the block."""
+    # A name has at most 255 bytes.
+    name = os.fsdecode(os.fsencode(target.name)[:200])
+    aside = target.with_name(f".{name}.{secrets.token_hex(size)}.tmp")
+    try:
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable. A file system that cannot sync a folder says EINVAL."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _followed(path: Path) -> Path:
