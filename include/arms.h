@@ -364,7 +364,8 @@ typedef struct arms_candidate {
 } arms_candidate;
 
 /* Adds `count` candidates, all or none, as one new generation. Calls in flight finish on the old one.
- * Errors: ALREADY_EXISTS, NOT_FINITE, INVALID_TEXT, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * Errors: ALREADY_EXISTS, LIMIT_EXCEEDED (they would take more than 2^28 numbers), NOT_FINITE, INVALID_TEXT,
+ * INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_candidates_add(arms_router *router, const arms_candidate *candidates, size_t count,
                                 arms_error **error);
 
@@ -882,7 +883,7 @@ arms_status arms_trainer_save_adapter(arms_trainer *trainer, const char *path, a
 
 /* Writes all that is needed to go on with a run: weights, moments and place. Other data than the run's is
  * refused by the run that goes on, unless this one had no `checkpoint_path`. The file at `path` is replaced
- * in one step, or left as it is. Errors: BUSY, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * in one step, or left as it is. Errors: BUSY, NOT_FINITE, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_trainer_checkpoint(arms_trainer *trainer, const char *path, arms_error **error);
 
 /* Reads a checkpoint of a trainer with the same options, made for the same router. On an error the
@@ -1011,8 +1012,8 @@ arms_status arms_router_extend(arms_router *router, const char *const *names, si
 /* Writes two routers as one model file, a cascade (Algorithm 1): `first` has the candidates that are asked
  * first, `second` the others. Encoders that both share, by their hashes, are written once. `theta` becomes
  * the file's default; 0: that of `first`. The file at `path` is replaced in one step, or left as it is.
- * Errors: ALREADY_EXISTS (a candidate of both), IO, INVALID_ARGUMENT (one of them is a cascade already),
- * INVALID_HANDLE. */
+ * Errors: ALREADY_EXISTS (a candidate of both), INVALID_MODEL (they do not fit into one file), IO,
+ * INVALID_ARGUMENT (one of them is a cascade already), INVALID_HANDLE. */
 arms_status arms_router_join(const arms_router *first, const arms_router *second, const char *path,
                              float theta, arms_error **error);
 

@@ -82,8 +82,8 @@ func FromImage(source image.Image) Image {
 }
 
 // Exact returns the image with the demand that a JPEG be decoded at full size. Otherwise a large one
-// is decoded at a reduced scale that keeps at least twice the target size, which is several times
-// faster.
+// is decoded at a reduced scale that keeps at least twice the target size of the luminance, which is several
+// times faster.
 func (i Image) Exact() Image {
 	i.exact = true
 	return i

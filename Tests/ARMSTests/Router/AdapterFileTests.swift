@@ -317,7 +317,7 @@ private struct Adapted {
     let adapted = try Adapted()
     let trainer = try Trainer(adapted.base)
     try adapted.base.applyAdapter(from: adapted.path)
-    #expect(failure { try trainer.commit() }?.code == .invalidArgument)
+    #expect(failure { try trainer.commit() }?.code == .conflict)
     let again = try Trainer(adapted.base, options: adapterOptions())
     try again.saveAdapter(to: "\(adapted.directory.path)/second.gguf")
     try adapted.base.applyAdapter(from: "\(adapted.directory.path)/second.gguf")

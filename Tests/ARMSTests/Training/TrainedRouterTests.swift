@@ -250,7 +250,7 @@ import Testing
     try trainer.train(data)
     try trainer.router.replace(with: try TrainingData.router(.named("distilbert-patches-scaled.gguf")))
     let generation = trainer.router.listing.generation
-    #expect(failure { try trainer.commit() }?.code == .invalidArgument)
+    #expect(failure { try trainer.commit() }?.code == .conflict)
     #expect(trainer.router.listing.generation == generation)
   }
 
