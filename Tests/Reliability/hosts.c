@@ -162,6 +162,36 @@ static void small_stacks(void) {
   }
 }
 
+/* ------------------------------------------------------------------------------------------ cancellation */
+
+static void *reload_on(void *argument) {
+  struct visit *visit = argument;
+  for (;;) {
+    visit->copy->reload(visit->router, model, NULL, NULL);
+    pthread_testcancel();
+  }
+  return NULL;
+}
+
+/* A thread that is cancelled in a call, which opens files, finishes it. */
+static void cancelled(void) {
+  struct copy copy = loaded(library);
+  struct visit own = {&copy, opened(&copy, 2), 0};
+  signal(SIGALRM, SIG_DFL);
+  alarm(60);
+  for (unsigned i = 0; i < 5; i++) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, reload_on, &own);
+    usleep(1000 + 700 * i);
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+  }
+  visit(&own);
+  alarm(0);
+  check(own.good, "a router cannot be used after a thread was cancelled in a call");
+  copy.free(own.router);
+}
+
 /* ------------------------------------------------------------------------------- locale, time zone, environment */
 
 static atomic_int done;
@@ -345,6 +375,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 7 + i / 120);
   signals();
   small_stacks();
+  cancelled();
   environment();
   reopened();
   two_copies();

@@ -34,10 +34,12 @@ one() {
   if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
-for program in hosts soak; do
+for program in hosts soak thread_locals; do
   ${CC:-cc} -std=gnu11 -O1 -Wall -Wextra -Werror -I"$root/include" "$here/$program.c" -o "$work/$program" \
     -L"$work" -Wl,--as-needed -larms -Wl,-rpath,"$work" -ldl -lpthread || exit 1
 done
+${CC:-cc} -std=gnu11 -O1 -Wall -Wextra -Werror -I"$root/Sources/CBLAS/include" "$here/openblas.c" \
+  "$root/Sources/CBLAS/blas.c" -o "$work/openblas" -ldl -lpthread || exit 1
 # The hosts' Turkish locale, whether the machine has it or not.
 localedef -i tr_TR -f UTF-8 "$work/tr_TR.UTF-8" 2> "$work/log" || {
   cat "$work/log" >&2
@@ -51,6 +53,8 @@ small=$models/bert-patches-paper-int8.gguf other=$models/bert-pooled-scaled.gguf
 # Float weights go through OpenBLAS, int8 weights do not.
 one "$work/hosts" "$work/libarms.so.0" "$small"
 one "$work/hosts" "$work/libarms.so.0" "$other"
+one "$work/thread_locals" "$small"
+one "$work/openblas"
 one env ARMS_LIBRARY="$work/libarms.so.0" PYTHONPATH="$root/bindings/python/src" \
   "${PYTHON:-python3}" -m pytest -q -p no:cacheprovider "$here"
 one "$work/soak" kill "$small" "$work/save" $((10 * scale))
