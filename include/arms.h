@@ -563,7 +563,7 @@ typedef struct arms_decision {
   char name[ARMS_NAME_CAPACITY];      /* the chosen candidate */
   float confidence;                   /* c_ij of the chosen one; of the best one when abstained */
   float utility;                      /* what the policy maximised */
-  uint64_t generation;                /* of the weights and candidates that decided */
+  uint64_t generation;                /* of the weights and candidates of `router` */
   uint64_t ranked_count;              /* entries of the whole ranked list */
   uint32_t question_tokens;           /* tokens read, [CLS] and [SEP] included */
   uint32_t question_tokens_total;     /* tokens before truncation */
@@ -588,7 +588,8 @@ typedef struct arms_ranked {
  * `decision` must have its struct_size set. `ranked` receives the first `ranked_capacity` entries of
  * the ranked list (all of it, when decision->ranked_count is not larger); it may be NULL with
  * capacity 0, and `ranked[0].struct_size` must be set otherwise. Candidates that are disabled, not
- * allowed, above a ceiling, or that take fewer images than the query has, are not ranked.
+ * allowed, above a ceiling, or that take fewer images than the query has, are not ranked. A name that the
+ * pools of two files share stands in the list twice; ranked[0].router says which is the chosen one.
  * Errors: NO_CANDIDATES, MISSING_VALUE, NOT_FOUND (a name in `allowed`), those of the encodings,
  * INVALID_ARGUMENT, INVALID_HANDLE. */
 arms_status arms_route(const arms_router *router, const arms_query *query,
