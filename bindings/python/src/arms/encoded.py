@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from arms import _ffi
 from arms._handle import Handle
 from arms._library import library
 from arms._marshal import filled
+
+if TYPE_CHECKING:
+    from arms.router import Router
 
 __all__ = ["EncodedImage", "EncodedQuestion"]
 
@@ -53,3 +57,11 @@ class EncodedImage(Handle):
 
     def __repr__(self) -> str:
         return "EncodedImage(closed)" if self.closed else "EncodedImage()"
+
+
+def embedding_width(router: Router) -> int:
+    """Return the width of an encoded image; 0 if no router of the file has an image encoder.
+
+    `RouterInfo` is of the first router alone, and a second one may see what that one does not.
+    """
+    return router.encode_image(np.zeros((1, 1, 3), np.uint8)).embedding.size

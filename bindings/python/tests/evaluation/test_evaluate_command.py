@@ -175,6 +175,29 @@ def test_the_default_router_sees_no_images(data: Path, tmp_path: Path, command: 
     assert (status, "has no image encoder" in errors) == (1, True)
 
 
+def test_the_second_router_of_a_blind_one_sees_the_images(
+    saved: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    both, vectors = tmp_path / "both.gguf", tmp_path / "vectors.npz"
+    with arms.Router() as blind, arms.Router(saved) as second:
+        blind.join(second, both)
+    with arms.Router(both) as router:
+        outcomes = Outcomes.of(OutcomeTable.read(data)).with_models(["small", "large"])
+        scored = score_queries(router, outcomes)
+        queries = list(zip(outcomes.images, outcomes.questions, strict=True))
+        expected = router.score(queries, ["small", "large"])
+        np.testing.assert_allclose(scored.confidences, expected, atol=1e-6)
+        image = router.encode_image(outcomes.images[0][0]).embedding
+        np.testing.assert_allclose(scored.images[0], image, atol=1e-6)
+        blindly = router.score([(None, text) for _, text in queries], ["small", "large"])
+    assert np.abs(expected - blindly).max() > 1e-4
+    options = ["--embeddings", "image", "--replicates", "20", "--json", "--vectors", vectors]
+    status, _, errors = command("evaluate", both, data, *options)
+    assert status == 0, errors
+    with np.load(vectors) as held:
+        assert held["image"].shape == (10, len(image))
+
+
 @pytest.mark.parametrize("embeddings", ["image", "both"])
 def test_baselines_may_see_the_image(
     embeddings: str, saved: Path, data: Path, command: Command

@@ -229,10 +229,11 @@ def _check_outputs(html: Path | None, vectors: Path | None) -> None:
 
 def _check_baselines(router: Router, embeddings: _Seen) -> None:
     """Say before the work what the baselines lack."""
+    from arms.encoded import embedding_width
     from arms.evaluation.baselines.baseline import scikit_learn
 
     scikit_learn("linear_model")
-    if embeddings is not _Seen.TEXT and not router.info.sees_images:
+    if embeddings is not _Seen.TEXT and not embedding_width(router):
         raise InvalidArgumentError(
             f"--embeddings {embeddings}: this router has no image encoder; text is what it sees"
         )

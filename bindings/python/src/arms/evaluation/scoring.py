@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from arms.encoded import embedding_width
 from arms.errors import InvalidArgumentError
 from arms.evaluation.outcomes import Booleans, Floats, Outcomes
 from arms.images import Image, flattened
@@ -32,8 +33,8 @@ class Scored:
     questions
         q_i, ``[queries, d_t]``.
     images
-        The mean g_i of the query's images, ``[queries, d_v]``; zeros without an image, and
-        ``[queries, 0]`` of a router that has no image encoder.
+        The mean g_i of the query's images, ``[queries, d_v]``, of the first router that has an
+        image encoder; zeros without an image, and ``[queries, 0]`` if no router has one.
     fused
         z of the first router: question and images behind its experts, ``[queries, r]``.
     second_pool
@@ -131,18 +132,18 @@ def score_queries(
         np.empty(outcomes.scores_shape),
         np.empty((len(outcomes), info.expert_count)),
         np.empty((len(outcomes), info.text_width)),
-        np.zeros((len(outcomes), info.image_width if info.image_size else 0)),
+        np.zeros((len(outcomes), embedding_width(router))),
         np.empty((len(outcomes), info.shared_width)),
         np.array([router.candidates[name].router == 1 for name in names]),
     )
     known: dict[str, EncodedQuestion] = {}
-    sees = info.image_size > 0
     for row, text in enumerate(outcomes.questions):
         # Variants of a question often share its text: encode that once.
         question = known.get(text)
         if question is None:
             question = known[text] = router.encode_question(text)
-        images = _encoded(router, outcomes, row, exact) if sees else []
+        # Also when the first router does not see them: the second one may.
+        images = _encoded(router, outcomes, row, exact)
         scored.confidences[row] = router.score([(images, question)], names)[0]
         scored.gate[row] = router.route(images, question, top=1).gate
         scored.fused[row] = router.embed_query(images, question)
