@@ -108,6 +108,32 @@ def test_the_command_counts_the_images_it_used(model: Path, png: Path) -> None:
     assert UNSEEN not in run("route", model, png, QUESTION).stdout
 
 
+def test_the_command_says_which_routers_looked_at_the_image(
+    model: Path, png: Path, tmp_path: Path
+) -> None:
+    # The first router is blind, and the second one is not.
+    both = tmp_path / "both.gguf"
+    assert run("merge", arms.default_model(), model, "-o", both).returncode == 0
+    part = "One of the two routers has no image encoder"
+    stays, asks = (["--policy", "cascade", "--theta", theta] for theta in ("1e-9", "1"))
+    second = [png, QUESTION, "--second"]
+    cases: list[tuple[list[object], int, str]] = [
+        ([both, png, QUESTION], 1, part),
+        ([both, png, QUESTION, *stays], 0, UNSEEN),
+        ([both, png, QUESTION, *asks], 1, part),
+        ([arms.default_model(), *second, model], 1, part),
+        ([arms.default_model(), *second, model, *stays], 0, UNSEEN),
+        ([model, *second, arms.default_model()], 1, part),
+        ([model, *second, arms.default_model(), *stays], 1, ""),
+        ([both, "none", QUESTION], 0, ""),
+    ]
+    for words, used, note in cases:
+        shown = run("route", *words).stdout
+        assert [text for text in (part, UNSEEN) if text in shown] == [note] * bool(note), words
+        (record,) = records("route", *words)
+        assert record["images_used"] == used, words
+
+
 @pytest.mark.parametrize(
     "words", [["model.gguf", "none"], ["none"], ["model.gguf", "none", "What", "is", "it?"]]
 )

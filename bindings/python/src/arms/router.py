@@ -87,7 +87,11 @@ class RouterInfo:
 
     @property
     def sees_images(self) -> bool:
-        """Whether images decide with the question; else they are ignored."""
+        """Whether images decide with the question, for the first router; else it ignores them.
+
+        A cascade's second router may see them all the same: `Decision.images_ignored` says what
+        became of them.
+        """
         return self.image_size > 0
 
 

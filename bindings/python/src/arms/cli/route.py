@@ -14,6 +14,7 @@ from arms import CandidateInfo, Decision, Policy, RankedCandidate, Router
 from arms._printable import printable
 from arms.cli.images import read_images
 from arms.cli.tables import Json, bar, console, cost, known, latency, print_json
+from arms.encoded import embedding_width
 from arms.options import unread
 
 # By pool and name: the two routers of a cascade may know candidates of one name.
@@ -158,7 +159,7 @@ def route(
             exact=exact,
             top=top,
         )
-        used = len(images) if router.info.sees_images else 0
+        used = len(images) if _looked(decision, router, other) else 0
         infos = {(info.router, info.name): info for info in router.candidates.list()}
         if other is not None:
             infos |= {(1, info.name): info for info in other.candidates.list()}
@@ -167,10 +168,13 @@ def route(
         print_json(_record(decision, infos) | {"images_used": used})
     else:
         _show(decision, infos, policy)
-        if used < len(images):
+        if decision.images_ignored:
             console().print(
-                "This model has no image encoder: it decided by the question alone, and did not "
-                "look at the image.",
+                "One of the two routers has no image encoder: it judged its candidates by the "
+                "question alone."
+                if used
+                else "This model has no image encoder: it decided by the question alone, and did "
+                "not look at the image.",
                 style="yellow",
             )
 
@@ -185,6 +189,17 @@ def _arguments(words: list[str]) -> tuple[str | None, str, str]:
         case [_, _, _, unexpected, *_]:
             raise typer.BadParameter(f"unexpected {unexpected!r}: quote a question of many words")
     raise typer.BadParameter("missing QUESTION: expected [MODEL] IMAGE QUESTION")
+
+
+def _looked(decision: Decision, router: Router, second: Router | None) -> bool:
+    """Say whether a router that took part in the decision looked at the images."""
+    if not decision.images_ignored:
+        return True
+    if not decision.second_router:
+        return False
+    if second is None:
+        return embedding_width(router) > 0
+    return router.info.sees_images or second.info.sees_images
 
 
 def _record(decision: Decision, infos: _Infos) -> dict[str, Any]:
