@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from rich.console import Console
 
 import arms
 import arms.cli
@@ -179,9 +180,26 @@ def test_score_prints_a_table(pool: Path, png: Path) -> None:
     done = run("score", pool, "What is shown?", "Which [bold]year?", "-i", png)
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["question", "small", "large", "unpriced"]
-    assert lines[1].startswith("What is shown?")
-    assert lines[2].startswith("Which [bold]year?")
+    assert lines[0].split() == ["candidate", "What", "is", "shown?", "Which", "[bold]year?"]
+    assert [line.split()[0] for line in lines[1:]] == ["small", "large", "unpriced"]
+
+
+def test_score_can_be_read_in_a_narrow_terminal(
+    pool: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arms.cli.score.console", lambda: Console(width=80))
+    names = [f"a-model-of-some-{number}-parameters" for number in range(14)]
+    with arms.Router(pool) as router:
+        router.candidates.add([arms.Candidate(name=name) for name in names])
+        router.save(pool)
+        questions = [f"What is in the box of number {number}?" for number in range(6)]
+        scores = router.score([(None, text) for text in questions], names)
+    status, output, _ = command("score", pool, *questions)
+    assert (status, "…" in output) == (0, False)
+    rows = [line.split() for line in output.splitlines()]
+    for name, expected in zip(names, scores.T, strict=True):
+        shown = [cell for row in rows if row[:1] == [name] for cell in row[1:]]
+        assert shown == [f"{score:.3f}" for score in expected]
 
 
 def test_score_reads_json_lines(pool: Path, png: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from gguf import GGUFReader, GGUFWriter
+from rich.console import Console
 
 import arms
-from arms.inspect import inspect_model
+from arms.inspect import inspect_model, print_inspection
 from conftest import Command
 
 MODELS = Path(__file__).parents[3] / "Tests" / "Fixtures" / "models"
@@ -64,11 +65,27 @@ def test_command_prints_json(command: Command) -> None:
 
 
 def test_command_prints_tables(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "20")  # Not of what is piped.
     code, output, _ = command("inspect", INT8)
     assert code == 0
     assert "arms.text.block_count" in output
     assert "A small fast model, weak at math." in output
+    inspection = inspect_model(INT8)
+    assert inspection.keys["arms.text.hash"] in output
+
+
+def test_nothing_is_cut_in_a_narrow_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    inspection = inspect_model(arms.default_model())
+    print_inspection(inspection, Console(width=80))
+    # The training record is JSON, which is not broken.
+    output, _ = capsys.readouterr().out.split("Training record")
+    assert "…" not in output
+    assert max(map(len, output.splitlines())) <= 80
+    rows = [line.split() for line in output.splitlines()]
+    for one in inspection.candidates:
+        # A row a candidate, unbroken.
+        (row,) = (row for row in rows if row[:1] == [one.name])
+        assert f"{one.temperature:.4g}" in row
 
 
 def test_command_fails_in_one_line(command: Command, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from arms._printable import printable
+from arms.cli.tables import console as stdout_console
+from arms.cli.tables import known
 from arms.errors import InvalidModelError
 from arms.router import Router
 
@@ -193,9 +195,11 @@ def _cell(value: Any) -> str:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left"
-        )
+        # Numbers keep their width, and texts are broken: nothing is cut.
+        if column.startswith(">"):
+            table.add_column(column.removeprefix(">"), justify="right", no_wrap=True)
+        else:
+            table.add_column(column, overflow="fold")
     return table
 
 
@@ -215,34 +219,12 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
     for part, size in inspection.parts.items():
         parts.add_row(part, _cell(size))
     console.print(parts)
-    columns = (
-        "name",
-        ">router",
-        "enabled",
-        ">US$ a query",
-        ">ms",
-        ">max images",
-        ">beta",
-        ">T",
-        ">b",
-        "profile",
-    )
-    candidates = _table("Candidates", *columns)
+    console.print(_candidate_table(inspection.candidates))
+    # Apart, as they are sentences: beside them the numbers would have no room.
+    profiles = _table("Profiles", "name", "profile")
     for one in inspection.candidates:
-        images = {0: "any", -1: "none"}.get(one.max_images, str(one.max_images))
-        candidates.add_row(
-            escape(printable(one.name)),
-            str(one.router),
-            "yes" if one.enabled else "no",
-            _cell(one.cost),
-            _cell(one.latency),
-            images,
-            _cell(one.beta),
-            _cell(one.temperature),
-            _cell(one.bias),
-            escape(printable(one.profile)),
-        )
-    console.print(candidates)
+        profiles.add_row(_cell(one.name), _cell(one.profile))
+    console.print(profiles)
     for title, record in (
         ("Training record", inspection.training),
         ("Training record of the second router", inspection.second_training),
@@ -250,6 +232,39 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
         if record is not None:
             console.print(title)
             console.print_json(printable(json.dumps(record, ensure_ascii=False)))
+
+
+def _candidate_table(candidates: list[CandidateSummary]) -> Table:
+    columns = {
+        "router": any(one.router for one in candidates),
+        "enabled": not all(one.enabled for one in candidates),
+        "US$": known(candidates, "cost"),
+        "ms": known(candidates, "latency"),
+        "images": True,
+        "beta": known(candidates, "beta"),
+        "T": known(candidates, "temperature"),
+        "b": known(candidates, "bias"),
+    }
+    shown = [column for column, present in columns.items() if present]
+    table = _table("Candidates", "name", *(f">{column}" for column in shown))
+    table.box, table.pad_edge = None, False
+
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.4g}"
+
+    for one in candidates:
+        cells = {
+            "router": str(one.router),
+            "enabled": "yes" if one.enabled else "no",
+            "US$": number(one.cost),
+            "ms": number(one.latency),
+            "images": {0: "any", -1: "none"}.get(one.max_images, str(one.max_images)),
+            "beta": number(one.beta),
+            "T": number(one.temperature),
+            "b": number(one.bias),
+        }
+        table.add_row(_cell(one.name), *(cells[column] for column in shown))
+    return table
 
 
 def inspect(
@@ -261,7 +276,7 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(asdict(inspection), indent=2))
     else:
-        print_inspection(inspection, Console())
+        print_inspection(inspection, stdout_console())
 
 
 def register(app: typer.Typer) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.markup import escape
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +23,7 @@ from arms.cli.images import NONE, STDIN, read_images
 from arms.cli.tables import console, print_json
 
 _BATCH = 64
+_QUESTION_WIDTH = 14
 
 
 class _Asked(NamedTuple):
@@ -99,18 +100,16 @@ def score(
         else:
             asked = _asked_in(queries)
         columns = candidate or [i.name for i in router.candidates.list() if i.enabled]
-        table = Table(
-            "question", *(escape(printable(name)) for name in columns), box=None, pad_edge=False
-        )
+        shown: list[tuple[str, NDArray[np.float32]]] = []
         while batch := list(islice(asked, _BATCH)):
             scores = router.score([a.query for a in batch], columns, output=output, exact=exact)
             for one, row in zip(batch, scores, strict=True):
                 if json:
                     print_json(_record(one, columns, row))
                 else:
-                    table.add_row(Text(printable(one.question)), *_cells(row))
+                    shown.append((printable(one.question), row))
         if not json:
-            console().print(table)
+            _show([printable(name) for name in columns], shown)
 
 
 def _asked_about(
@@ -161,6 +160,27 @@ def _record(asked: _Asked, columns: list[str], scores: NDArray[np.float32]) -> d
         "image": asked.images,
         "scores": dict(zip(columns, scores.tolist(), strict=True)),
     }
+
+
+def _show(names: list[str], shown: list[tuple[str, NDArray[np.float32]]]) -> None:
+    """Print a row a candidate and a column a question, as many of them abreast as fit."""
+    output = console()
+    widest = min(max(map(cell_len, names), default=0), output.width // 2)
+    room = output.width - widest
+    abreast = max(1, min(len(shown), room // _QUESTION_WIDTH))
+    width = max(5, room // abreast - 2)
+    for begin in range(0, len(shown), abreast):
+        part = shown[begin : begin + abreast]
+        table = Table(box=None, pad_edge=False)
+        table.add_column("candidate", min_width=widest, overflow="fold")
+        for question, _ in part:
+            table.add_column(Text(question), justify="right", overflow="fold", max_width=width)
+        columns = [_cells(scores) for _, scores in part]
+        for row, name in enumerate(names):
+            table.add_row(Text(name), *(cells[row] for cells in columns))
+        if begin:
+            output.print()
+        output.print(table)
 
 
 def _cells(scores: NDArray[np.float32]) -> list[Text]:

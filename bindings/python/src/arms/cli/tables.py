@@ -14,12 +14,13 @@ from rich.text import Text
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 _BAR_WIDTH = 20
+_UNBOUNDED = 1_000_000
 
 
 def console() -> Console:
     """Return a console on the present standard output."""
     # Piped tables are as wide as they need be: a file has no width to wrap at.
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False)
 
 
 def print_json(value: object) -> None:
