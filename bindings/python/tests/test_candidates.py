@@ -213,3 +213,31 @@ def test_reading_a_missing_candidate(name: str, router: arms.Router) -> None:
         router.candidates.profile(name)
     with pytest.raises(arms.ArmsError):
         router.candidates.embedding(name)
+
+
+def test_a_look_at_all_reads_them_once(
+    router: arms.Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no other thread can remove one in between, and thousands take no time."""
+    listed = router.candidates.list()
+    calls = []
+
+    def once(_: arms.Candidates) -> list[arms.CandidateInfo]:
+        calls.append(1)
+        return listed
+
+    monkeypatch.setattr(arms.Candidates, "list", once)
+    pairs = [(info.name, info) for info in listed]
+    looks: list[tuple[Any, Any]] = [
+        (lambda: list(router.candidates.items()), pairs),
+        (lambda: list(router.candidates.values()), listed),
+        (lambda: listed[2] in router.candidates.values(), True),
+        (lambda: pairs[2] in router.candidates.items(), True),
+        (lambda: ("small", listed[1]) in router.candidates.items(), False),
+        (lambda: "small" in router.candidates, True),
+        (lambda: "absent" in router.candidates, False),
+    ]
+    for look, expected in looks:
+        calls.clear()
+        assert look() == expected
+        assert len(calls) == 1

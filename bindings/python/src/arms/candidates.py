@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -169,8 +169,19 @@ class Candidates(Mapping[str, CandidateInfo]):
             f"the router has no candidate {name!r}: it has {_enumerated(self)}"
         )
 
+    def __contains__(self, name: object) -> bool:
+        return any(info.name == name for info in self.list())
+
     def __iter__(self) -> Iterator[str]:
         return iter([info.name for info in self.list()])
+
+    def items(self) -> ItemsView[str, CandidateInfo]:
+        """Return a view of names and candidates, of one generation whenever it is iterated."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[CandidateInfo]:
+        """Return a view of the candidates, of one generation whenever it is iterated."""
+        return _Values(self)
 
     def __len__(self) -> int:
         count = ctypes.c_size_t()
@@ -372,6 +383,26 @@ class Candidates(Mapping[str, CandidateInfo]):
         return filled(
             library().arms_candidate_embedding, self._router._pointer(), c_string(name, "name")
         )
+
+
+# The views of `Mapping` look up one name after the other, which another thread may have removed.
+
+
+class _Items(ItemsView[str, CandidateInfo]):
+    _mapping: Candidates
+
+    def __iter__(self) -> Iterator[tuple[str, CandidateInfo]]:
+        return iter([(info.name, info) for info in self._mapping.list()])
+
+
+class _Values(ValuesView[CandidateInfo]):
+    _mapping: Candidates
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._mapping.list()
+
+    def __iter__(self) -> Iterator[CandidateInfo]:
+        return iter(self._mapping.list())
 
 
 def _info(entry: _ffi.CandidateInfo) -> CandidateInfo:
