@@ -59,10 +59,21 @@ def c_string(text: str, what: str) -> bytes:
     return encoded
 
 
-def c_strings(texts: Iterable[str], what: str) -> tuple[ctypes.Array[ctypes.c_char_p], int]:
-    """Encode texts as a C array, with their number; no texts have an address too, unlike NULL."""
+def refuse_text(texts: object, what: str) -> None:
+    """Refuse a text where several are wanted: it would be taken for its letters.
+
+    Raises
+    ------
+    TypeError
+        If it is one.
+    """
     if isinstance(texts, str):
         raise TypeError(f"{what}: expected several strings, not the one string {texts!r}")
+
+
+def c_strings(texts: Iterable[str], what: str) -> tuple[ctypes.Array[ctypes.c_char_p], int]:
+    """Encode texts as a C array, with their number; no texts have an address too, unlike NULL."""
+    refuse_text(texts, what)
     encoded = [c_string(text, f"{what}[{index}]") for index, text in enumerate(texts)]
     return (ctypes.c_char_p * max(1, len(encoded)))(*encoded), len(encoded)
 

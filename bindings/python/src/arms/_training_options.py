@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, TypedDict
 
 from arms import _ffi
-from arms._marshal import real, unsigned
+from arms._marshal import real, refuse_text, unsigned
 from arms.errors import InvalidArgumentError
 from arms.options import LoraTarget, Schedule
 
@@ -130,8 +130,7 @@ def _layers(count: int | Literal["all"], what: str) -> int:
 
 
 def _targets(names: Iterable[LoraTarget | str]) -> list[LoraTarget]:
-    if isinstance(names, str):
-        raise TypeError(f"lora_targets: expected several strings, not the one string {names!r}")
+    refuse_text(names, "lora_targets")
     targets = [LoraTarget.parse(name, "lora_targets") for name in names]
     if not targets:  # C takes 0 for all.
         raise InvalidArgumentError("lora_targets is empty: expected a layer, or None for all")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +69,22 @@ def test_selections(table: OutcomeTable) -> None:
     assert table.take(table.answered).ids.tolist()[:3] == ["q0", "q2", "q3"]
     with pytest.raises(DataError, match="no model 'other'; there are small, large, paid"):
         table.select(models=["other"])
+
+
+def test_names_are_several(table: OutcomeTable, tmp_path: Path) -> None:
+    path = tmp_path / "m2.jsonl"
+    write_records(path, records())
+    alone: Any = "small"
+    takes: list[tuple[str, Callable[[], object]]] = [
+        ("models", lambda: table.select(models=alone)),
+        ("groups", lambda: table.select(groups=alone)),
+        ("models", lambda: table.to_dataset(models=alone)),
+        ("models", lambda: OutcomeTable.read(path, models=alone)),
+        ("models", lambda: OutcomeTable.from_records(records(), models=alone)),
+    ]
+    for name, take in takes:
+        with pytest.raises(TypeError, match=f"{name}: expected several strings, not the one"):
+            take()
 
 
 def test_groups_do_not_part(table: OutcomeTable) -> None:

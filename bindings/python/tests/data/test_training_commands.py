@@ -6,6 +6,7 @@ import json
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,26 @@ def assert_fails(done: tuple[int, str, str], code: int, *words: str) -> None:
 
 
 # Training.
+
+
+def test_options_take_paths_as_texts_and_names_as_several(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {
+        "model": str(model),
+        "data": (str(data),),
+        "output": str(tmp_path / "z.gguf"),
+        "candidates": "profiles.json",
+    }
+    options = TrainOptions(**given)
+    assert (options.model, options.output) == (model, tmp_path / "z.gguf")
+    assert options.candidates == Path("profiles.json")
+    assert train(replace(options, candidates=None, name_only=True, epochs=1)).output is not None
+    for name in ("data", "models", "lora_targets"):
+        with pytest.raises(TypeError, match=f"{name}: expected several strings, not the one"):
+            TrainOptions(**(given | {name: "m2.jsonl"}))
+    with pytest.raises(TypeError, match="new: expected several strings"):
+        ExtendOptions(**given, new="gpt-4o")  # type: ignore[arg-type]
 
 
 def test_a_run_can_be_made_again(model: Path, data: Path, tmp_path: Path, command: Command) -> None:

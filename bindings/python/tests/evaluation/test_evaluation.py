@@ -166,6 +166,14 @@ def test_outcomes_are_checked(fields_: dict[str, Any], words: str) -> None:
         Outcomes(**(given | fields_))
 
 
+def test_names_are_several() -> None:
+    labels = np.ones((2, 2))
+    with pytest.raises(TypeError, match=r"models: expected several strings, .* 'ab'"):
+        Outcomes(models="ab", labels=labels)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="names: expected several strings"):
+        Outcomes(models=("a", "b"), labels=labels).with_models("ab")
+
+
 def test_an_unknown_cost_is_the_models_mean() -> None:
     costs = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
     outcomes = Outcomes(models=("a", "b"), labels=np.ones((3, 2)), costs=costs)
@@ -183,7 +191,7 @@ def test_an_evaluation_survives_its_json_form(tmp_path: Path) -> None:
     assert from_json(text) == evaluation
     path = tmp_path / "evaluation.json"
     path.write_text(text)
-    assert read_evaluation(path) == evaluation
+    assert read_evaluation(path) == read_evaluation(str(path)) == evaluation
     later = json.loads(text) | {"new": 1}
     assert from_json(json.dumps(later)) == evaluation
 

@@ -267,6 +267,11 @@ def test_another_ending_is_refused(tmp_path: Path) -> None:
         plots.save(drawn("em"), tmp_path / "plot.gif")
 
 
+def test_the_name_may_be_a_text(tmp_path: Path) -> None:
+    plots.save(drawn("em"), str(tmp_path / "plot.svg"))
+    assert (tmp_path / "plot.svg").read_text().startswith("<?xml")
+
+
 def test_names_are_text_whatever_they_hold() -> None:
     names = ["$x^2$", "模型", "a" * 60]
     shares = np.full((3, 3), 0.5)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from arms._marshal import refuse_text
 from arms.data.errors import DataError
 
 if TYPE_CHECKING:
@@ -210,6 +211,8 @@ class OutcomeTable:
         ):
             if value is not None:
                 chosen &= np.equal(column, value).astype(np.bool_)
+        refuse_text(groups, "groups")
+        refuse_text(models, "models")
         if groups is not None:
             wanted = set(groups)
             chosen &= np.fromiter((group in wanted for group in self.groups), np.bool_, len(self))
@@ -279,6 +282,7 @@ class _Builder:
     """Collects rows into columns; a query's own fields are those of its first row."""
 
     def __init__(self, models: Sequence[str] | None) -> None:
+        refuse_text(models, "models")
         self._open = models is None
         self._models = {name: column for column, name in enumerate(models or ())}
         self._queries: dict[str, int] = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from arms._marshal import refuse_text
 from arms.data.errors import DataError
 from arms.dataset import DataSet, Outcome
 from arms.errors import ArmsError, CandidateExistsError
@@ -19,6 +20,7 @@ def to_dataset(
     table: OutcomeTable, *, models: Sequence[str] | None = None, exact: bool = False
 ) -> DataSet:
     """Make the data set of a table; see `OutcomeTable.to_dataset`."""
+    refuse_text(models, "models")
     columns = table.index_of(*(table.models if models is None else models))
     data = DataSet()
     for row in np.flatnonzero(table.known[:, columns].any(axis=1)).tolist():

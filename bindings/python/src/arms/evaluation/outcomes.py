@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from arms._marshal import refuse_text
 from arms.errors import InvalidArgumentError
 
 __all__ = ["Booleans", "Choices", "Floats", "Outcomes", "Texts"]
@@ -66,6 +67,7 @@ class Outcomes:
     images: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
+        refuse_text(self.models, "models")
         labels = np.asarray(self.labels, np.float64)
         if labels.ndim != 2 or labels.shape[1] != len(self.models):
             raise InvalidArgumentError(
@@ -168,6 +170,7 @@ class Outcomes:
         InvalidArgumentError
             If there is none of a name.
         """
+        refuse_text(names, "names")
         wanted = tuple(names)
         absent = [name for name in wanted if name not in self.models]
         if absent:

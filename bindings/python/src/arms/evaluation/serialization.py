@@ -59,10 +59,10 @@ def from_json(text: str, source: str = "the evaluation") -> Evaluation:
     return cast(Evaluation, _record(Evaluation, content, source))
 
 
-def read_evaluation(path: Path) -> Evaluation:
+def read_evaluation(path: str | Path) -> Evaluation:
     """Read an evaluation from a file; errors name it."""
     try:
-        return from_json(path.read_text(encoding="utf-8"), str(path))
+        return from_json(Path(path).read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise InvalidArgumentError(f"{path}: not UTF-8: {error.reason}") from error
 

@@ -88,7 +88,7 @@ def figure(width: float, height: float) -> tuple[Figure, Axes]:
     return made, made.subplots()
 
 
-def save(plot: Figure, path: Path) -> None:
+def save(plot: Figure, path: str | Path) -> None:
     """Write a figure in one step; the name's ending says as what: png, pdf or svg.
 
     Raises
@@ -96,6 +96,7 @@ def save(plot: Figure, path: Path) -> None:
     ValueError
         If the ending is another one.
     """
+    path = Path(path)
     kind = kind_of(path)
     with replacing(path) as aside:
         aside.write_bytes(_drawn(plot, kind))

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
+from arms._marshal import refuse_text
 from arms._training_options import TrainingOptions
 from arms.errors import InvalidArgumentError
 from arms.options import Schedule, WeightType
@@ -54,7 +55,7 @@ class RunOptions:
     Attributes
     ----------
     model
-        The model file to start from.
+        The model file to start from; like all paths, a text may be given.
     data
         Files, folders or patterns of records.
     output
@@ -199,6 +200,13 @@ class RunOptions:
     )
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            kind = str(one.type)
+            if kind.startswith("Path") and value is not None:
+                object.__setattr__(self, one.name, Path(value))
+            elif kind.startswith("tuple"):
+                refuse_text(value, one.name)
         if not 0 <= self.validation < 1:
             raise InvalidArgumentError(
                 f"validation is a share of the groups, from 0 to below 1, not {self.validation}"
