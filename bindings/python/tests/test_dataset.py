@@ -135,6 +135,44 @@ def test_a_table_takes_several_of_each(column: str, alone: object) -> None:
     assert len(data) == 0
 
 
+class Nullable:
+    """As pandas has it: what is missing is no number until one is named for it."""
+
+    def __init__(self, rows: list[list[int | None]]) -> None:
+        self.rows = rows
+
+    def __array__(self, *_: object, **__: object) -> NDArray[np.object_]:
+        return np.array(self.rows, object)
+
+    def to_numpy(self, dtype: type, *, na_value: float) -> NDArray[np.float64]:
+        assert np.isnan(na_value)
+        return np.array(self.rows, dtype)
+
+
+def test_a_table_may_have_nullable_columns() -> None:
+    data = arms.DataSet()
+    table: Any = Nullable([[1, None], [None, 0], [None, None]])
+    data.add_table([None] * 3, ["one", "two", "three"], ["a", "b"], table, costs=table)
+    assert (len(data), data.outcome_count) == (2, 2)
+
+
+@pytest.mark.parametrize("kind", ["boolean", "Int64", "bool[pyarrow]", "object"])
+def test_a_table_may_be_a_data_frame(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.DataFrame({"a": [True, None], "b": [False, True]}).astype(kind)
+    data = arms.DataSet()
+    data.add_table([None] * 2, ["one", "two"], ["a", "b"], labels)
+    assert (len(data), data.outcome_count) == (2, 3)
+
+
+@pytest.mark.parametrize("column", ["labels", "weights", "costs"])
+def test_what_is_no_number_is_named_by_its_table(column: str) -> None:
+    given: dict[str, Any] = {"labels": [[1]]}
+    for wrong, error in (([[object()]], TypeError), ([["x"]], arms.InvalidArgumentError)):
+        with pytest.raises(error, match=f"{column}: expected numbers"):
+            arms.DataSet().add_table([None], ["one"], ["a"], **(given | {column: wrong}))
+
+
 def test_rows_of_an_array_are_samples() -> None:
     # As `to_numpy` of a data frame gives them.
     rows = np.empty((2, 3), object)
@@ -161,11 +199,13 @@ def test_rows_of_an_array_are_samples() -> None:
         ({"x": None}, TypeError, "label of 'x' is a NoneType"),
         ({"x": arms.Outcome(1, weight=0)}, arms.InvalidArgumentError, "weight of 'x' is 0"),
         ({"x": arms.Outcome(1, weight=1e-46)}, arms.InvalidArgumentError, "1e-46: .* 1.4e-45"),
-        ({"x": arms.Outcome(1, weight=-1)}, arms.InvalidArgumentError, "weight is -1"),
+        ({"x": arms.Outcome(1, weight=-1)}, arms.InvalidArgumentError, "weight of 'x' is -1"),
         ({"x": arms.Outcome(1, weight=10**400)}, arms.InvalidArgumentError, "weight of 'x' is too"),
-        ({"x": arms.Outcome(1, weight=np.nan)}, arms.NotFiniteError, "weight is nan"),
-        ({"x": arms.Outcome(1, cost=-1)}, arms.InvalidArgumentError, "cost is -1"),
-        ({"x": arms.Outcome(1, cost=np.inf)}, arms.NotFiniteError, "cost is inf"),
+        ({"x": arms.Outcome(1, weight=np.nan)}, arms.NotFiniteError, "weight of 'x' is nan"),
+        ({"x": arms.Outcome(1, cost=-1)}, arms.InvalidArgumentError, "cost of 'x' is -1"),
+        ({"x": arms.Outcome(1, cost=np.inf)}, arms.NotFiniteError, "cost of 'x' is inf"),
+        ({"x": arms.Outcome(1, weight=1e39)}, arms.NotFiniteError, "weight of 'x' is 1e\\+39"),
+        ({"x": arms.Outcome(1, cost=np.nan)}, arms.NotFiniteError, "cost of 'x' is nan"),
     ],
 )
 def test_impossible_outcomes_are_refused(

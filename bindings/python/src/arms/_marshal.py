@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from arms._library import call
 from arms.errors import BufferTooSmallError, InvalidArgumentError, TextError
@@ -128,6 +128,29 @@ def real(value: float, what: str) -> float:
     except OverflowError:
         # The number is left out: it may have more digits than Python writes.
         raise InvalidArgumentError(f"{what} is too large: expected at most 1.8e308") from None
+
+
+def real_array(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """Return numbers as an array of doubles; what is missing in a pandas object becomes NaN.
+
+    Raises
+    ------
+    TypeError
+        If they are no numbers.
+    InvalidArgumentError
+        If numpy makes no array of them, as of rows of several lengths.
+    """
+    converting = getattr(values, "to_numpy", None)
+    if converting is not None:
+        # Only pandas' own takes the number for what is missing, of its columns that are nullable.
+        with suppress(TypeError, ValueError):
+            return np.asarray(converting(np.float64, na_value=np.nan))
+    try:
+        return np.asarray(values, np.float64)
+    except TypeError as error:
+        raise TypeError(f"{what}: expected numbers: {error}") from error
+    except ValueError as error:
+        raise InvalidArgumentError(f"{what}: expected numbers: {error}") from error
 
 
 def vanishes(value: float) -> bool:

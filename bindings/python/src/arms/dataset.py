@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from arms import _ffi
 from arms._handle import Handle
 from arms._library import call, library
-from arms._marshal import ABOVE_ZERO, c_string, parts, real, utf8, vanishes
+from arms._marshal import ABOVE_ZERO, c_string, parts, real, real_array, utf8, vanishes
 from arms.encoded import EncodedImage
-from arms.errors import InvalidArgumentError
+from arms.errors import InvalidArgumentError, NotFiniteError
 from arms.images import Images, flattened, image_inputs
 
 __all__ = ["DataSet", "DataSetMemory", "Label", "Outcome", "Sample"]
@@ -206,7 +206,7 @@ class DataSet(Handle):
         ArmsError
             As `extend`.
         """
-        table = np.asarray(labels, np.float64)
+        table = real_array(labels, "labels")
         # Lists, as a pandas series is indexed by labels, which need not be the order of its rows.
         pictures, texts = _several(images, "images"), _several(questions, "questions")
         names = _several(candidates, "candidates")
@@ -282,7 +282,7 @@ def _several(values: Iterable[_Entry], what: str) -> list[_Entry]:
 
 
 def _broadcast(values: ArrayLike, shape: tuple[int, int], what: str) -> NDArray[np.float64]:
-    array = np.asarray(values, np.float64)
+    array = real_array(values, what)
     try:
         return np.broadcast_to(array, shape)
     except ValueError as error:
@@ -332,11 +332,24 @@ def _describe_outcome(slot: _ffi.Outcome, candidate: str, label: Label) -> None:
         ) from error
     if number not in (0.0, 1.0):
         raise InvalidArgumentError(f"label of {candidate!r} is {number}: expected 0 or 1")
-    if vanishes(real(outcome.weight, f"weight of {candidate!r}")):  # C takes 0 for the default.
+    weight = real(outcome.weight, f"weight of {candidate!r}")
+    # The library's own words would name the place in the call, which has one sample.
+    if not np.isfinite(ctypes.c_float(weight).value):
+        raise NotFiniteError(f"weight of {candidate!r} is {weight}: expected a finite number")
+    if weight < 0 or vanishes(weight):  # C takes 0 for the default.
         raise InvalidArgumentError(f"weight of {candidate!r} is {outcome.weight}: {ABOVE_ZERO}")
     slot.candidate = c_string(candidate, "a candidate's name")
     slot.label = int(number)
     slot.weight = outcome.weight
     if outcome.cost is not None:
         slot.flags = _ffi.OUTCOME_HAS_COST
-        slot.cost = real(outcome.cost, f"cost of {candidate!r}")
+        slot.cost = _cost(outcome.cost, candidate)
+
+
+def _cost(value: float, candidate: str) -> float:
+    cost = real(value, f"cost of {candidate!r}")
+    if not np.isfinite(cost):
+        raise NotFiniteError(f"cost of {candidate!r} is {cost}: expected a finite number")
+    if cost < 0:
+        raise InvalidArgumentError(f"cost of {candidate!r} is {cost}: expected 0 or more")
+    return cost

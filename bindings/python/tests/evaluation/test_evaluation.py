@@ -158,6 +158,7 @@ def test_scores_must_be_confidences() -> None:
         ({"costs": np.ones(3)}, "costs has shape"),
         ({"costs": np.array([1.0, -1.0])}, "not negative"),
         ({"questions": ["why?"]}, "questions has 1 entries for 2 queries"),
+        ({"labels": [["yes", "no"]]}, "labels: expected numbers"),
     ],
 )
 def test_outcomes_are_checked(fields_: dict[str, Any], words: str) -> None:
@@ -172,6 +173,15 @@ def test_names_are_several() -> None:
         Outcomes(models="ab", labels=labels)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="names: expected several strings"):
         Outcomes(models=("a", "b"), labels=labels).with_models("ab")
+
+
+@pytest.mark.parametrize("kind", ["boolean", "Int64", "bool[pyarrow]"])
+def test_outcomes_may_be_data_frames(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [True, None], "b": [False, True]}).astype(kind)
+    outcomes = Outcomes(models=("a", "b"), labels=frame, costs=frame)
+    np.testing.assert_array_equal(outcomes.labels, [[1, 0], [np.nan, 1]])
+    np.testing.assert_array_equal(outcomes.costs, [[1, 0], [1, 1]])
 
 
 def test_an_unknown_cost_is_the_models_mean() -> None:

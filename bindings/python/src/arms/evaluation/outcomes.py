@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from arms._marshal import refuse_text
+from arms._marshal import real_array, refuse_text
 from arms.errors import InvalidArgumentError
 
 __all__ = ["Booleans", "Choices", "Floats", "Outcomes", "Texts"]
@@ -68,7 +68,7 @@ class Outcomes:
 
     def __post_init__(self) -> None:
         refuse_text(self.models, "models")
-        labels = np.asarray(self.labels, np.float64)
+        labels = real_array(self.labels, "labels")
         if labels.ndim != 2 or labels.shape[1] != len(self.models):
             raise InvalidArgumentError(
                 f"labels has shape {list(labels.shape)}: expected [queries, {len(self.models)}], "
@@ -106,7 +106,7 @@ class Outcomes:
 
     def _filled(self, name: str) -> Floats:
         """Bring costs or latencies to [queries, models], and unknown ones to the model's mean."""
-        given = np.asarray(getattr(self, name), np.float64)
+        given = real_array(getattr(self, name), name)
         if given.size == 0:
             return np.full(self.labels.shape, np.nan)
         if given.shape not in (self.labels.shape, self.labels.shape[1:]):
@@ -204,7 +204,7 @@ def checked_scores(scores: ArrayLike, outcomes: Outcomes, name: str = "scores") 
     InvalidArgumentError
         If they have another shape than the labels, or are not finite.
     """
-    values = np.asarray(scores, np.float64)
+    values = real_array(scores, name)
     if values.shape != outcomes.scores_shape:
         raise InvalidArgumentError(
             f"{name} has shape {list(values.shape)}: expected {list(outcomes.scores_shape)}, "
