@@ -36,6 +36,17 @@ def test_a_device_or_pipe_is_no_file_to_replace(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [link, pipe]
 
 
+def test_what_is_read_is_not_written(tmp_path: Path) -> None:
+    path, link, other = tmp_path / "data", tmp_path / "link", tmp_path / "other"
+    path.write_text("old")
+    link.symlink_to(path)
+    other.hardlink_to(path)
+    for output in (path, link, other, path.parent / "." / "data"):
+        with pytest.raises(arms.InvalidArgumentError, match=r"is read as .*, and would be lost"):
+            check_output(output, [tmp_path / "absent", path])
+    check_output(tmp_path / "new", [path, tmp_path / "new"])
+
+
 def test_a_folder_that_takes_no_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,15 +6,22 @@ import errno
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from arms.errors import InvalidArgumentError
 
 
-def check_output(path: Path) -> None:
-    """Refuse a file that could not be written hours later.
+def check_output(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Refuse a file that could not be written hours later, or that is read.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    inputs
+        Files that must not be lost.
 
     Raises
     ------
@@ -23,7 +30,7 @@ def check_output(path: Path) -> None:
     PermissionError
         If its folder takes no file, as the new one lies beside the old one first.
     InvalidArgumentError
-        If it is a folder, device, pipe or socket.
+        If it is a folder, device, pipe or socket, or one of the inputs by whatever name.
     """
     target = _followed(path)
     folder = target.absolute().parent
@@ -35,6 +42,12 @@ def check_output(path: Path) -> None:
         raise InvalidArgumentError(
             f"{path}: is a device, pipe or socket: name a regular file to write"
         )
+    if target.exists():
+        for one in inputs:
+            if one.exists() and target.samefile(one):
+                raise InvalidArgumentError(
+                    f"{path}: is read as {one}, and would be lost: name another file to write"
+                )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "no permission to write to this folder", str(folder))
 

@@ -108,6 +108,39 @@ def test_a_run_can_be_made_again(model: Path, data: Path, tmp_path: Path, comman
     assert other.read_bytes() != first
 
 
+def test_no_output_takes_the_place_of_an_input(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    groups, profiles = tmp_path / "groups.txt", tmp_path / "profiles.json"
+    groups.write_text("g1\n")
+    profiles.write_text("[]")
+    out = tmp_path / "out.gguf"
+    new = ["--new", "paid", "--name-only"]
+    ranked = ["--text-layers", "1", "--lora-rank", "2"]
+    runs: list[list[object]] = [
+        ["train", model, tmp_path / "*.jsonl", "-o", data],
+        ["train", model, data, "-o", groups, "--held-out", groups],
+        ["train", model, data, "-o", profiles, "--candidates", profiles],
+        ["train", model, data, "-o", out, "--checkpoint", data],
+        ["train", model, data, "-o", out, *ranked, "--adapter", model],
+        ["extend", model, data, "-o", data, *new],
+        ["fit", model, data, "-o", data, *new],
+        ["fit", model, data, "-o", profiles, "--candidates", profiles, *new],
+        ["calibrate", model, data, "-o", data],
+        ["calibrate", model, data, "-o", groups, "--groups", groups],
+        ["merge", model, model, "-o", model],
+        ["evaluate", model, data, "--html", data],
+        ["evaluate", model, data, "--html", model],
+        ["evaluate", model, data, "--vectors", groups, "--held-out", groups],
+        ["evaluate", model, data, "--training", groups.parent, "--vectors", data],
+    ]
+    before = {path: path.read_bytes() for path in (model, data, groups, profiles)}
+    for words in runs:
+        assert_fails(command(*words), 1, "is read as", "would be lost")
+    assert {path: path.read_bytes() for path in before} == before
+    assert not out.exists()
+
+
 def test_a_run_may_round_its_operands(
     model: Path, data: Path, tmp_path: Path, command: Command
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from arms._output import check_output
 from arms.cli.data.options import Lenient, tell_reading
 from arms.cli.runs import need_packages
 
@@ -61,13 +62,24 @@ Threads: TypeAlias = Annotated[
 ]
 
 
-def read(data: list[str], split: str | None, groups: Path | None, lenient: bool) -> OutcomeTable:
-    """Read the records that a command learns from."""
+def read(
+    data: list[str],
+    split: str | None,
+    groups: Path | None,
+    lenient: bool,
+    *,
+    output: Path,
+    candidates: Path | None = None,
+) -> OutcomeTable:
+    """Read the records that a command learns from, if its output does not take their place."""
     need_packages()
     from arms.data import OutcomeTable
+    from arms.data.files import find_files
     from arms.data.reading import ReadReport
     from arms.training.parts import select
 
+    others = [path for path in (groups, candidates) if path is not None]
+    check_output(output, [*find_files(data), *others])
     report = ReadReport()
     table = OutcomeTable.read(data, strict=not lenient, report=report)
     tell_reading(report)

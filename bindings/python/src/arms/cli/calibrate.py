@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,15 +46,15 @@ def calibrate(
 
       arms calibrate router.gguf log.jsonl -o calibrated.gguf --json
     """
-    table = read(data, split, groups, lenient)
+    path = output or model
+    table = read(data, split, groups, lenient, output=path)
     with Router(model, threads=threads) as router:
         known = [name for name in table.models if name in router.candidates]
         with table.to_dataset(models=known or None, exact=exact) as outcomes:
             router.calibrate(outcomes, strength=strength)
             counts = (len(outcomes), outcomes.outcome_count)
-        router.save(output or model)
+        router.save(path)
         infos = router.candidates.list()
-    path: Path = output or model
     if json:
         fitted = {one.name: {"temperature": one.temperature, "bias": one.bias} for one in infos}
         print_json(

@@ -110,13 +110,15 @@ def evaluate(
 
       arms evaluate router.gguf test.jsonl --training train.jsonl --json > evaluation.json
     """
+    from arms.data.files import find_files
     from arms.evaluation import evaluate as evaluated
     from arms.evaluation import to_json
     from arms.evaluation.evaluation import check_training
     from arms.evaluation.report import terminal_report
     from arms.evaluation.scoring import common_models, priced_by
 
-    _check_outputs(html, vectors)
+    others = [model] if held_out is None else [model, held_out]
+    _check_outputs(html, vectors, [*find_files([*data, *(training or [])]), *others])
     tested, trained = _read(data, training, split, held_out, lenient)
     with Router(model, threads=threads) as router:
         names = common_models(router, tested)
@@ -218,11 +220,11 @@ def _routable(router: Router, outcomes: Outcomes) -> Outcomes:
     return outcomes.select(fits)
 
 
-def _check_outputs(html: Path | None, vectors: Path | None) -> None:
+def _check_outputs(html: Path | None, vectors: Path | None, inputs: list[Path]) -> None:
     """Say before the work what would keep its results from being written."""
     for path in (html, vectors):
         if path is not None:
-            check_output(path)
+            check_output(path, inputs)
     if html is not None:
         need_matplotlib()
 

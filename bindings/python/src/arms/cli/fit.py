@@ -62,7 +62,9 @@ def fit(
     """
     from arms.training.pool import add_missing
 
-    table = read(data, split, groups, lenient).select(models=new)
+    path = output or model
+    table = read(data, split, groups, lenient, output=path, candidates=candidates)
+    table = table.select(models=new)
     table = table.take(np.asarray(table.known.any(axis=1)))
     if shots is not None:
         order = np.random.default_rng(seed).permutation(len(table))[:shots]
@@ -71,7 +73,6 @@ def fit(
     absent = [name for name, count in counts.items() if not count]
     if absent:
         raise InvalidArgumentError(f"the data has no outcome of {', '.join(absent)}")
-    path = output or model
     with Router(model, threads=threads) as router:
         add_missing(router, new, candidates=candidates, name_only=name_only)
         with table.to_dataset(exact=exact) as outcomes:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from arms import Router
+from arms._output import check_output
 from arms.cli.tables import Json, print_json
 
 
@@ -53,6 +54,7 @@ def merge(
     Confidences of two routers can be compared only when both are calibrated:
     run `arms calibrate` on the result.
     """
+    check_output(output, [first, second])
     with Router(first) as one, Router(second) as other:
         one.join(other, output, theta=theta)
         counts = (len(one.candidates), len(other.candidates))

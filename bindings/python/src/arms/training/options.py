@@ -229,6 +229,11 @@ class RunOptions:
             )
 
     @property
+    def outputs(self) -> list[Path]:
+        """The files that a run writes."""
+        return [self.output]
+
+    @property
     def validates(self) -> bool:
         """Whether some queries are kept to measure on."""
         return self.validation > 0 or self.validation_split is not None
@@ -299,6 +304,12 @@ class TrainOptions(RunOptions):
             raise InvalidArgumentError(
                 "calibrate would not be in the adapter: calibrate the router that it was added to"
             )
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files that a run writes."""
+        others = [path for path in (self.adapter, self.checkpoint) if path is not None]
+        return [*super().outputs, *others]
 
 
 INCREMENTAL: Final = "Incremental"

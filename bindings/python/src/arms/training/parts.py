@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from arms._output import check_output
 from arms.data import OutcomeTable
+from arms.data.files import find_files
 from arms.errors import InvalidArgumentError
 from arms.training.options import RunOptions
 
@@ -44,8 +47,12 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
     DataError
         If a row cannot be used, or there is none.
     InvalidArgumentError
-        If a split is missing or a part is empty, or one group is in two of them.
+        If a split is missing or a part is empty, or one group is in two of them, or if the run
+        would write over a file that it reads.
+    OSError
+        If the run could not write its files.
     """
+    _check_outputs(options)
     table = OutcomeTable.read(
         list(options.data), strict=not options.lenient, models=options.models, report=report
     )
@@ -74,6 +81,20 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
             "would be known by heart"
         )
     return Parts(_filled(training), validation, held_out)
+
+
+def _check_outputs(options: RunOptions) -> None:
+    for path in options.outputs:
+        # The output alone may take the place of the model.
+        check_output(path, _inputs(options, model=path != options.output))
+
+
+def _inputs(options: RunOptions, *, model: bool) -> Iterator[Path]:
+    """Yield the files that a run reads; the data are looked for when they are asked for."""
+    yield from (path for path in (options.held_out, options.candidates) if path is not None)
+    if model:
+        yield options.model
+    yield from find_files(options.data)
 
 
 def select(table: OutcomeTable, split: str | None, groups: Path | None) -> OutcomeTable:

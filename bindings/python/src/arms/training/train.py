@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arms._output import beside, check_output
+from arms._output import beside
 from arms.dataset import DataSet
 from arms.errors import InvalidArgumentError
 from arms.progress import Metrics, Report
@@ -54,9 +54,6 @@ def train(
     """
     if resume and options.checkpoint is None:
         raise InvalidArgumentError("resume needs a checkpoint to go on from: give its path")
-    for path in (options.output, options.adapter, options.checkpoint):
-        if path is not None:
-            check_output(path)
     parts = read_parts(options, report)
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)
