@@ -141,6 +141,20 @@ def test_no_output_takes_the_place_of_an_input(
     assert not out.exists()
 
 
+def test_a_run_that_replaces_its_model_does_not_promise_to_be_made_again(
+    model: Path, data: Path, command: Command
+) -> None:
+    said = ["--name-only", "--epochs", "1", "--threads", "1"]
+    code, output, _ = command("train", model, data, "-o", model, *said)
+    assert (code, "trained on" in output, "again" in output) == (0, True, False)
+    assert Path(f"{model}.toml").exists()
+    code, output, _ = command("train", model, data, "-o", model, *said, "--json")
+    assert (code, json.loads(output)["configuration"]) == (0, None)
+    other = model.with_name("other.gguf")
+    code, output, _ = command("train", model, data, "-o", other, *said)
+    assert (code, f"; {other}.toml runs it again" in output) == (0, True)
+
+
 def test_a_run_may_round_its_operands(
     model: Path, data: Path, tmp_path: Path, command: Command
 ) -> None:

@@ -123,8 +123,9 @@ def _show(report: RunReport) -> None:
     trained = f"{report.queries:,} queries, {report.outcomes:,} outcomes"
     if report.output is not None:
         calibrated = ", calibrated" if report.calibrated else ""
-        again = f"{report.configuration} runs it again"
-        print(f"{report.output}: trained on {trained}{calibrated}; {again}")
+        configuration = report.configuration
+        again = "" if configuration is None else f"; {configuration} runs it again"
+        print(f"{report.output}: trained on {trained}{calibrated}{again}")
 
 
 def _record(report: RunReport) -> dict[str, Any]:

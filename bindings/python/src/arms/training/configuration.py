@@ -38,7 +38,7 @@ def write_configuration(path: Path, command: str, options: RunOptions) -> None:
         The options.
     """
     lines = [
-        f"# arms {command} --config {path.name} runs this again.",
+        f"# arms {command} --config {path.name} runs this again, on the files as they then are.",
         f"command = {_toml(command)}",
     ]
     for one in fields(options):

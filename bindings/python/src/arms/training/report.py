@@ -18,7 +18,8 @@ class RunReport:
     output
         The model file; `None` if none was written.
     configuration
-        The file that runs it again; `None` if no model file was written.
+        The file that runs it again; `None` if no model file was written, or it took the place of
+        the one from which the run began.
     queries, outcomes
         What was trained on.
     epochs

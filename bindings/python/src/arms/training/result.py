@@ -31,8 +31,11 @@ def dataset(table: OutcomeTable, options: RunOptions) -> DataSet:
     return table.to_dataset(exact=options.exact)
 
 
-def keep_configuration(command: str, options: RunOptions) -> Path:
-    """Write the configuration of a run beside its output."""
+def keep_configuration(command: str, options: RunOptions) -> Path | None:
+    """Write the configuration of a run beside its output, and return it if it runs that again.
+
+    It does not where the output took the place of the model, from which the run began.
+    """
     path = configuration_path(options.output)
     write_configuration(path, command, options)
-    return path
+    return None if options.output.samefile(options.model) else path
