@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+import timeit
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -145,6 +146,18 @@ def test_an_interrupt_inside_the_logger_is_raised_by_the_call(
         assert signal.getsignal(signal.SIGINT) is handler
     finally:
         gc.enable()
+        arms.log_to(None)
+
+
+def test_a_logger_costs_calls_that_log_nothing_little(router: arms.Router) -> None:
+    def seconds() -> float:
+        return min(timeit.repeat(lambda: len(router.candidates), number=100, repeat=20))
+
+    plain = seconds()
+    arms.log_to()
+    try:
+        assert seconds() < 6 * plain
+    finally:
         arms.log_to(None)
 
 

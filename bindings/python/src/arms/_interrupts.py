@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import signal
+# What `signal` wraps. Its own functions turn what they return into enumerations, which takes nearly
+# all of the time that it takes to ask for every handler; with a logger, each call does so.
+import _signal  # type: ignore[import-not-found]
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -10,7 +12,7 @@ from typing import Self
 
 from arms.errors import CancelledError
 
-_SIGNALS = tuple(int(number) for number in signal.valid_signals())
+_SIGNALS = tuple(int(number) for number in _signal.valid_signals())
 
 
 class Interrupts:
@@ -36,10 +38,10 @@ class Interrupts:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                handler = signal.getsignal(number)
+                handler = _signal.getsignal(number)
                 if callable(handler):
                     self._handlers[number] = handler
-                    signal.signal(number, self._catch)
+                    _signal.signal(number, self._catch)
         self._waiting = True
         return self
 
@@ -52,8 +54,8 @@ class Interrupts:
         self._waiting = False
         for number, handler in self._handlers.items():
             # A handler may have put another in its place.
-            if signal.getsignal(number) == self._catch:
-                signal.signal(number, handler)
+            if _signal.getsignal(number) == self._catch:
+                _signal.signal(number, handler)
         pending, self.pending = self.pending, None
         try:
             if pending is not None:
