@@ -16,13 +16,20 @@ from rich.console import Console
 
 import arms
 import arms.cli
-from conftest import LARGE, SMALL, UNPRICED, Command
+from conftest import LARGE, MODELS, SMALL, UNPRICED, Command
+
+MODEL = MODELS / "distilbert-patches-scaled.gguf"
+
+
+def arms_command(*arguments: object) -> list[str]:
+    """Return the words that run ``arms`` with arguments."""
+    return [sys.executable, "-c", "from arms.cli import main; main()", *map(str, arguments)]
 
 
 def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
     """Run ``arms`` with arguments."""
     done = subprocess.run(
-        [sys.executable, "-c", "from arms.cli import main; main()", *map(str, arguments)],
+        arms_command(*arguments),
         env=os.environ | {"NO_COLOR": "1", "COLUMNS": "120"},
         input=stdin,
         capture_output=True,
@@ -280,6 +287,32 @@ def test_closed_output_takes_nothing(pool: Path) -> None:
     words = ["-c", "from arms.cli import main; main()", "candidates", "list", str(pool)]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["candidates", "list", MODEL],
+        ["candidates", "list", MODEL, "--json"],
+        ["inspect", MODEL],
+        # More than is held back until the end.
+        ["score", MODEL, *["What is shown?"] * 300, "--json"],
+    ],
+)
+def test_a_reader_that_goes_away_is_no_failure(words: list[object]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as output:
+        done = subprocess.run(
+            arms_command(*words),
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_candidates_are_edited(pool: Path, tmp_path: Path) -> None:

@@ -93,8 +93,11 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = app(args=arguments, prog_name="arms", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader went away (`arms score ... | head`): no error, and nothing left to write.
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader went away (`arms score ... | head`): no error, and nothing left to write. The
+        # parser and the tables leave with 1 for it.
+        if not any(isinstance(one, BrokenPipeError) for one in (error, error.__context__)):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except (ArmsError, OSError, ValueError, OverflowError) as error:
