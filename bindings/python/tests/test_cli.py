@@ -84,6 +84,13 @@ def test_help_teaches() -> None:
         assert run(*words, "--help").returncode == 0
 
 
+@pytest.mark.parametrize("group", ["", "adapter", "candidates", "data", "plot"])
+def test_no_arguments_print_the_help_alone(group: str, command: Command) -> None:
+    status, output, errors = command(*group.split())
+    assert (status in (0, 2), errors) == (True, "")
+    assert "--help" in output
+
+
 def test_version() -> None:
     assert run("--version").stdout == f"arms {arms.__version__}\n"
 

@@ -113,7 +113,10 @@ def main(arguments: list[str] | None = None) -> None:
         # Misuse, as the parser reports it. Its class is of click or of typer, by typer's version.
         if not hasattr(error, "format_message"):
             raise
-        code = _failed(f"{error.format_message()} (try --help)", getattr(error, "exit_code", 2))
+        message, code = error.format_message(), getattr(error, "exit_code", 2)
+        # Empty where the help was printed, for want of arguments.
+        if message:
+            _failed(f"{message} (try --help)", code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
