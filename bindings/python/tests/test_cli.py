@@ -26,11 +26,13 @@ def arms_command(*arguments: object) -> list[str]:
     return [sys.executable, "-c", "from arms.cli import main; main()", *map(str, arguments)]
 
 
-def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, stdin: bytes | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run ``arms`` with arguments."""
     done = subprocess.run(
         arms_command(*arguments),
-        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "120"},
+        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "120"} | environment,
         input=stdin,
         capture_output=True,
         check=False,
@@ -289,11 +291,42 @@ def test_names_and_profiles_say_nothing_to_the_terminal(pool: Path) -> None:
     assert "\x1b" not in done.stderr
 
 
+def closed(descriptor: int, *arguments: object) -> tuple[int, bytes, bytes]:
+    """Run ``arms`` with one of the three streams closed."""
+    code = (
+        f"import os, sys; os.close({descriptor}); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arms_command(*arguments)[1:]],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_closed_output_takes_nothing(pool: Path) -> None:
-    code = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    words = ["-c", "from arms.cli import main; main()", "candidates", "list", str(pool)]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert closed(1, "candidates", "list", pool) == (0, b"", b"")
+    assert closed(2, "candidates", "list", "/absent.gguf") == (1, b"", b"")
+
+
+def test_closed_input_gives_nothing(pool: Path) -> None:
+    assert closed(0, "score", pool, "-q", "-", "--json") == (0, b"", b"")
+    code, output, errors = closed(0, "route", pool, "-", "What is shown?")
+    assert (code, output, errors.count(b"\n")) == (1, b"", 1)
+    assert errors.startswith(b"arms: ")
+
+
+def test_output_that_has_no_letter_for_a_result_gets_it_all_the_same(pool: Path) -> None:
+    question = "Où est-ce ?"
+    done = run("score", pool, question, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].startswith("O? est-ce ?")
+    done = run("score", pool, question, "--json", PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)["question"] == question
+    done = run("route", pool, "none", question, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

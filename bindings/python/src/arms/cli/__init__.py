@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -87,9 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments
         Without the program's name; `None` for those of the process.
     """
-    if sys.stdout is None:
-        # Closed by whoever started it (`>&-`). What is printed then goes nowhere.
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for all the run
+    _prepare_streams()
     try:
         code = app(args=arguments, prog_name="arms", standalone_mode=False)
         sys.stdout.flush()
@@ -118,6 +117,17 @@ def main(arguments: list[str] | None = None) -> None:
         if message:
             _failed(f"{message} (try --help)", code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _prepare_streams() -> None:
+    # Closed by whoever started it (`>&-`). What is printed then goes nowhere, and nothing is read.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - for all the run
+            setattr(sys, name, stream)
+    # A result with a letter replaced is better than none. The errors' stream escapes them already.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _said(error: Exception) -> str:

@@ -25,7 +25,13 @@ def console() -> Console:
 
 def print_json(value: object) -> None:
     """Print a value as one line of JSON."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        line.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        # Escaped, it is the same value; with letters replaced it would be another.
+        line = json.dumps(value, allow_nan=False)
+    print(line)
 
 
 def bar(confidence: float) -> Text:
