@@ -259,6 +259,57 @@ def test_score_names_the_malformed_line(line: str, pool: Path, tmp_path: Path) -
     assert_fails(run("score", pool, "-q", path, "--json"), 1, "queries.jsonl:2")
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b'{"question": "\xff"}', "not UTF-8"),
+        (b'{"question": "?", "image": "absent.png"}', "absent.png cannot be opened"),
+        (b'{"question": "?", "image": "queries.jsonl"}', "unknown format"),
+        (rb'{"question": "\ud800"}', "surrogate"),
+        (b'{"question": "?", "image": [' + b'"absent.png", ' * 99 + b'"absent.png"]}', "100"),
+    ],
+)
+def test_score_names_the_line_that_cannot_be_scored(
+    line: bytes, words: str, pool: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "queries.jsonl"
+    good = b'{"question": "?"}\n'
+    path.write_bytes(good * 3 + line + b"\n" + good)
+    assert_fails(run("score", pool, "-q", path, "--json"), 1, "queries.jsonl:4: ", words)
+
+
+def test_score_names_no_line_for_an_unknown_candidate(pool: Path) -> None:
+    done = run("score", pool, "-q", "-", "-c", "nobody", stdin=b'{"question": "?"}')
+    assert_fails(done, 1, "nobody")
+    assert "standard input" not in done.stderr
+
+
+def test_score_reads_a_byte_order_mark(pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "queries.jsonl"
+    path.write_text('{"question": "Où?"}\n', encoding="utf-8-sig")
+    assert [one["question"] for one in records("score", pool, "-q", path)] == ["Où?"]
+    # Whatever the encoding of the terminal.
+    done = run(
+        "score", pool, "-q", "-", "--json", stdin=path.read_bytes(), PYTHONIOENCODING="ascii"
+    )
+    assert json.loads(done.stdout)["question"] == "Où?"
+
+
+def test_score_says_that_images_are_ignored(png: Path) -> None:
+    default = arms.default_model()
+    done = run("score", default, "What is shown?", "-i", png)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "no image encoder" in done.stderr
+    assert run("score", default, "What is shown?", "-i", "none").stderr == ""
+
+
+def test_score_prints_logits(pool: Path) -> None:
+    (logits,) = records("score", pool, "What is shown?", "--output", "logit")
+    with arms.Router(pool) as router:
+        expected = router.score([(None, "What is shown?")], output="logit")[0]
+    assert list(logits["scores"].values()) == pytest.approx(expected.tolist(), rel=1e-5)
+
+
 def test_candidates_are_listed(pool: Path) -> None:
     listed = records("candidates", "list", pool)
     assert [record["name"] for record in listed] == ["small", "large", "unpriced"]

@@ -14,6 +14,12 @@ NONE = "none"
 STDIN = "-"
 """Stands for the bytes of standard input."""
 
+UNSEEN = (
+    "This model has no image encoder: it decided by the question alone, and did not look at the "
+    "image."
+)
+"""What to say where images were given to a router that ignores them."""
+
 
 def read_images(arguments: Sequence[str]) -> list[Image]:
     """Return the images that arguments name: paths, ``none``, or ``-`` for standard input."""

@@ -16,22 +16,33 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from arms import InvalidArgumentError, Output, Query, Router
+from arms import (
+    FileError,
+    ImageError,
+    InvalidArgumentError,
+    LimitExceededError,
+    Output,
+    Query,
+    Router,
+    TextError,
+)
 from arms._printable import printable
 from arms.cli.adapting import Exact, Threads
-from arms.cli.images import NONE, STDIN, read_images
+from arms.cli.images import NONE, STDIN, UNSEEN, read_images
 from arms.cli.tables import console, print_json
+from arms.encoded import embedding_width
 
 _BATCH = 64
 _QUESTION_WIDTH = 14
 
 
 class _Asked(NamedTuple):
-    """A query, and the words in which it was asked."""
+    """A query, the words in which it was asked, and the line of a file that did."""
 
     query: Query
     question: str
     images: list[str]
+    where: str = ""
 
 
 def register(app: typer.Typer) -> None:
@@ -74,8 +85,8 @@ def score(
             show_default=False,
         ),
     ] = None,
-    output: Annotated[
-        Output, typer.Option(help="Calibrated confidences, or raw logits.")
+    kind: Annotated[
+        Output, typer.Option("--output", help="Calibrated confidences, or raw logits.")
     ] = Output.CONFIDENCE,
     exact: Exact = False,
     threads: Threads = 0,
@@ -101,8 +112,10 @@ def score(
             asked = _asked_in(queries)
         columns = candidate or [i.name for i in router.candidates.list() if i.enabled]
         shown: list[tuple[str, NDArray[np.float32]]] = []
+        sees_images, ignored = embedding_width(router) > 0, False
         while batch := list(islice(asked, _BATCH)):
-            scores = router.score([a.query for a in batch], columns, output=output, exact=exact)
+            scores = _scored(router, batch, columns, kind, exact)
+            ignored |= not sees_images and any(one.images for one in batch)
             for one, row in zip(batch, scores, strict=True):
                 if json:
                     print_json(_record(one, columns, row))
@@ -110,6 +123,24 @@ def score(
                     shown.append((printable(one.question), row))
         if not json:
             _show([printable(name) for name in columns], shown)
+    if ignored:
+        print(f"arms: {UNSEEN}", file=sys.stderr)
+
+
+def _scored(
+    router: Router, batch: list[_Asked], columns: list[str], kind: Output, exact: bool
+) -> NDArray[np.float32]:
+    """Score queries, and say of which line the one was that cannot be scored."""
+    try:
+        return router.score([one.query for one in batch], columns, output=kind, exact=exact)
+    except (FileError, ImageError, InvalidArgumentError, LimitExceededError, TextError) as error:
+        if len(batch) > 1:
+            # The error does not say which it was: the first that fails alone.
+            for one in batch:
+                _scored(router, [one], columns, kind, exact)
+        elif batch[0].where:
+            raise type(error)(f"{batch[0].where}: {error}", error.status) from error
+        raise
 
 
 def _asked_about(
@@ -124,18 +155,21 @@ def _asked_about(
 def _asked_in(path: Path) -> Iterator[_Asked]:
     """Yield the queries of a file of JSON lines as they are read."""
     if str(path) == STDIN:
-        yield from _parsed(sys.stdin, "standard input", Path())
+        yield from _parsed(sys.stdin.buffer, "standard input", Path())
     else:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             yield from _parsed(lines, str(path), path.parent)
 
 
-def _parsed(lines: Iterable[str], source: str, folder: Path) -> Iterator[_Asked]:
+def _parsed(lines: Iterable[bytes], source: str, folder: Path) -> Iterator[_Asked]:
+    # Decoded line by line: a whole file is decoded ahead of the line that it fails at.
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            record = json_format.loads(line)
+            record = json_format.loads(line.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise InvalidArgumentError(f"{source}:{number}: not UTF-8: {error}") from error
         except ValueError as error:
             raise InvalidArgumentError(f"{source}:{number}: not JSON: {error}") from error
         except RecursionError:
@@ -151,7 +185,7 @@ def _query(record: Any, where: str, folder: Path) -> _Asked:
     images = [] if images is None else [images] if isinstance(images, str) else images
     if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
         raise InvalidArgumentError(f'{where}: "image" must be a path, a list of paths, or null')
-    return _Asked(Query([folder / image for image in images], question), question, images)
+    return _Asked(Query([folder / image for image in images], question), question, images, where)
 
 
 def _record(asked: _Asked, columns: list[str], scores: NDArray[np.float32]) -> dict[str, object]:
