@@ -304,7 +304,7 @@ def test_score_says_that_images_are_ignored(png: Path) -> None:
 
 
 def test_score_prints_logits(pool: Path) -> None:
-    (logits,) = records("score", pool, "What is shown?", "--output", "logit")
+    (logits,) = records("score", pool, "What is shown?", "--scores", "logit")
     with arms.Router(pool) as router:
         expected = router.score([(None, "What is shown?")], output="logit")[0]
     assert list(logits["scores"].values()) == pytest.approx(expected.tolist(), rel=1e-5)

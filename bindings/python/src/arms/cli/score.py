@@ -86,7 +86,7 @@ def score(
         ),
     ] = None,
     kind: Annotated[
-        Output, typer.Option("--output", help="Calibrated confidences, or raw logits.")
+        Output, typer.Option("--scores", help="Calibrated confidences, or raw logits.")
     ] = Output.CONFIDENCE,
     exact: Exact = False,
     threads: Threads = 0,
