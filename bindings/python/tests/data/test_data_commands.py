@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,18 @@ def test_help_teaches_every_command() -> None:
             text=True,
         )
         assert "arms data " in done.stdout
+
+
+def test_packages_are_missed_by_what_needs_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        "arms.cli.data.options.find_spec",
+        lambda name: None if name == "openai" else find_spec(name),
+    )
+    for words in (["schema"], ["schema", "--help"], ["collect", "--help"], ["build", "--help"]):
+        assert run(*words) == 0
+    assert capsys.readouterr().err == ""
+    for words in (["check", "a.jsonl"], ["label", "a.jsonl", "-o", str(tmp_path / "b.jsonl")]):
+        assert run(*words) == 1
+        assert "openai is not installed" in capsys.readouterr().err

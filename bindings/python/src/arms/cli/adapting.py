@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from arms._output import check_output
-from arms.cli.data.options import Lenient, tell_reading
-from arms.cli.runs import need_packages
+from arms.cli.data.options import Lenient, need_packages, tell_reading
 
 if TYPE_CHECKING:
     from arms.data import OutcomeTable

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from arms import InvalidArgumentError, Router
 from arms._output import check_output, replacing
 from arms.cli.adapting import Data, Exact, Lenient, Model, Threads
-from arms.cli.data.options import tell_reading
-from arms.cli.runs import need_matplotlib, need_packages
+from arms.cli.data.options import need_packages, tell_reading
+from arms.cli.runs import need_matplotlib
 from arms.cli.tables import console
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from arms.adaptation import HeldOutMetrics
-from arms.cli.data.options import tell_reading
+from arms.cli.data.options import need_packages, tell_reading
 from arms.cli.tables import console, print_json
 from arms.progress import Metrics
 
@@ -57,23 +57,6 @@ def run_and_show(
     if not report.accepted:
         print("arms: nothing was written: the old candidates would do worse", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def need_packages() -> None:
-    """Say which packages are missing that read records.
-
-    Raises
-    ------
-    UnsupportedError
-        If some are.
-    """
-    from importlib.util import find_spec
-
-    from arms.errors import UnsupportedError
-
-    missing = [name for name in ("msgspec", "pydantic", "yaml") if find_spec(name) is None]
-    if missing:
-        raise UnsupportedError(f"{', '.join(missing)} is not installed: pip install 'arms[data]'")
 
 
 def need_matplotlib() -> None:

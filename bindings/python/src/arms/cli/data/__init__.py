@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import typer
 
-from arms import UnsupportedError
 from arms.cli.data import build, check, collect, importing, label, schema
 
 group = typer.Typer(no_args_is_help=True)
 for command in (collect, label, build, check, importing, schema):
     command.register(group)
-
-
-@group.callback()
-def _require_packages() -> None:
-    needed = ("msgspec", "openai", "openpyxl", "PIL", "pyarrow", "pydantic", "yaml")
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        raise UnsupportedError(f"{', '.join(missing)} is not installed: pip install 'arms[data]'")
 
 
 def register(app: typer.Typer) -> None:

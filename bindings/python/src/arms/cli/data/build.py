@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from arms.cli.data.options import Data, Lenient, Output, pairs, tell_reading
+from arms.cli.data.options import EXTRA, Data, Lenient, Output, need_packages, pairs, tell_reading
 from arms.cli.tables import Json, console, print_json
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def build_data(
 
       arms data build "parts/*.jsonl" -o "m2-{split}.jsonl.gz" --pool Free=a,b --pool Paid=c
     """
+    need_packages(EXTRA)
     from arms.data import BuildOptions, build
     from arms.data.building import Balance
     from arms.data.reading import ReadReport

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arms._printable import printable
-from arms.cli.data.options import Data
+from arms.cli.data.options import EXTRA, Data, need_packages
 from arms.cli.tables import Json, console, print_json
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def check_data(
 
       arms data check "parts/*.parquet" --json
     """
+    need_packages(EXTRA)
     from arms.data import check
 
     report = check(data, strict=strict, models=model, images=images)

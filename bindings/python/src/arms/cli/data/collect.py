@@ -16,6 +16,7 @@ from rich.text import Text
 
 from arms._output import check_output
 from arms._printable import printable
+from arms.cli.data.options import EXTRA, need_packages
 from arms.cli.tables import Json, console, print_json
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def collect_data(
     choice_instruction, which are added to open questions and to those with
     options, so that outputs are plain answers.
     """
+    need_packages(EXTRA)
     from arms.data.collecting import collect, count_queries, read_config, write_candidates
 
     if candidates is not None:

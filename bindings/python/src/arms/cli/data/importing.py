@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arms.cli.data.options import Lenient, Output, pairs, tell_bad
+from arms.cli.data.options import EXTRA, Lenient, Output, need_packages, pairs, tell_bad
 
 
 class _Format(StrEnum):
@@ -69,6 +69,7 @@ def import_data(
 
       arms data import csv results.csv -o m2.jsonl --column question=Prompt --set model=gpt-4o
     """
+    need_packages(EXTRA)
     from arms.data.errors import BadRows
     from arms.data.importing import ImportOptions, import_records
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arms._printable import printable
-from arms.cli.data.options import Data, Lenient, Output, tell_reading
+from arms.cli.data.options import EXTRA, Data, Lenient, Output, need_packages, tell_reading
 from arms.cli.tables import Json, console, print_json
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def label_data(
 
       arms data label answers.jsonl -o labelled.jsonl --tolerance 0.01
     """
+    need_packages(EXTRA)
     from arms.data import LabelOptions, label
     from arms.data.reading import ReadReport
 

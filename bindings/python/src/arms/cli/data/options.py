@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+
+from arms import UnsupportedError
 
 if TYPE_CHECKING:
     from arms.data.errors import BadRows
@@ -28,6 +31,28 @@ Lenient: TypeAlias = Annotated[
     bool,
     typer.Option("--lenient", help="Leave out rows that cannot be used, and say how many."),
 ]
+
+SCHEMA = ("msgspec", "pydantic")
+"""The packages that say what a record is."""
+
+READING = (*SCHEMA, "yaml")
+"""The packages that read records and lists of candidates."""
+
+EXTRA = (*READING, "openai", "openpyxl", "PIL", "pyarrow")
+"""All packages of the extra."""
+
+
+def need_packages(names: Iterable[str] = READING) -> None:
+    """Say which packages are missing; for a command itself to ask, as its help needs none.
+
+    Raises
+    ------
+    UnsupportedError
+        If some are.
+    """
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise UnsupportedError(f"{', '.join(missing)} is not installed: pip install 'arms[data]'")
 
 
 def tell_reading(report: ReadReport) -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from arms.cli.data.options import SCHEMA, need_packages
 from arms.cli.tables import Json, console, print_json
 
 
@@ -19,6 +20,7 @@ def show_schema(json: Json = False) -> None:
 
       arms data schema
     """
+    need_packages(SCHEMA)
     from arms.data import Record
 
     schema = Record.model_json_schema()
