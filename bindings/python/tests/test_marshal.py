@@ -87,6 +87,8 @@ def test_what_is_of_another_type_is_named(router: arms.Router) -> None:
         ("lora_targets: ", lambda: arms.Trainer(router, lora_targets="query")),
         ("text_layers is a str", lambda: arms.Trainer(router, text_layers=cast(Any, "al"))),
         ("logger is a list", lambda: arms.log_to(wrong)),
+        ("progress is a int", lambda: trainer.run(data, progress=cast(Any, 1))),
+        ("progress is a str", lambda: router.extend("small", data, progress=cast(Any, "yes"))),
     ]
     for message, use in calls:
         with pytest.raises(TypeError, match=re.escape(message)):

@@ -141,11 +141,17 @@ def _progress(progress: _ffi.Progress) -> Progress:
 
 
 def _reporting(progress: Report) -> AbstractContextManager[Callable[[Progress], object]]:
-    if progress is True:
-        from arms._progress_bar import ProgressBar
+    if callable(progress):
+        return nullcontext(progress)
+    if not isinstance(progress, bool):
+        raise TypeError(
+            f"progress is a {type(progress).__name__}: expected True, False or a function"
+        )
+    if not progress:
+        return nullcontext(_ignore)
+    from arms._progress_bar import ProgressBar
 
-        return ProgressBar()
-    return nullcontext(progress if callable(progress) else _ignore)
+    return ProgressBar()
 
 
 def _ignore(_progress: Progress) -> None:
