@@ -71,6 +71,8 @@ class AdaptableRouter(Handle):
     def calibrate(self, data: DataSet, *, strength: float = 256) -> int:
         """Fit the calibration of all candidates, T_j and b_j, to outcomes that no training saw.
 
+        An interrupt (Ctrl-C) is raised when the call ends; what it changed stays.
+
         Parameters
         ----------
         data
@@ -112,6 +114,8 @@ class AdaptableRouter(Handle):
 
         8 to some 1,000 are enough, as everything that candidates share stays as it is. What was
         learned of these candidates before is forgotten.
+
+        An interrupt (Ctrl-C) is raised when the call ends; what it changed stays.
 
         Parameters
         ----------

@@ -442,6 +442,8 @@ class Router(AdaptableRouter):
     ) -> NDArray[np.float32]:
         """Score queries against candidates.
 
+        An interrupt (Ctrl-C) is raised when the call ends.
+
         Parameters
         ----------
         queries

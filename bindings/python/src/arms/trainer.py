@@ -205,6 +205,9 @@ class Trainer(Handle):
         anew; the first one after `resume` goes on where the checkpoint was written, to the same
         bits as a run that was not interrupted.
 
+        With a `teacher_weight` the teacher is made before the first step; an interrupt (Ctrl-C)
+        that comes meanwhile ends the run after that step.
+
         Parameters
         ----------
         data
@@ -268,7 +271,8 @@ class Trainer(Handle):
     def evaluate(self, data: DataSet) -> Metrics:
         """Measure the trainer's present weights.
 
-        The loss does not depend on what the trainer's options have a run minimise.
+        The loss does not depend on what the trainer's options have a run minimise. An interrupt
+        (Ctrl-C) is raised when the call ends.
 
         Raises
         ------
