@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -42,6 +44,24 @@ def test_an_array_is_of_the_size_that_was_filled(sizes: tuple[int, ...]) -> None
     assert array.tolist() == list(range(1, sizes[-1] + 1))
     assert array.dtype == np.float32
     assert array.base is None
+
+
+def test_numbers_of_other_types_are_taken(router: arms.Router, model: Path) -> None:
+    # The hints say so too: the test is type-checked.
+    half = np.float32(0.5)
+    with arms.Router(model, threads=1) as other:
+        taken, plain = (
+            router.route(
+                None, "?", policy="cascade", second=other, theta=theta, abstain_below=least
+            )
+            for theta, least in ((half, Decimal("0.5")), (0.5, 0.5))
+        )
+    assert (taken.name, taken.abstained) == (plain.name, plain.abstained)
+    priced = router.route(None, "?", policy="utility", lambda_=half, mu=half, allowed=["small"])
+    assert priced.utility == pytest.approx(priced.confidence - 0.5 * 0.001 - 0.5 * 100, rel=1e-5)
+    with arms.DataSet([(None, "?", {"small": 1})]) as data:
+        assert router.fit("small", data, strength=half) == router.info.generation
+        assert router.calibrate(data, strength=half) == router.info.generation
 
 
 def test_what_is_of_another_type_is_named(router: arms.Router) -> None:

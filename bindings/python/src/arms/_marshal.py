@@ -7,7 +7,7 @@ import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -111,7 +111,7 @@ def unsigned(value: int, what: str, bits: int = 32) -> int:
     return number
 
 
-def real(value: float, what: str) -> float:
+def real(value: SupportsFloat, what: str) -> float:
     """Check that a number is one to C, whose words for what is none do not say where.
 
     Raises
@@ -121,8 +121,9 @@ def real(value: float, what: str) -> float:
     InvalidArgumentError
         If it is a whole number beyond every C double.
     """
+    number: Any = value  # ctypes takes what supports it, whatever its stubs say.
     try:
-        return ctypes.c_double(value).value
+        return ctypes.c_double(number).value
     except TypeError:
         raise TypeError(f"{what} is a {type(value).__name__}: expected a number") from None
     except OverflowError:

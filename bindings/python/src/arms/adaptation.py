@@ -6,7 +6,7 @@ import ctypes
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, SupportsFloat, Unpack
 
 from arms import _ffi
 from arms._handle import Handle
@@ -68,7 +68,7 @@ class AdaptableRouter(Handle):
     after an error the router is as it was.
     """
 
-    def calibrate(self, data: DataSet, *, strength: float = 256) -> int:
+    def calibrate(self, data: DataSet, *, strength: SupportsFloat = 256) -> int:
         """Fit the calibration of all candidates, T_j and b_j, to outcomes that no training saw.
 
         An interrupt (Ctrl-C) is raised when the call ends; what it changed stays.
@@ -109,7 +109,7 @@ class AdaptableRouter(Handle):
         )
         return generation.value
 
-    def fit(self, names: str | Iterable[str], data: DataSet, *, strength: float = 8) -> int:
+    def fit(self, names: str | Iterable[str], data: DataSet, *, strength: SupportsFloat = 8) -> int:
         """Learn some candidates' own weights, delta_j and beta_j, from few outcomes.
 
         8 to some 1,000 are enough, as everything that candidates share stays as it is. What was
@@ -244,7 +244,7 @@ class AdaptableRouter(Handle):
         return _report(report, run_steps(train, progress), checked=held_out is not None)
 
     def join(
-        self, second: Router, path: str | os.PathLike[str], *, theta: float | None = None
+        self, second: Router, path: str | os.PathLike[str], *, theta: SupportsFloat | None = None
     ) -> None:
         """Write this router and another as one model file, a cascade (Algorithm 1).
 
@@ -290,16 +290,18 @@ def _address(data: DataSet | None, what: str) -> int | None:
     return None if data is None else DataSet._given(data, what)
 
 
-def _positive(value: float, what: str) -> float:
-    if not real(value, what) > 0:  # C takes 0 for the default; this refuses NaN too.
+def _positive(value: SupportsFloat, what: str) -> float:
+    number = real(value, what)
+    if not number > 0:  # C takes 0 for the default; this refuses NaN too.
         raise InvalidArgumentError(f"{what} is {value}: expected a number above 0")
-    return value
+    return number
 
 
-def _theta(value: float) -> float:
-    if not real(value, "theta") > 0 or vanishes(value):
+def _theta(value: SupportsFloat) -> float:
+    number = real(value, "theta")
+    if not number > 0 or vanishes(number):
         raise InvalidArgumentError(f"theta is {value}: {ABOVE_ZERO}")
-    return value
+    return number
 
 
 def _share(share: float | None, replayed: DataSet | None) -> float:

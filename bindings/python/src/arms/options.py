@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Self, SupportsFloat
 
 from arms.errors import InvalidArgumentError
 
@@ -74,7 +74,7 @@ class Policy(NamedChoice):
 
 
 def unread(
-    policy: Policy, theta: float | None, lambda_: float, mu: float
+    policy: Policy, theta: SupportsFloat | None, lambda_: float, mu: float
 ) -> list[tuple[str, Policy]]:
     """List the options that are given to a policy that does not read them, and the one that does.
 

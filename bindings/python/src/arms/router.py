@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -322,12 +323,12 @@ class Router(AdaptableRouter):
         question: Question,
         *,
         policy: Policy | str = Policy.CONFIDENCE,
-        theta: float | None = None,
-        abstain_below: float = 0.0,
-        lambda_: float = 0.0,
-        mu: float = 0.0,
-        max_cost: float | None = None,
-        max_latency: float | None = None,
+        theta: SupportsFloat | None = None,
+        abstain_below: SupportsFloat = 0.0,
+        lambda_: SupportsFloat = 0.0,
+        mu: SupportsFloat = 0.0,
+        max_cost: SupportsFloat | None = None,
+        max_latency: SupportsFloat | None = None,
         allowed: Iterable[str] | None = None,
         second: Router | None = None,
         exact: bool = False,
@@ -675,13 +676,14 @@ def _limit(value: int, what: str) -> int:
     return unsigned(value, what, 64)
 
 
-def _positive(value: float, what: str, kind: type[np.floating] = np.float64) -> float:
+def _positive(value: SupportsFloat, what: str, kind: type[np.floating] = np.float64) -> float:
     """Turn 0, which is the default in C, into the smallest positive number of its type.
 
     So is one that is 0 there, as it is smaller still.
     """
     smallest = float(np.finfo(kind).smallest_subnormal)
-    return smallest if abs(real(value, what)) < smallest else value
+    number = real(value, what)
+    return smallest if abs(number) < smallest else number
 
 
 def _checked(out: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
