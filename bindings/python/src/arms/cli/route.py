@@ -12,7 +12,7 @@ from rich.text import Text
 
 from arms import CandidateInfo, Decision, Policy, RankedCandidate, Router
 from arms._printable import printable
-from arms.cli.images import read_images
+from arms.cli.images import UNSEEN, read_images
 from arms.cli.tables import Json, bar, console, cost, known, latency, print_json
 from arms.encoded import embedding_width
 from arms.options import unread
@@ -173,8 +173,7 @@ def route(
                 "One of the two routers has no image encoder: it judged its candidates by the "
                 "question alone."
                 if used
-                else "This model has no image encoder: it decided by the question alone, and did "
-                "not look at the image.",
+                else UNSEEN,
                 style="yellow",
             )
 
