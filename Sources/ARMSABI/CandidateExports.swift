@@ -55,7 +55,8 @@ private func convert(
   let name = try string(candidate.name, "\(label).name")
   // Only of those that are there already something is kept.
   let known = UInt32(
-    router != nil ? ARMS_CANDIDATE_KEEP_ENABLED.rawValue - 1 : 2 * ARMS_CANDIDATE_KEEP_MAX_IMAGES.rawValue - 1)
+    router == nil ? 2 * ARMS_CANDIDATE_KEEP_MAX_IMAGES.rawValue - 1 : ARMS_CANDIDATE_KEEP_ENABLED.rawValue - 1
+  )
   guard candidate.flags & ~known == 0 else {
     throw ARMSError(.invalidArgument, "\(label).flags is \(candidate.flags); the known flags are \(known)")
   }

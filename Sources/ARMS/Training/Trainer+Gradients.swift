@@ -12,7 +12,8 @@ extension Trainer {
     let set = try trainingSet(data)
     for place in places where !set.queries.indices.contains(place) {
       throw ARMSError(
-        .invalidArgument, "there is no query \(UInt(bitPattern: place)); the data set has \(set.queries.count)")
+        .invalidArgument,
+        "there is no query \(UInt(bitPattern: place)); the data set has \(set.queries.count)")
     }
     guard !places.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no query to compute gradients of; name one at least")
