@@ -373,7 +373,7 @@ def test_output_that_has_no_letter_for_a_result_gets_it_all_the_same(pool: Path)
     question = "Où est-ce ?"
     done = run("score", pool, question, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1].startswith("O? est-ce ?")
+    assert "O? est-ce ?" in done.stdout
     done = run("score", pool, question, "--json", PYTHONIOENCODING="ascii")
     assert json.loads(done.stdout)["question"] == question
     done = run("route", pool, "none", question, PYTHONIOENCODING="ascii")
