@@ -62,6 +62,7 @@ import Testing
       let x = (0..<40).map { $0 % 7 == 3 ? bad : Float($0) - 20 }
       let result = Self.quantize(isa, x + x.map { -$0 }, rows: 2, columns: 40, ldq: 44)
       #expect(result.zero.allSatisfy { (0...255).contains($0) })
+      #expect(bad.isFinite || result.scale.allSatisfy { $0.isNaN })
     }
   }
 }
@@ -271,8 +272,35 @@ import Testing
     var normed = [Float](repeating: 0, count: count)
     isa.kernels.layer_norm(x, count, 1, count, gamma, beta, 1e-5, &normed, count)
     #expect(normed.allSatisfy { $0.isNaN })
+    var codes = [UInt8](repeating: 0, count: count)
+    var (scale, zero) = (Float(0), Int32(0))
+    isa.kernels.layer_norm_quantize(
+      x, count, 1, count, gamma, beta, 1e-5, nil, 0, nil, &codes, count, &scale, &zero)
+    #expect(scale.isNaN && (0...255).contains(zero))
     isa.kernels.softmax(&x, count, 1)
     #expect(x.allSatisfy { $0.isNaN })
+  }
+
+  /// An infinite variance would make zeros of the row.
+  @Test(arguments: ISA.available, [16, 50])
+  func isWhatSquaresThatOverflowGive(_ isa: ISA, _ count: Int) {
+    var x = [Float](repeating: 0.5, count: count)
+    x[3] = 1e20
+    let (gamma, beta) = ([Float](repeating: 1, count: count), [Float](repeating: 0, count: count))
+    var normed = [Float](repeating: 0, count: count)
+    isa.kernels.layer_norm(x, count, 1, count, gamma, beta, 1e-5, &normed, count)
+    // In double precision, which the reference has, they do not.
+    #expect(isa.testDescription == "scalar" ? normed[3] > 1 : normed.allSatisfy { $0.isNaN })
+  }
+
+  @Test(arguments: ISA.available, [Float.infinity, -Float.infinity])
+  func isNoNumberThatAnInfinityGives(_ isa: ISA, _ value: Float) {
+    for activation in [CK_GELU, CK_QUICK_GELU] {
+      var y = [Float](repeating: 1, count: 37)
+      y[20] = value
+      isa.kernels.bias_activation(&y, 37, 1, 37, nil, activation, nil, 0)
+      #expect(!y[20].isFinite)
+    }
   }
 
   @Test(arguments: ISA.available, [1, 7])

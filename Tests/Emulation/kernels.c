@@ -174,6 +174,34 @@ static void activations(size_t count, ck_activation activation) {
   expect(near(dx[0], dx[1], count, 4e-6f), "activation_backward", count, activation, 0);
 }
 
+/* What is no number, or has a square that is none, must not become one on its way. */
+static void not_a_number(size_t count, size_t place, float bad) {
+  forget();
+  float *x = floats(count, -1, 1), *gamma = floats(count, 1, 1), *y = take(count * 4), scale[2] = {0, 0};
+  uint8_t *q = take(count);
+  int32_t zero;
+  x[place] = bad;
+  for (int activation = CK_IDENTITY; activation <= CK_QUICK_GELU && !(bad < INFINITY); activation++) {
+    y = copy(x, count * 4);
+    tested->bias_activation(y, count, 1, count, NULL, (ck_activation)activation, NULL, 0);
+    int holds = !isfinite(y[place]);
+    for (size_t i = 0; i < count; i++) holds &= i == place || isfinite(y[i]);
+    expect(holds, "bias_activation of no number", count, place, (size_t)activation);
+  }
+  tested->layer_norm(x, count, 1, count, gamma, gamma, 1e-5f, y, count);
+  tested->quantize_rows(x, count, 1, count, NULL, q, count, &scale[0], &zero);
+  expect(isfinite(bad) || isnan(scale[0]), "quantize_rows of no number", count, place, 0);
+  tested->layer_norm_quantize(x, count, 1, count, gamma, gamma, 1e-5f, NULL, 0, NULL, q, count, &scale[1], &zero);
+  int holds = isnan(scale[1]);
+  for (size_t i = 0; i < count; i++) holds &= isnan(y[i]);
+  expect(holds || count == 1, "layer_norm of no number", count, place, 0);
+  if (isfinite(bad)) return;
+  tested->softmax(x, count, 1);
+  holds = 1;
+  for (size_t i = 0; i < count; i++) holds &= isnan(x[i]);
+  expect(holds || bad < 0, "softmax of no number", count, place, 0);
+}
+
 static void products(size_t rows, size_t columns) {
   forget();
   float *w = floats(rows * columns, -1, 1), *x = floats(columns, -1, 1), *z = floats(rows, -1, 1), *y[2], *t[2], *p[2];
@@ -323,6 +351,10 @@ int main(int count, char **arguments) {
       {0xff800000, 0xff800000}, {0x00800000, 0x00800000}, {0x7f800001, 0}, {0xff80ffff, 0}, {0x7fc00000, 0},
       {0x7fffffff, 0}};
   for (size_t i = 0; i < sizeof special / sizeof *special; i++) gemm_special(special[i][0], special[i][1]);
+  static const float bad[] = {NAN, INFINITY, -INFINITY, 1e20f};
+  for (size_t n = 1; n < 70; n += 3)
+    for (size_t b = 0; b < sizeof bad / sizeof *bad; b++)
+      for (size_t place = 0; place < n; place += n < 4 ? 1 : n / 3) not_a_number(n, place, bad[b]);
   for (size_t n = 0; n < 40; n++) {
     for (int activation = CK_IDENTITY; activation <= CK_QUICK_GELU; activation++)
       activations(n, (ck_activation)activation);

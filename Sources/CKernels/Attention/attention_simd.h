@@ -46,6 +46,10 @@ CK_INLINE void product_rows(const float *a, size_t lda, const float *b, size_t l
   size_t c = 0;
   for (; c + VF_TILE * VF_LANES <= columns; c += VF_TILE * VF_LANES)
     product_tile(a, lda, b + c, ldb, depth, rows, VF_TILE, VF_LANES, factor, out + c, ldo);
+#if VF_TILE > 2
+  for (; c + 2 * VF_LANES <= columns; c += 2 * VF_LANES)
+    product_tile(a, lda, b + c, ldb, depth, rows, 2, VF_LANES, factor, out + c, ldo);
+#endif
   for (; c + VF_LANES <= columns; c += VF_LANES)
     product_tile(a, lda, b + c, ldb, depth, rows, 1, VF_LANES, factor, out + c, ldo);
   if (c < columns)
@@ -65,11 +69,11 @@ static void product(const float *a, size_t lda, const float *b, size_t ldb, size
   }
 }
 
-/* transposed[d, key] = k[key, d]; the padding repeats the last key. Registers are filled with groups of
+/* transposed[d, key] = k[key, d] for `filled` keys; those behind the last repeat it. Registers are filled with groups of
  * four dimensions, register i with those of keys i, i + 4, ...; transposing 4 x 4 within the groups
  * leaves in register i dimension i of VF_LANES keys in order. */
-static void transpose_keys(const ck_attention *args, float *transposed, size_t padded) {
-  for (size_t first = 0; first < padded; first += VF_LANES) {
+static void transpose_keys(const ck_attention *args, size_t filled, float *transposed, size_t padded) {
+  for (size_t first = 0; first < filled; first += VF_LANES) {
     const float *rows[VF_LANES];
     for (size_t i = 0; i < VF_LANES; i++) {
       size_t key = first + i < args->keys ? first + i : args->keys - 1;
@@ -91,11 +95,12 @@ static void transpose_keys(const ck_attention *args, float *transposed, size_t p
 void CK_NAME(attention)(const ck_attention *args) {
   const ck_attention a = *args;
   const size_t padded = attention_padded(a.keys);
-  const float ones[attention_rows] = {1, 1, 1, 1, 1, 1};
+  const size_t filled = (a.keys + VF_LANES - 1) / VF_LANES * VF_LANES;
+  const float scales[attention_rows] = {a.scale, a.scale, a.scale, a.scale, a.scale, a.scale};
   float *scores = a.scratch, *transposed = scores + attention_rows * padded;
   /* Transposing costs a pass over k, which so few queries would not repay. */
-  const int few = a.queries <= 2;
-  if (!few) transpose_keys(args, transposed, padded);
+  const int few = a.queries <= 2 || a.keys == 0;
+  if (!few) transpose_keys(args, filled, transposed, padded);
   for (size_t i = 0; i < a.queries; i += attention_rows) {
     const size_t rows = a.queries - i < attention_rows ? a.queries - i : attention_rows;
     const float *q = a.q + i * a.ldq;
@@ -103,10 +108,11 @@ void CK_NAME(attention)(const ck_attention *args) {
       for (size_t r = 0; r < rows; r++)
         CK_NAME(gemv)(a.k, a.ldk, a.keys, a.dim, q + r * a.ldq, NULL, scores + r * padded);
     else
-      product(q, a.ldq, transposed, padded, a.dim, rows, padded, ones, scores, padded);
+      product(q, a.ldq, transposed, padded, a.dim, rows, filled, scales, scores, padded);
     float inverse[attention_rows];
     for (size_t r = 0; r < rows; r++) {
-      float sum = exp_row(scores + r * padded, a.keys, a.scale);
+      float *line = scores + r * padded;
+      float sum = few ? exp_row(line, a.keys, a.scale) : exp_filled_row(line, a.keys, filled);
       inverse[r] = a.keys ? 1 / sum : 0;
     }
     product(scores, padded, a.v, a.ldv, a.keys, rows, a.dim, inverse, a.out + i * a.ldo, a.ldo);

@@ -43,17 +43,18 @@ void ck_layer_norm_quantize_scalar(const float *x, size_t ldx, size_t rows, size
   /* Nowhere to keep the normalised row: it is computed once for its range, once for its codes. */
   for (size_t row = 0; row < rows; row++, x += ldx, q += ldq) {
     row_moments m = moments_of(x, columns, epsilon);
-    float least = 0, most = 0;
+    float least = 0, most = 0, odd = 0;
     for (size_t c = 0; c < columns; c++) {
       float value = normalized(x[c], m, gamma[c], beta[c]) * (smooth ? smooth[c] : 1);
       if (value < least) least = value;
       if (value > most) most = value;
+      odd += 0 * value;
     }
     row_code code = row_code_of(least, most);
     for (size_t c = 0; c < columns; c++)
       q[c] = code_of(normalized(x[c], m, gamma[c], beta[c]) * (smooth ? smooth[c] : 1), code);
     memset(q + columns, 0, ldq - columns);
-    scale[row] = code.scale;
+    scale[row] = code.scale + odd;
     zero[row] = (int32_t)code.zero;
   }
 }

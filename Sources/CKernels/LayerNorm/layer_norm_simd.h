@@ -27,17 +27,25 @@ void CK_NAME(layer_norm_quantize)(const float *x, size_t ldx, size_t rows, size_
   for (size_t row = 0; row < rows; row++, x += ldx, q += ldq) {
     float *kept = out ? out + row * ldo : NULL;
     row_moments m = moments_of(x, columns, epsilon);
-    vf least = vf_zero(), most = vf_zero();
-    for (size_t c = 0; c < columns; c += VF_LANES) {
+    row_extent extent = row_extent_of_none();
+    size_t done = 0;
+    for (; done + 4 * VF_LANES <= columns; done += 4 * VF_LANES)
+      for (int j = 0; j < 4; j++) {
+        const size_t c = done + (size_t)j * VF_LANES;
+        vf y = normalized(x, m, gamma, beta, c, VF_LANES);
+        if (kept) vf_store(kept + c, y);
+        if (smooth) y = vf_mul(y, vf_load(smooth + c));
+        row_extend(&extent, j, y);
+      }
+    for (size_t c = done; c < columns; c += VF_LANES) {
       size_t left = columns - c;
       vf y = normalized(x, m, gamma, beta, c, left);
       if (kept) vf_store_some(kept + c, y, left);
       if (smooth) y = vf_mul(y, vf_load_some(smooth + c, left));
       if (left < VF_LANES) y = vf_keep_part(y, left, vf_zero());
-      least = vf_min(y, least);
-      most = vf_max(y, most);
+      row_extend(&extent, 0, y);
     }
-    row_code code = row_code_of(vf_least(least), vf_most(most));
+    const row_code code = row_code_of_extent(&extent);
     if (kept) {
       quantize_row(kept, columns, smooth, code, q, ldq);
     } else { /* Nowhere to keep the normalised row: it is computed again. */

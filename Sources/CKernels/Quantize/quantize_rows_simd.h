@@ -3,26 +3,21 @@
 
 CK_TARGET_BEGIN
 
-/* The range of a row with 0, in four chains that hide the latency of the comparison. */
 CK_INLINE row_code range_of(const float *x, size_t columns, const float *smooth) {
-  vf least[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
-  vf most[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
+  row_extent extent = row_extent_of_none();
   size_t c = 0;
   for (; c + 4 * VF_LANES <= columns; c += 4 * VF_LANES)
     for (int j = 0; j < 4; j++) {
       vf value = vf_load(x + c + j * VF_LANES);
       if (smooth) value = vf_mul(value, vf_load(smooth + c + j * VF_LANES));
-      least[j] = vf_min(value, least[j]);
-      most[j] = vf_max(value, most[j]);
+      row_extend(&extent, j, value);
     }
   for (; c < columns; c += VF_LANES) {
     vf value = vf_load_some(x + c, columns - c);
     if (smooth) value = vf_mul(value, vf_load_some(smooth + c, columns - c));
-    least[0] = vf_min(value, least[0]);
-    most[0] = vf_max(value, most[0]);
+    row_extend(&extent, 0, value);
   }
-  return row_code_of(vf_least(vf_min(vf_min(least[0], least[1]), vf_min(least[2], least[3]))),
-                     vf_most(vf_max(vf_max(most[0], most[1]), vf_max(most[2], most[3]))));
+  return row_code_of_extent(&extent);
 }
 
 void CK_NAME(quantize_rows)(const float *x, size_t ldx, size_t rows, size_t columns,

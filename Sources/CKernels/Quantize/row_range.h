@@ -13,7 +13,8 @@ typedef struct row_code {
 } row_code;
 
 /* least <= 0 <= most. A range too small for a normal scale is a row of zeros. If the row holds NaN or
- * infinity the codes mean nothing, but every value here is still one that the caller can convert. */
+ * infinity the codes mean nothing, but every value here is still one that the caller can convert; the caller makes the
+ * scale NaN. */
 static inline row_code row_code_of(float least, float most) {
   float scale = (most - least) / 255;
   if (!(scale >= FLT_MIN)) return (row_code){1, 0, 0};

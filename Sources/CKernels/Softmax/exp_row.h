@@ -37,6 +37,21 @@ static inline float exp_row(float *x, size_t count, float scale) {
   return vf_sum(sum);
 }
 
+/* x = e^(x - max x) in place, of `filled` numbers, whole registers, of which those from `count` on repeat one of the
+ * others; returns the sum of the first count, at least 1. */
+static inline float exp_filled_row(float *x, size_t count, size_t filled) {
+  vf most = vf_load(x);
+  for (size_t i = VF_LANES; i < filled; i += VF_LANES) most = vf_max(vf_load(x + i), most);
+  const vf shift = vf_set1(vf_most(most));
+  vf sum = vf_zero();
+  for (size_t i = 0; i < filled; i += VF_LANES) {
+    vf y = vf_exp(vf_sub(vf_load(x + i), shift));
+    vf_store(x + i, y);
+    sum = vf_add(sum, count - i < VF_LANES ? vf_keep_part(y, count - i, vf_zero()) : y);
+  }
+  return vf_sum(sum);
+}
+
 CK_TARGET_END
 
 #endif

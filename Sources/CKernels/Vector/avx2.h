@@ -88,8 +88,8 @@ static inline vf vf_dequantize(vi sum, vi colsum, int32_t zero) {
   return _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_mullo_epi32(colsum, _mm256_set1_epi32(zero))));
 }
 
-static inline void vf_store_u8(uint8_t *p, vf x) {
-  __m256i i = _mm256_cvtps_epi32(x);
+static inline void vf_store_codes(uint8_t *p, vf x, int32_t zero) {
+  __m256i i = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(zero));
   __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
   _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
 }

@@ -74,8 +74,9 @@ static inline vf vf_dequantize(vi sum, vi colsum, int32_t zero) {
   return _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, _mm512_mullo_epi32(colsum, _mm512_set1_epi32(zero))));
 }
 
-static inline void vf_store_u8(uint8_t *p, vf x) {
-  _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+static inline void vf_store_codes(uint8_t *p, vf x, int32_t zero) {
+  const __m512i codes = _mm512_add_epi32(_mm512_cvtps_epi32(x), _mm512_set1_epi32(zero));
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtusepi32_epi8(_mm512_max_epi32(codes, _mm512_setzero_si512())));
 }
 
 static inline vf vf_load_groups(const float *const *rows, size_t offset) {

@@ -74,8 +74,8 @@ static inline vf vf_dequantize(vi sum, vi colsum, int32_t zero) {
   return vcvtq_f32_s32(vmlsq_n_s32(sum, colsum, zero));
 }
 
-static inline void vf_store_u8(uint8_t *p, vf x) {
-  uint16x4_t words = vqmovun_s32(vcvtnq_s32_f32(x));
+static inline void vf_store_codes(uint8_t *p, vf x, int32_t zero) {
+  uint16x4_t words = vqmovun_s32(vaddq_s32(vcvtnq_s32_f32(x), vdupq_n_s32(zero)));
   uint8x8_t bytes = vqmovn_u16(vcombine_u16(words, words));
   uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
   memcpy(p, &four, sizeof four);

@@ -15,7 +15,7 @@
  *   vf_zero_where_less(x, a, b)   0 where a < b, else x
  *   vf_scale_exponent(x, n)       x 2^n for integers n in -126...128
  *   vf_dequantize(sum, colsum, zero)  float(sum - zero colsum) of a register of int32
- *   vf_store_u8                   lanes in 0...255 as bytes, rounded to nearest even
+ *   vf_store_codes(p, x, zero)    x rounded to nearest even, plus zero, as bytes, the nearest where it has none
  *   vf_load_groups, vf_transpose_groups  see attention_simd.h
  *
  * then this header, which builds on them. Everything is static inline, so each ISA gets its own code.
@@ -42,7 +42,7 @@ CK_INLINE void vf_store_some(float *p, vf x, size_t left) {
     vf_store_part(p, x, left);
 }
 
-/* e^x within 3e-7 relative; 0 below -87.33, inf above 88.38; NaN stays NaN.
+/* e^x within 3e-7 relative; 0 below -87.33, inf above 88.38, on AVX-512 above 88.72; NaN stays NaN.
  * x = n ln 2 + r, |r| <= ln 2 / 2, e^r by a minimax polynomial of degree 6; ln 2 in two parts
  * (Cody and Waite), so that r keeps its low bits. */
 CK_INLINE vf vf_exp(vf x) {
@@ -85,10 +85,11 @@ CK_INLINE vf vf_phi(vf z) {
   return vf_fma(z, p, vf_set1(0.5f));
 }
 
-/* x Phi(x), within 1e-6 absolute for |x| <= 8, 2e-7 relative beyond. */
+/* x Phi(x), within 1e-6 absolute for x <= 8, 2e-7 relative beyond. Of an infinity NaN: the clamp would make a number
+ * of what damaged weights give. */
 CK_INLINE vf vf_gelu(vf x) {
   vf above = vf_max(vf_set1(-CK_PHI_EDGE), x);
-  return vf_mul(above, vf_phi(vf_min(vf_set1(CK_PHI_EDGE), above)));
+  return vf_fma(x, vf_zero(), vf_mul(above, vf_phi(vf_min(vf_set1(CK_PHI_EDGE), above))));
 }
 
 /* x / (1 + e^(-1.702 x)) within 5e-7 relative or 1e-6 absolute. */

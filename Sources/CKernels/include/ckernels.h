@@ -167,14 +167,16 @@ typedef struct ck_kernels {
    * `columns` to ldq are set to the row's zero point times 0, that is 0: the weights there are 0.
    * The range always includes 0, so that zero is in 0...255 and 0 has an exact code; a row of zeros, or
    * of values too small for a normal scale, has scale 1 and zero 0. Rounds to nearest even. A row with NaN
-   * or infinity gets codes and a zero in 0...255 that mean nothing.
+   * or infinity has scale NaN, and codes and a zero in 0...255 that mean nothing; one that spans more than the
+   * largest float may have an infinite scale. Either way a product by it is no number.
    * smooth: [columns] or NULL. */
   void (*quantize_rows)(const float *x, size_t ldx, size_t rows, size_t columns, const float *smooth,
                         uint8_t *q, size_t ldq, float *scale, int32_t *zero);
 
   /* LayerNorm over the last axis: (x - mean) / sqrt(variance + epsilon) * gamma + beta, the variance
    * biased as PyTorch's, from two passes. out may equal x. Within some 30 e relative to the largest
-   * output, and e max(abs x) / deviation where the mean dwarfs the deviation. */
+   * output, and e max(abs x) / deviation where the mean dwarfs the deviation. NaN where a square of x
+   * overflows, but for "scalar". */
   void (*layer_norm)(const float *x, size_t ldx, size_t rows, size_t columns, const float *gamma,
                      const float *beta, float epsilon, float *out, size_t ldo);
 
@@ -192,7 +194,8 @@ typedef struct ck_kernels {
   void (*bias_activation)(float *x, size_t ldx, size_t rows, size_t columns, const float *bias,
                           ck_activation activation, const float *residual, size_t ldr);
 
-  /* x = softmax(scale x) in place, [count]. Within count e; scores 87 below the largest give 0. */
+  /* x = softmax(scale x) in place, [count]. Within (count + the largest abs(scale x)) e; scores 87 below the
+   * largest give 0. */
   void (*softmax)(float *x, size_t count, float scale);
 
   /* y[row] = sum_k w[row, k] x[k] + bias[row]; bias may be NULL. Within columns e sum abs(w x), as are the

@@ -67,11 +67,11 @@ static inline __m512i _mm512_cvtps_epi32(__m512 x) {
   return _mm512_loadu_si512(out);
 }
 
-static inline __m128i _mm512_cvtepi32_epi8(__m512i x) {
-  int32_t values[lanes];
+static inline __m128i _mm512_cvtusepi32_epi8(__m512i x) {
+  uint32_t values[lanes];
   uint8_t out[lanes];
   memcpy(values, &x, sizeof values);
-  for (int i = 0; i < lanes; i++) out[i] = (uint8_t)values[i];
+  for (int i = 0; i < lanes; i++) out[i] = (uint8_t)(values[i] < 255 ? values[i] : 255);
   return _mm_loadu_si128((const __m128i *)out);
 }
 
