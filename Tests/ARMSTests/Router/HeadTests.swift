@@ -169,4 +169,17 @@ import Testing
       #expect(error?.message.contains("\"\(name)\" has \(value) at \(values.count - 1)") == true)
     }
   }
+
+  /// Finite weights whose products are not: quantising between two layers must not make numbers of them.
+  @Test(arguments: ["expert.0.ffn_up.weight.scale", "expert.0.ffn_down.weight.scale"])
+  func refusesWhatOverflowsBetweenLayers(_ name: String) throws {
+    let directory = try TemporaryDirectory()
+    let fixture = ModelFixture.named("bert-patches-paper-int8.gguf")
+    let tensor = try #require(try ModelFile(path: fixture.path, copy: false).tensor(name))
+    let model = try EditedModel(fixture, keeping: { $0 != name })
+    model.add(name, shape: tensor.shape, [Float](repeating: 3e38, count: elements(tensor, Float.self).count))
+    let router = try Router(path: try model.write(to: directory))
+    let error = failure { try router.route(Query(question: "How many red cars are on the left?")) }
+    #expect(error?.code == .notFinite)
+  }
 }

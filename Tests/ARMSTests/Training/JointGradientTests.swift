@@ -108,7 +108,8 @@ struct DoubleRouter {
       let direction = signs(gradient.count, &random)
       let (part, norm) = projection(gradient, along: direction)
       let numeric = reference.slope(name, along: direction)
-      #expect(abs(part - numeric) <= 1e-3 * norm + 1e-7, "\(name): \(part) for \(numeric), norm \(norm)")
+      // The biases of keys change nothing: what their gradient has is rounding, of sums of some 1e-8 each.
+      #expect(abs(part - numeric) <= 1e-3 * norm + 2e-7, "\(name): \(part) for \(numeric), norm \(norm)")
     }
   }
 
