@@ -263,7 +263,9 @@ def half_structs(library: Library, scratch: Path) -> None:
         or set(raw[known:128]) != {0}
         or set(raw[128:]) != {0xAA}
     ):
-        raise ViolationError("a struct of a later version is refused, keeps garbage, or is written beyond its end")
+        raise ViolationError(
+            "a struct of a later version is refused, keeps garbage, or is written beyond its end"
+        )
 
 
 def stale_handles(library: Library, scratch: Path) -> None:
