@@ -1,4 +1,5 @@
 import CARMS
+import Glibc
 
 /// Draws the arguments of calls: every pointer right or NULL, every handle right, freed, of another kind or invented,
 /// every number any.
@@ -76,7 +77,7 @@ struct HostArguments {
   }
 
   func length(_ string: UnsafePointer<CChar>) -> Int {
-    source.below(String(cString: string).utf8.count + 1)
+    source.below(strlen(string) + 1)
   }
 
   func image(_ image: UnsafeMutablePointer<arms_image_input>) {
