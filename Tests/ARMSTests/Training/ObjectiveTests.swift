@@ -224,12 +224,17 @@ import Testing
     #expect(Array(again.values) == Array(trainer.values))
   }
 
-  @Test func offsetsBeginAtTheBaseRates() throws {
+  /// One that learns nothing but these.
+  private func trainerOfBaseRates() throws -> Trainer {
     var options = TrainingOptions()
     options.epochs = 1
     options.learningRate = LearningRate(peak: 0)
     options.startsAtBaseRates = true
-    let trainer = try Trainer(router, options: options)
+    return try Trainer(router, options: options)
+  }
+
+  @Test func offsetsBeginAtTheBaseRates() throws {
+    let trainer = try trainerOfBaseRates()
     try trainer.train(data())
     try trainer.commit()
     // Four of sixteen are right, and one of each is added.
@@ -239,11 +244,7 @@ import Testing
 
   /// A run that could not make its first step leaves the offsets, and the next one begins at its own rates.
   @Test func aRunThatFailsKeepsNoBaseRates() throws {
-    var options = TrainingOptions()
-    options.epochs = 1
-    options.learningRate = LearningRate(peak: 0)
-    options.startsAtBaseRates = true
-    let trainer = try Trainer(router, options: options)
+    let trainer = try trainerOfBaseRates()
     let broken = DataSet()
     try broken.append([
       try Sample(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pandas
 import pytest
 from numpy.typing import NDArray
 
@@ -158,7 +159,6 @@ def test_a_table_may_have_nullable_columns() -> None:
 
 @pytest.mark.parametrize("kind", ["boolean", "Int64", "bool[pyarrow]", "object"])
 def test_a_table_may_be_a_data_frame(kind: str) -> None:
-    pandas = pytest.importorskip("pandas")
     labels = pandas.DataFrame({"a": [True, None], "b": [False, True]}).astype(kind)
     data = arms.DataSet()
     data.add_table([None] * 2, ["one", "two"], ["a", "b"], labels)

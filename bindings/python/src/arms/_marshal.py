@@ -121,7 +121,7 @@ def real(value: SupportsFloat, what: str) -> float:
     InvalidArgumentError
         If it is a whole number beyond every C double.
     """
-    number: Any = value  # ctypes takes what supports it, whatever its stubs say.
+    number: Any = value  # ctypes takes what supports it, though its type hints say float.
     try:
         return ctypes.c_double(number).value
     except TypeError:

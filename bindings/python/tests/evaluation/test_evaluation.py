@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
+import pandas
 import pytest
 from rich.console import Console
 
@@ -177,7 +178,6 @@ def test_names_are_several() -> None:
 
 @pytest.mark.parametrize("kind", ["boolean", "Int64", "bool[pyarrow]"])
 def test_outcomes_may_be_data_frames(kind: str) -> None:
-    pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": [True, None], "b": [False, True]}).astype(kind)
     outcomes = Outcomes(models=("a", "b"), labels=frame, costs=frame)
     np.testing.assert_array_equal(outcomes.labels, [[1, 0], [np.nan, 1]])
