@@ -12,10 +12,14 @@ import Glibc
 final class FileBytes: Sendable {
   /// The content; valid as long as this object lives.
   nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
-  /// Whether the content is the file's own pages, not a copy of them.
-  let isMapped: Bool
+  /// The copy, if the content is not the file's own pages.
+  private let copied: AlignedBuffer?
 
-  /// The alignment of the first byte: a cache line, and what the int8 kernels ask of their weights.
+  /// Whether the content is the file's own pages, not a copy of them.
+  var isMapped: Bool { copied == nil }
+
+  /// The alignment of the first byte: a cache line, that of ``AlignedBuffer``, and what the int8 kernels ask of their
+  /// weights.
   static let alignment = 64
 
   /// Maps the file at `path`, or reads it into memory of this process.
@@ -26,23 +30,25 @@ final class FileBytes: Sendable {
     // A mapping outlives its descriptor, and a host may be short of descriptors.
     defer { close(descriptor) }
     let count = try Self.size(of: descriptor, path: path)
-    bytes = try copy ? Self.read(descriptor, count, path) : Self.map(descriptor, count, path)
-    isMapped = !copy
+    let copied = try copy ? Self.read(descriptor, count, path) : nil
+    bytes = if let copied { copied.bytes } else { try Self.map(descriptor, count, path) }
+    self.copied = copied
   }
 
   /// Copies `source`, for a model that is not in a file.
   ///
   /// Errors: `outOfMemory`.
   init(copying source: UnsafeRawBufferPointer) throws(ARMSError) {
-    let memory = try Self.allocate(source.count, "model of \(source.count) bytes")
-    memory.copyMemory(from: source)
-    bytes = UnsafeRawBufferPointer(memory)
-    isMapped = false
+    let copy = try AlignedBuffer(byteCount: source.count, purpose: "a copy of the model")
+    if let address = source.baseAddress { copy.start.copyMemory(from: address, byteCount: source.count) }
+    copied = copy
+    bytes = copy.bytes
   }
 
   deinit {
-    let address = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-    if isMapped, let address { munmap(address, bytes.count) } else { free(address) }
+    if isMapped, let address = bytes.baseAddress {
+      munmap(UnsafeMutableRawPointer(mutating: address), bytes.count)
+    }
   }
 }
 
@@ -103,27 +109,16 @@ extension FileBytes {
   }
 
   private static func read(_ descriptor: Int32, _ count: Int, _ path: String) throws(ARMSError)
-    -> UnsafeRawBufferPointer
+    -> AlignedBuffer
   {
-    let memory = try allocate(count, printable(path))
-    let done = ARMS.read(descriptor, into: memory)
+    let copy = try AlignedBuffer(byteCount: count, purpose: "a copy of \(printable(path))")
+    let done = ARMS.read(descriptor, into: UnsafeMutableRawBufferPointer(start: copy.start, count: count))
     let reason = errno
     guard done == count else {
-      free(memory.baseAddress)
       let text = done.map { "it shrank to \($0) of \(count) bytes meanwhile" } ?? errorText(reason)
       throw ARMSError(.io, "\(printable(path)): cannot read: \(text)")
     }
-    return UnsafeRawBufferPointer(memory)
-  }
-
-  private static func allocate(_ count: Int, _ name: String) throws(ARMSError)
-    -> UnsafeMutableRawBufferPointer
-  {
-    var memory: UnsafeMutableRawPointer?
-    guard posix_memalign(&memory, alignment, max(count, 1)) == 0, let memory else {
-      throw ARMSError(.outOfMemory, "\(name): cannot allocate \(count) bytes to copy it into")
-    }
-    return UnsafeMutableRawBufferPointer(start: memory, count: count)
+    return copy
   }
 }
 

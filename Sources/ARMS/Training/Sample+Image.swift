@@ -54,7 +54,7 @@ extension Sample {
         (source, content) = (.prepared, try Self.copy(UnsafeRawBufferPointer(floats)))
       }
       var hasher = Hasher()
-      hasher.combine(bytes: UnsafeRawBufferPointer(start: content.start, count: content.byteCount))
+      hasher.combine(bytes: content.bytes)
       contentHash = hasher.finalize()
     }
 
@@ -81,7 +81,7 @@ extension Sample {
     /// The image to be encoded. Its memory lives as long as this: who reads it says `extendLifetime` of this
     /// afterwards.
     var input: ImageInput {
-      let bytes = UnsafeRawBufferPointer(start: content.start, count: content.byteCount)
+      let bytes = content.bytes
       switch source {
       case .encoded: return ImageInput(.encoded(bytes), exact: exact)
       case .path(let path): return ImageInput(.path(path), exact: exact)

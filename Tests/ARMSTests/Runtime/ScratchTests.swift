@@ -84,12 +84,33 @@ import Testing
   }
 
   @Test func aBufferIsAlignedAndZero() throws {
-    for count in [0, 1, 17, 100_000] {
+    for count in [0, 1, 17, 100_000, 1 << 19, 3 << 19, 1_300_001] {
       let buffer = try AlignedBuffer(Float.self, count: count, purpose: "a test")
       #expect(Int(bitPattern: buffer.start) % 64 == 0)
       #expect(buffer.byteCount == 4 * count)
       #expect((0..<count).allSatisfy { buffer.pointer(to: Float.self)[$0] == 0 })
     }
+  }
+
+  @Test func largeBuffersBeginAtAHugePageAndGiveAllBack() throws {
+    let before = try addressSpace()
+    for round in 0..<500 {
+      let buffer = try AlignedBuffer(byteCount: 5_000_000 + round, purpose: "a test")
+      #expect(!buffer.isMapped || Int(bitPattern: buffer.start) % (2 << 20) == 0)
+      buffer.pointer(to: UInt8.self)[buffer.byteCount - 1] = 1
+    }
+    // The huge page more that each asks for would make 1 GB, were it kept. Other tests run beside.
+    #expect(try addressSpace() - before < 500 << 20)
+  }
+
+  /// Bytes of all mappings of the process.
+  private func addressSpace() throws -> Int {
+    let file = try #require(fopen("/proc/self/statm", "r"))
+    defer { fclose(file) }
+    var line = [UInt8](repeating: 0, count: 128)
+    let count = fread(&line, 1, line.count, file)
+    let pages = try #require(String(decoding: line.prefix(count), as: UTF8.self).split(separator: " ").first)
+    return try #require(Int(pages)) * Int(getpagesize())
   }
 
   @Test func aBufferThatCannotBeHadSaysWhatFor() {
