@@ -864,3 +864,137 @@ def test_without_an_image_encoder_concat_is_the_default(saved: Path, tmp_path: P
     )
     assert refused.exit_code == 1
     assert "image encoder" in refused.output
+
+
+def written(directory: Path, name: str, document: Any) -> None:
+    path = directory / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document))
+
+
+MODULES = [
+    {"path": "", "type": "sentence_transformers.models.Transformer"},
+    {"path": "2_Pooling", "type": "sentence_transformers.models.Pooling"},
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "document", "reason"),
+    [
+        ("tokenizer_config.json", {"do_lower_case": False}, "do_lower_case = false contradicts"),
+        ("tokenizer_config.json", {"strip_accents": False}, "strip_accents = false contradicts"),
+        ("tokenizer_config.json", {"tokenize_chinese_chars": False}, "tokenize_chinese_chars"),
+        ("tokenizer_config.json", {"truncation_side": "left"}, "truncation_side"),
+        ("tokenizer_config.json", {"additional_special_tokens": ["<new>"]}, "<new>"),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"9": {"content": "<n>"}}}, "<n>"),
+        ("added_tokens.json", {"<new>": 9}, "<new>"),
+        ("config_sentence_transformers.json", {"default_prompt_name": "q"}, "default_prompt_name"),
+        ("modules.json", MODULES, 'path = "2_Pooling"'),
+    ],
+)
+def test_refuses_what_transformers_would_do(
+    checkpoints: Path, file: str, document: Any, reason: str
+) -> None:
+    written(checkpoints / "bert", file, document)
+    with pytest.raises(ConversionError, match=reason):
+        convert(checkpoints, "bert")
+
+
+def test_distilbert_has_an_epsilon_of_its_own(checkpoints: Path) -> None:
+    edit(checkpoints / "distilbert" / "config.json", layer_norm_eps=0.01)
+    found = keys(convert(checkpoints))["arms.text.attention.layer_norm_epsilon"]
+    assert found == pytest.approx(1e-12)
+
+
+def test_processor_config_precedes_preprocessor_config(checkpoints: Path) -> None:
+    inner = json.loads((checkpoints / "clip" / "preprocessor_config.json").read_text())
+    inner["image_mean"] = [0.1, 0.2, 0.3]
+    written(checkpoints / "clip", "processor_config.json", {"image_processor": inner})
+    assert keys(convert(checkpoints))["arms.vision.image_mean"] == pytest.approx([0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("name", ["do_resize", "do_center_crop", "do_rescale", "do_normalize"])
+def test_a_step_that_is_null_is_refused(checkpoints: Path, name: str) -> None:
+    edit(checkpoints / "clip" / "preprocessor_config.json", **{name: None})
+    with pytest.raises(ConversionError, match=f"{name} = null"):
+        convert(checkpoints)
+
+
+@pytest.mark.parametrize("value", [1e39, 10**400])
+def test_numbers_beyond_float32_are_refused(checkpoints: Path, value: float) -> None:
+    edit(checkpoints / "bert" / "config.json", layer_norm_eps=value)
+    with pytest.raises(ConversionError, match="layer_norm_eps"):
+        convert(checkpoints, "bert")
+
+
+def test_a_token_that_is_no_unicode_is_refused(checkpoints: Path) -> None:
+    path = checkpoints / "bert" / "tokenizer.json"
+    path.write_text(path.read_text().replace('"##a"', '"\\ud800"'))
+    with pytest.raises(ConversionError, match="not Unicode"):
+        convert(checkpoints, "bert")
+
+
+def test_vision_config_dict_counts(checkpoints: Path) -> None:
+    path = checkpoints / "clip" / "config.json"
+    vision = json.loads(path.read_text())
+    path.write_text(
+        json.dumps(
+            {
+                "model_type": "clip",
+                "projection_dim": 6,
+                "vision_config": vision,
+                "vision_config_dict": {**vision, "hidden_act": "gelu"},
+            }
+        )
+    )
+    assert keys(convert(checkpoints))["arms.vision.activation"] == "gelu"
+
+
+def test_a_cased_text_that_is_lowered_first_is_refused(checkpoints: Path) -> None:
+    edit(checkpoints / "bert" / "tokenizer_config.json", do_lower_case=False)
+    path = checkpoints / "bert" / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["normalizer"] |= {"lowercase": False, "strip_accents": False}
+    path.write_text(json.dumps(tokenizer))
+    convert(checkpoints, "bert")
+    written(checkpoints / "bert", "sentence_bert_config.json", {"do_lower_case": True})
+    with pytest.raises(ConversionError, match="do_lower_case"):
+        convert(checkpoints, "bert")
+
+
+@pytest.mark.parametrize("name", ["size", "crop_size"])
+def test_absent_sizes_are_those_of_clip(checkpoints: Path, name: str) -> None:
+    path = checkpoints / "clip" / "preprocessor_config.json"
+    settings = json.loads(path.read_text())
+    del settings[name]
+    path.write_text(json.dumps(settings))
+    if name == "size":
+        assert keys(convert(checkpoints))["arms.vision.resize_size"] == 224
+    else:
+        with pytest.raises(ConversionError, match="crop_size = 224"):
+            convert(checkpoints)
+
+
+def test_a_huge_vocabulary_is_refused_before_it_is_made(checkpoints: Path) -> None:
+    edit(checkpoints / "bert" / "config.json", vocab_size=2**31 - 1)
+    with pytest.raises(ConversionError, match=f"vocab_size = {2**31 - 1}, but tensor"):
+        convert(checkpoints, "bert")
+
+
+def test_a_prompt_without_a_name_is_none(checkpoints: Path) -> None:
+    settings = {"prompts": {"query": "find "}, "default_prompt_name": None}
+    written(checkpoints / "bert", "config_sentence_transformers.json", settings)
+    convert(checkpoints, "bert")
+
+
+def test_ids_that_are_not_the_vocabularys_are_refused(checkpoints: Path) -> None:
+    path = checkpoints / "bert" / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    tokenizer["post_processor"] = {
+        "type": "BertProcessing",
+        "sep": ["[SEP]", tokenizer["model"]["vocab"]["[SEP]"]],
+        "cls": ["[CLS]", 9],
+    }
+    path.write_text(json.dumps(tokenizer))
+    with pytest.raises(ConversionError, match="are not its id"):
+        convert(checkpoints, "bert")

@@ -123,6 +123,8 @@ def convert_checkpoints(
     part = assemble(text, image, head, seed=seed, context_length=context_length)
     names = [Path(path).resolve().name for path in (text, image) if path is not None]
     title = name or " + ".join(names)
+    # The name of a directory need not be UTF-8, a file's strings must be.
+    title = title.encode("utf-8", "replace").decode()
     save(part, output, title, weight_type)
 
 

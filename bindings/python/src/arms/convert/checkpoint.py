@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from arms.convert.errors import ConversionError
 
+_FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 _NUMPY_TYPES: Final = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
@@ -64,13 +64,9 @@ class Fields:
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
-        """Return a finite number."""
+        """Return a number that float32 holds."""
         value = self.get(name, default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        if not is_number(value):
             raise ConversionError(
                 f"{self.source}: {name} = {json.dumps(value)} must be a finite number"
             )
@@ -106,6 +102,16 @@ class Fields:
         return ConversionError(
             f"{self.source}: {name} = {json.dumps(value)} is not supported; supported: {offer}"
         )
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a value is a number that float32 holds."""
+    # Not by math.isfinite, which fails on an integer beyond a float's range; NaN compares as false.
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= _FLOAT32_MAX
+    )
 
 
 def checked_list(value: Any, source: str) -> list[Any]:

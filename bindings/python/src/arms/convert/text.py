@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from arms.convert.blocks import add_blocks, add_layer_norm
 from arms.convert.checkpoint import Checkpoint, Fields, checked_list
 from arms.convert.errors import ConversionError
 from arms.convert.model_file import Kind, Part, f32, string, u32
-from arms.convert.tokenizer import read_tokenizer
+from arms.convert.tokenizer import Tokenizer, read_tokenizer
 
 _POOLING_MODES = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens"}
 
@@ -99,8 +100,19 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
             f"{config.source}: {layout.sizes['heads']} = {heads} does not divide "
             f"{layout.sizes['width']} = {width}"
         )
+    tokenizer = read_tokenizer(checkpoint)
+    _refuse_changed_text(checkpoint, tokenizer)
     context = _context_length(checkpoint, context_length)
-    epsilon = config.number("layer_norm_eps", 1e-12)
+    # transformers has no such setting for DistilBERT, and ignores one.
+    epsilon = config.number("layer_norm_eps", 1e-12) if family == "bert" else 1e-12
+    prefix = checkpoint.find_prefix("embeddings.word_embeddings.weight")
+    rows, table = config.integer("vocab_size"), f"{prefix}embeddings.word_embeddings.weight"
+    # Before a list of so many names is made.
+    if checkpoint.shape(table)[0:1] != (rows,):
+        raise ConversionError(
+            f"{config.source}: vocab_size = {rows}, but tensor {table} has shape "
+            f"{list(checkpoint.shape(table))}"
+        )
 
     part = Part(
         keys={
@@ -113,10 +125,9 @@ def read_text_encoder(checkpoint: Checkpoint, context_length: int | None = None)
             "arms.text.context_length": u32(context),
             "arms.text.pooling": string(_pooling(checkpoint, width)),
             "arms.text.activation": string(activation),
-            **read_tokenizer(checkpoint).keys(config.integer("vocab_size")),
+            **tokenizer.keys(rows),
         }
     )
-    prefix = checkpoint.find_prefix("embeddings.word_embeddings.weight")
     _add_embeddings(part, checkpoint, f"{prefix}embeddings.", context)
     add_blocks(
         part,
@@ -170,20 +181,41 @@ def _context_length(checkpoint: Checkpoint, wanted: int | None) -> int:
     return min(limits)
 
 
+def _refuse_changed_text(checkpoint: Checkpoint, tokenizer: Tokenizer) -> None:
+    """Refuse what sentence-transformers does to a text before it is tokenised."""
+    if not tokenizer.lowercase:
+        settings = checkpoint.optional_fields("sentence_bert_config.json")
+        settings.require("do_lower_case", False, default=False)
+    prompts = checkpoint.optional_fields("config_sentence_transformers.json")
+    if "default_prompt_name" in prompts:
+        raise ConversionError(
+            f"{prompts.source}: default_prompt_name = "
+            f"{json.dumps(prompts.get('default_prompt_name'))} is not supported; set it to null, "
+            "and put the prompt before each question and profile"
+        )
+
+
 def _pooling(checkpoint: Checkpoint, width: int) -> str:
+    folder = "1_Pooling"
     if checkpoint.has("modules.json"):
         source = str(checkpoint.path("modules.json"))
         for module in checked_list(checkpoint.json("modules.json"), source):
-            name = Fields(module, source).string("type").rsplit(".", 1)[-1]
+            fields = Fields(module, source)
+            name = fields.string("type").rsplit(".", 1)[-1]
             # Normalize only scales the vector; q is the one before it.
             if name not in ("Transformer", "Pooling", "Normalize"):
                 raise ConversionError(
                     f"{source}: type {name} is not supported; "
                     "supported: Transformer, Pooling, Normalize"
                 )
-    if not checkpoint.has("1_Pooling/config.json"):
+            if name == "Transformer":
+                fields.require("path", "", default="")
+            if name == "Pooling":
+                fields.require("path", folder, default=folder)
+                checkpoint.fields(f"{folder}/config.json")
+    if not checkpoint.has(f"{folder}/config.json"):
         return "cls"
-    config = checkpoint.fields("1_Pooling/config.json")
+    config = checkpoint.fields(f"{folder}/config.json")
     if "word_embedding_dimension" in config and config.integer("word_embedding_dimension") != width:
         raise config.unsupported(
             "word_embedding_dimension", config.get("word_embedding_dimension"), width

@@ -16,6 +16,14 @@ _NORMALIZED: Final = 1
 _SINGLE_WORD: Final = 2
 _STRIP_LEFT: Final = 4
 _STRIP_RIGHT: Final = 8
+_REBUILT: Final = (
+    None,
+    "BertTokenizer",
+    "BertTokenizerFast",
+    "DistilBertTokenizer",
+    "DistilBertTokenizerFast",
+)
+"""Classes that transformers makes anew from tokenizer_config.json, whatever tokenizer.json says."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,11 @@ class Tokenizer:
                 "but the token table "
                 f"(config.json: vocab_size) has {rows} rows"
             )
+        for token in self.tokens.values():
+            if any("\ud800" <= character <= "\udfff" for character in token):
+                raise ConversionError(
+                    f"{self.source}: token {json.dumps(token)} is not Unicode text"
+                )
         ids = {token: one for one, token in self.tokens.items()}
         for name, token in (
             ("unk_token", self.unknown),
@@ -125,12 +138,22 @@ def _template(processor: Fields) -> tuple[str, str]:
     single = processor.get("single")
     match single:
         case [
-            {"SpecialToken": {"id": str(cls)}},
-            {"Sequence": {"id": "A"}},
-            {"SpecialToken": {"id": str(sep)}},
-        ]:
+            {"SpecialToken": {"id": str(cls), **first}},
+            {"Sequence": {"id": "A", **text}},
+            {"SpecialToken": {"id": str(sep), **last}},
+        ] if not any(one.get("type_id", 0) for one in (first, text, last)):
             return cls, sep
     raise processor.unsupported("single", single, "[CLS] $A [SEP]")
+
+
+def _template_ids(processor: Fields, cls: str, sep: str) -> dict[str, Any]:
+    """Return the ids that a post-processor gives its tokens, which need not be the vocabulary's."""
+    if processor.get("type") == "BertProcessing":
+        return {
+            one[0]: [one[1]] for name in ("cls", "sep") if (one := processor.get(name)) is not None
+        }
+    special = processor.nested("special_tokens")
+    return {token: special.nested(token).list("ids") for token in (cls, sep)}
 
 
 def _with_id(processor: Fields, name: str, default: str) -> str:
@@ -149,7 +172,8 @@ def _read_tokenizer_json(checkpoint: Checkpoint) -> Tokenizer:
     normalizer = file.nested("normalizer")
     normalizer.require("type", "BertNormalizer")
     file.nested("pre_tokenizer").require("type", "BertPreTokenizer")
-    cls, sep = _template(file.nested("post_processor"))
+    processor = file.nested("post_processor")
+    cls, sep = _template(processor)
     vocabulary = model.nested("vocab")
     tokens = {_token_id(one, vocabulary.source): token for token, one in vocabulary.values.items()}
     added: dict[int, int] = {}
@@ -158,14 +182,43 @@ def _read_tokenizer_json(checkpoint: Checkpoint) -> Tokenizer:
         one = _token_id(token.get("id"), token.source)
         tokens[one] = token.string("content")
         added[one] = _flags(token)
+    for wanted, ids in _template_ids(processor, cls, sep).items():
+        if [tokens.get(_token_id(one, processor.source)) for one in ids] != [wanted]:
+            raise ConversionError(
+                f"{processor.source}: gives {json.dumps(wanted)} the ids {json.dumps(ids)}, which "
+                "are not its id in the vocabulary"
+            )
     lowercase = normalizer.flag("lowercase", True)
+    strip_accents = normalizer.flag("strip_accents", lowercase)
+    split_cjk = normalizer.flag("handle_chinese_chars", True)
+    config = checkpoint.optional_fields("tokenizer_config.json")
+    lower = config.flag("do_lower_case", True)
+    _refuse_contradictions(
+        config,
+        processor,
+        ("cls_token", _content(config, "cls_token"), "cls", cls),
+        ("sep_token", _content(config, "sep_token"), "sep", sep),
+    )
+    _refuse_contradictions(
+        config,
+        normalizer,
+        ("do_lower_case", lower, "lowercase", lowercase),
+        ("strip_accents", config.flag("strip_accents", lower), "strip_accents", strip_accents),
+        (
+            "tokenize_chinese_chars",
+            config.flag("tokenize_chinese_chars", True),
+            "handle_chinese_chars",
+            split_cjk,
+        ),
+    )
+    _refuse_more_tokens(checkpoint, config, [tokens[one] for one in added])
     return Tokenizer(
         tokens=tokens,
         added=added,
         lowercase=lowercase,
-        strip_accents=normalizer.flag("strip_accents", lowercase),
+        strip_accents=strip_accents,
         clean_text=normalizer.flag("clean_text", True),
-        split_cjk=normalizer.flag("handle_chinese_chars", True),
+        split_cjk=split_cjk,
         max_word_length=model.integer("max_input_chars_per_word", 100),
         subword_prefix=model.string("continuing_subword_prefix", "##"),
         unknown=model.string("unk_token", "[UNK]"),
@@ -175,10 +228,51 @@ def _read_tokenizer_json(checkpoint: Checkpoint) -> Tokenizer:
     )
 
 
+def _refuse_contradictions(
+    config: Fields, other: Fields, *pairs: tuple[str, bool | str, str, bool | str]
+) -> None:
+    """Refuse what tokenizer_config.json says otherwise, where transformers goes by that file."""
+    if config.get("tokenizer_class") not in _REBUILT:
+        return
+    for field, value, name, found in pairs:
+        if value != found:
+            raise ConversionError(
+                f"{config.source}: {field} = {json.dumps(value)} contradicts "
+                f"{other.source}: {name} = {json.dumps(found)}; make them agree"
+            )
+
+
+def _refuse_more_tokens(checkpoint: Checkpoint, config: Fields, known: list[str]) -> None:
+    """Refuse tokens that transformers adds to those that were read, and a cut at the left."""
+    config.require("truncation_side", "right", default="right")
+    more: list[tuple[str, str, Any]] = []
+    for name in ("additional_special_tokens", "extra_special_tokens"):
+        value = config.get(name, [])
+        more += [
+            (config.source, f"{name}: ", one.get("content") if isinstance(one, dict) else one)
+            for one in (value.values() if isinstance(value, dict) else config.list(name))
+        ]
+    if "added_tokens_decoder" in config:
+        decoder = config.nested("added_tokens_decoder")
+        for one in decoder.values.values():
+            content = Fields(one, decoder.source).get("content")
+            more.append((config.source, "added_tokens_decoder: ", content))
+    else:
+        file = checkpoint.optional_fields("added_tokens.json")
+        more += [(file.source, "", one) for one in file.values]
+    for source, name, token in more:
+        if token not in known:
+            raise ConversionError(
+                f"{source}: {name}token {json.dumps(token)} is not among the added tokens that are "
+                "read; save the tokenizer again, with a tokenizer.json"
+            )
+
+
 def _read_vocabulary(checkpoint: Checkpoint) -> Tokenizer:
     path = checkpoint.path("vocab.txt")
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        # As in the reference, a line ends at a line feed alone, and loses its trailing space.
+        lines = [line.rstrip() for line in path.read_bytes().decode("utf-8").split("\n")]
     except (OSError, ValueError) as error:
         raise ConversionError(f"{path}: not readable as UTF-8 text: {error}") from None
     if lines[-1] == "":
@@ -187,8 +281,11 @@ def _read_vocabulary(checkpoint: Checkpoint) -> Tokenizer:
     config = checkpoint.optional_fields("tokenizer_config.json")
     config.require("do_basic_tokenize", True, default=True)
     config.require("never_split", [], default=[])
+    legacy = checkpoint.optional_fields("special_tokens_map.json")
     special = {
-        name: _content(config, name)
+        name: _content(
+            legacy if name in legacy and "added_tokens_decoder" not in config else config, name
+        )
         for name in ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
     }
     ids = {token: one for one, token in tokens.items()}
@@ -198,9 +295,10 @@ def _read_vocabulary(checkpoint: Checkpoint) -> Tokenizer:
     )
     for key, entry in decoder.items():
         token = Fields(entry, f"{config.source}: added_tokens_decoder")
-        one = _token_id(int(key) if str(key).isdecimal() else key, token.source)
+        one = _token_id(int(key) if key.isdecimal() and len(key) <= 10 else key, token.source)
         tokens[one] = token.string("content")
         added[one] = _flags(token)
+    _refuse_more_tokens(checkpoint, config, [tokens[one] for one in added])
     lowercase = config.flag("do_lower_case", True)
     return Tokenizer(
         tokens=tokens,

@@ -10,7 +10,7 @@ import numpy as np
 from gguf import GGUFValueType
 
 from arms.convert.blocks import add_blocks, add_layer_norm
-from arms.convert.checkpoint import Checkpoint, Fields
+from arms.convert.checkpoint import Checkpoint, Fields, is_number
 from arms.convert.errors import ConversionError
 from arms.convert.model_file import Kind, Part, array, f32, string, u32
 
@@ -25,6 +25,7 @@ _BLOCK_TENSORS = {
     "ffn_down": "mlp.fc2",
 }
 _BICUBIC = 3
+_CLIP_SIZE = 224
 _CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
 _CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
 
@@ -46,7 +47,9 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
     """
     top = checkpoint.config
     whole = top.require("model_type", "clip_vision_model", "clip") == "clip"
-    config = top.nested("vision_config") if whole else top
+    # Older files have both; the one with the longer name counts, and leaves none to the other.
+    nested = "vision_config_dict" if "vision_config_dict" in top else "vision_config"
+    config = top.nested(nested) if whole else top
     activation = config.require("hidden_act", "gelu", "quick_gelu", default="quick_gelu")
     config.require("num_channels", 3, default=3)
     # CLIP's own defaults, which transformers leaves out of a nested config.
@@ -121,10 +124,12 @@ def read_image_encoder(checkpoint: Checkpoint) -> Part:
 
 def _read_preprocessing(part: Part, checkpoint: Checkpoint, size: int) -> None:
     """Read how pixels are prepared; absent fields have CLIP's values, as in transformers."""
-    if checkpoint.has("preprocessor_config.json"):
+    # As in transformers, whose processors leave an older preprocessor_config.json where it lies.
+    processor = checkpoint.optional_fields("processor_config.json")
+    if "image_processor" in processor:
+        config = processor.nested("image_processor")
+    elif checkpoint.has("preprocessor_config.json"):
         config = checkpoint.fields("preprocessor_config.json")
-    elif checkpoint.has("processor_config.json"):
-        config = checkpoint.fields("processor_config.json").nested("image_processor")
     else:
         raise ConversionError(
             f"{checkpoint.path('preprocessor_config.json')}: no such file; "
@@ -135,13 +140,18 @@ def _read_preprocessing(part: Part, checkpoint: Checkpoint, size: int) -> None:
     )
     if not str(kind).startswith("CLIP"):
         raise config.unsupported("image_processor_type", kind, "CLIPImageProcessor")
-    for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"):
-        config.require(name, True, default=True)
+    for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize"):
+        # Null leaves the step out.
+        if config.values.get(name, True) is not True:
+            raise config.unsupported(name, config.values[name], True)
+    config.require("do_convert_rgb", True, default=True)
+    for name in ("do_pad", "default_to_square", "use_square_size"):
+        config.require(name, False, default=False)
     config.require("resample", _BICUBIC, default=_BICUBIC)
     factor = config.number("rescale_factor", 1 / 255)
     if not math.isclose(factor, 1 / 255, rel_tol=1e-6):
         raise config.unsupported("rescale_factor", factor, 1 / 255)
-    crop = config.get("crop_size", size)
+    crop = config.get("crop_size", _CLIP_SIZE)
     if crop not in (size, {"height": size, "width": size}):
         raise config.unsupported("crop_size", crop, {"height": size, "width": size})
     part.keys["arms.vision.resize_size"] = u32(_resize_size(config, size))
@@ -157,7 +167,7 @@ def _read_preprocessing(part: Part, checkpoint: Checkpoint, size: int) -> None:
 
 
 def _resize_size(config: Fields, size: int) -> int:
-    value = config.get("size", size)
+    value = config.get("size", _CLIP_SIZE)
     side = (
         value.get("shortest_edge")
         if isinstance(value, dict) and set(value) == {"shortest_edge"}
@@ -174,7 +184,7 @@ def _channels(config: Fields, name: str, default: list[float]) -> list[float]:
     if (
         not isinstance(values, list)
         or len(values) != 3
-        or not all(isinstance(one, int | float) and math.isfinite(one) for one in values)
+        or not all(is_number(one) for one in values)
     ):
         raise ConversionError(
             f"{config.source}: {name} = {json.dumps(values)} must be three numbers"
