@@ -6,6 +6,10 @@ import Glibc
 /// It minimises `sum w bce(t_ij, y) + strength / 8 (a² |delta|² / |m|² + (beta - beta_0)²)`: binary cross-entropy,
 /// and a prior that counts as much as `strength` outcomes (see ``Calibration``); `a` is the larger of 1 and alpha,
 /// as a logit changes by about `a |delta| / |m|`. Without outcomes the sentence and the usual offset remain.
+///
+/// The cosine ignores the length of the key `W_m (m + delta)`. Where outcomes contradict the sentence, the best of short
+/// residuals would take the key to 0, and `m + delta` in float32 to its rounding. So one shorter than a tenth of
+/// `|W_m m|` is drawn back: `strength / 8 * ln²(|key| / (0.1 |W_m m|))` is added there.
 struct CandidateFit {
   /// `W_m`, `[r, d_t]`.
   let weight: [Double]
@@ -17,7 +21,22 @@ struct CandidateFit {
   /// `beta_0`: the mean of the candidates that are not being fitted.
   let usualOffset: Double
   /// Outcomes that the prior counts as.
-  var strength = 8.0
+  let strength: Double
+  /// The length below which a key is drawn back.
+  private let leastLength: Double
+
+  init(
+    weight: [Double], embedding: [Double], head: Head, cosineEpsilon: Double, usualOffset: Double,
+    strength: Double = 8
+  ) {
+    self.weight = weight
+    self.embedding = embedding
+    self.head = head
+    self.cosineEpsilon = cosineEpsilon
+    self.usualOffset = usualOffset
+    self.strength = strength
+    leastLength = 0.1 * norm(multiply(weight, embedding))
+  }
 
   /// From a cosine to a logit, as ``Classifier/Logit`` does.
   enum Head {
@@ -44,9 +63,9 @@ struct CandidateFit {
 
   /// The loss at `x`, `[delta; beta]`, and its gradient.
   func loss(_ outcomes: Outcomes, _ x: [Double], gradient: inout [Double]) -> Double {
-    let key = multiply(sum(embedding, x))
-    let norm = key.reduce(0) { $0 + $1 * $1 }.squareRoot()
-    let divisor = max(norm, cosineEpsilon)
+    let key = multiply(weight, sum(embedding, x))
+    let length = norm(key)
+    let divisor = max(length, cosineEpsilon)
     let beta = x[width]
     var loss = penalty(x, gradient: &gradient)
     // The gradient of the key over the divisor, and its part along the key, which the norm takes away.
@@ -67,12 +86,21 @@ struct CandidateFit {
       }
       along += error * slope * cosine
     }
-    if norm < cosineEpsilon { along = 0 }
+    if length < cosineEpsilon { along = 0 }
+    let outwards = lengthPenalty(length, loss: &loss)
     for row in 0..<sharedWidth {
-      let value = (direction[row] - along * key[row] / divisor) / divisor
+      let value = (direction[row] - along * key[row] / divisor) / divisor + outwards * key[row]
       for column in 0..<width { gradient[column] += value * weight[row * width + column] }
     }
     return loss
+  }
+
+  /// Adds what the key's length costs, and returns the factor of its gradient along the key.
+  private func lengthPenalty(_ length: Double, loss: inout Double) -> Double {
+    guard length > 0, length < leastLength else { return 0 }
+    let shortfall = log(length / leastLength)
+    loss += strength / 8 * shortfall * shortfall
+    return strength / 4 * shortfall / (length * length)
   }
 
   private func penalty(_ x: [Double], gradient: inout [Double]) -> Double {
@@ -105,14 +133,16 @@ struct CandidateFit {
     }
   }
 
-  /// `W_m x`
-  private func multiply(_ x: [Double]) -> [Double] {
-    (0..<sharedWidth).map { row in
-      var sum = 0.0
-      for column in 0..<width { sum += weight[row * width + column] * x[column] }
-      return sum
-    }
-  }
-
   private func sum(_ x: [Double], _ y: [Double]) -> [Double] { x.indices.map { x[$0] + y[$0] } }
 }
+
+/// `W x`, of a row-major matrix with as many columns as `x` has entries.
+private func multiply(_ matrix: [Double], _ x: [Double]) -> [Double] {
+  stride(from: 0, to: matrix.count, by: x.count).map { start in
+    var sum = 0.0
+    for column in x.indices { sum += matrix[start + column] * x[column] }
+    return sum
+  }
+}
+
+private func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }

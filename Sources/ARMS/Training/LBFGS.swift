@@ -23,6 +23,7 @@ struct LBFGS {
       guard slope < 0 else { break }
       // The first direction is the gradient itself, whose length means nothing.
       var length = history.isEmpty ? 1 / max(1, dot(gradient, gradient).squareRoot()) : 1
+      let least = 1e-12 * length
       var next = x
       var nextGradient = gradient
       var reached = value
@@ -30,7 +31,7 @@ struct LBFGS {
         for index in x.indices { next[index] = x[index] + length * direction[index] }
         reached = function(next, &nextGradient)
         length /= 2
-      } while !(reached <= value + 1e-4 * 2 * length * slope) && length > 1e-12
+      } while !(reached <= value + 1e-4 * 2 * length * slope) && length > least
       guard reached < value else { break }
       let (step, change) = (subtract(next, x), subtract(nextGradient, gradient))
       // Only a positive curvature keeps the direction one of descent.

@@ -90,7 +90,61 @@ import Testing
     let (weak, strong) = (fit(.scaled(alpha: 3), strength: 1), fit(.scaled(alpha: 3), strength: 100))
     let (weakly, strongly) = (weak.fit(seen), strong.fit(seen))
     #expect(weakly.beta > strongly.beta && strongly.beta > 0.25)
-    func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
     #expect(norm(weakly.delta) > norm(strongly.delta) && norm(strongly.delta) > 0)
+  }
+
+  /// A key of length 0 would be the best for outcomes that are the contrary of the sentence.
+  @Test(arguments: heads) func keepsTheKeyWhereFloatsCanHoldIt(head: CandidateFit.Head) {
+    let fit = fit(head)
+    let profile = key(fit, fit.embedding)
+    let length = norm(profile)
+    let noise = numbers(40 * Self.sharedWidth, seed: 5)
+    let vectors = (0..<40).flatMap { row in
+      let vector = profile.indices.map { profile[$0] / length + 0.1 * noise[row * Self.sharedWidth + $0] }
+      let norm = norm(vector)
+      return vector.map { $0 / norm }
+    }
+    let seen = CandidateFit.Outcomes(
+      vectors: vectors, labels: [Double](repeating: 0, count: 40), weights: [Double](repeating: 1, count: 40))
+    let (delta, beta) = fit.fit(seen)
+    #expect(norm(key(fit, zip(fit.embedding, delta).map { $0 + $1 })) > 0.03 * length)
+    var gradient = delta + [beta]
+    let stored = zip(fit.embedding, delta).map { Double(Float($0) + Float($1)) - $0 }
+    let losses = [delta, stored].map { fit.loss(seen, $0 + [beta], gradient: &gradient) }
+    #expect(abs(losses[0] - losses[1]) < 1e-4)
+  }
+
+  @Test func itsGradientIsThatOfItsLossAtAShortKey() {
+    let fit = fit(.scaled(alpha: 3))
+    let seen = CandidateFit.Outcomes(vectors: unitVectors(2, seed: 10), labels: [0, 1], weights: [1, 1])
+    let x = fit.embedding.map { -0.97 * $0 } + [0.25]
+    var (gradient, unused) = (x, x)
+    _ = fit.loss(seen, x, gradient: &gradient)
+    for index in x.indices {
+      let values = [1e-7, -1e-7].map { change in
+        var moved = x
+        moved[index] += change
+        return fit.loss(seen, moved, gradient: &unused)
+      }
+      #expect(abs((values[0] - values[1]) / 2e-7 - gradient[index]) < 1e-4 * norm(gradient))
+    }
+  }
+
+  @Test func learnsFromOutcomesOfAnyWeight() {
+    for weight in [1e-6, 1, 1e6, 1e11, 1e12, 1e16, 1e20] {
+      let seen = CandidateFit.Outcomes(
+        vectors: unitVectors(10, seed: 30), labels: [1, 0, 1, 1, 0, 1, 1, 0, 1, 1],
+        weights: [Double](repeating: weight, count: 10))
+      #expect(fit(.scaled(alpha: 3)).fit(seen).beta != 0.25, "\(weight)")
+    }
+  }
+
+  private func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+
+  /// `W_m x`
+  private func key(_ fit: CandidateFit, _ x: [Double]) -> [Double] {
+    (0..<Self.sharedWidth).map { row in
+      (0..<Self.width).reduce(0) { $0 + fit.weight[row * Self.width + $1] * x[$1] }
+    }
   }
 }
