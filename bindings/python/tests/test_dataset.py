@@ -196,6 +196,7 @@ def test_rows_of_an_array_are_samples() -> None:
         ({"x": 0.5}, arms.InvalidArgumentError, "label of 'x' is 0.5"),
         ({"x": np.nan}, arms.InvalidArgumentError, "label of 'x' is nan"),
         ({"x": "yes"}, TypeError, "label of 'x' is a str"),
+        ({"x": "1"}, TypeError, "label of 'x' is a str"),
         ({"x": None}, TypeError, "label of 'x' is a NoneType"),
         ({"x": arms.Outcome(1, weight=0)}, arms.InvalidArgumentError, "weight of 'x' is 0"),
         ({"x": arms.Outcome(1, weight=1e-46)}, arms.InvalidArgumentError, "1e-46: .* 1.4e-45"),

@@ -324,12 +324,13 @@ def _described(
 def _describe_outcome(slot: _ffi.Outcome, candidate: str, label: Label) -> None:
     outcome = label if isinstance(label, Outcome) else Outcome(label)
     correct: Any = outcome.label
+    unfit = TypeError(f"label of {candidate!r} is a {type(correct).__name__}: expected 0 or 1")
+    if isinstance(correct, str | bytes | bytearray):  # Which float() would read.
+        raise unfit
     try:
         number = float(correct)
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"label of {candidate!r} is a {type(correct).__name__}: expected 0 or 1"
-        ) from error
+        raise unfit from error
     if number not in (0.0, 1.0):
         raise InvalidArgumentError(f"label of {candidate!r} is {number}: expected 0 or 1")
     weight = real(outcome.weight, f"weight of {candidate!r}")

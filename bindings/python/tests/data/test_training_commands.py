@@ -123,6 +123,7 @@ def test_no_output_takes_the_place_of_an_input(
         ["train", model, data, "-o", profiles, "--candidates", profiles],
         ["train", model, data, "-o", out, "--checkpoint", data],
         ["train", model, data, "-o", out, *ranked, "--adapter", model],
+        ["train", model, data, "-o", model, "--checkpoint", model],
         ["extend", model, data, "-o", data, *new],
         ["fit", model, data, "-o", data, *new],
         ["fit", model, data, "-o", profiles, "--candidates", profiles, *new],
@@ -139,6 +140,24 @@ def test_no_output_takes_the_place_of_an_input(
         assert_fails(command(*words), 1, "is read as", "would be lost")
     assert {path: path.read_bytes() for path in before} == before
     assert not out.exists()
+
+
+def test_no_output_takes_the_place_of_another(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    out, other = tmp_path / "out.gguf", tmp_path / "other"
+    ranked = ["--text-layers", "1", "--lora-rank", "2"]
+    runs: list[list[object]] = [
+        ["--checkpoint", out],
+        [*ranked, "--adapter", out],
+        ["--checkpoint", f"{out}.toml"],
+        [*ranked, "--adapter", other, "--checkpoint", other],
+    ]
+    for words in runs:
+        failed = command("train", model, data, "-o", out, *words)
+        assert_fails(failed, 1, "is written twice by this run")
+    assert not out.exists()
+    assert not other.exists()
 
 
 def test_a_run_that_replaces_its_model_does_not_promise_to_be_made_again(

@@ -14,6 +14,7 @@ from arms._output import check_output
 from arms.data import OutcomeTable
 from arms.data.files import find_files
 from arms.errors import InvalidArgumentError
+from arms.training.configuration import configuration_path
 from arms.training.options import RunOptions
 
 if TYPE_CHECKING:
@@ -84,9 +85,16 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
 
 
 def _check_outputs(options: RunOptions) -> None:
-    for path in options.outputs:
-        # The output alone may take the place of the model.
-        check_output(path, _inputs(options, model=path != options.output))
+    written: set[Path] = set()
+    for number, path in enumerate([*options.outputs, configuration_path(options.output)]):
+        # The output, which is the first, alone may take the place of the model.
+        check_output(path, _inputs(options, model=number > 0))
+        if path.resolve() in written:
+            raise InvalidArgumentError(
+                f"{path}: is written twice by this run, and one of both would be lost: "
+                "name another file"
+            )
+        written.add(path.resolve())
 
 
 def _inputs(options: RunOptions, *, model: bool) -> Iterator[Path]:
