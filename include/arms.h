@@ -844,7 +844,8 @@ arms_status arms_trainer_metrics(const arms_trainer *trainer, arms_metrics *metr
                                  size_t *count, arms_error **error);
 
 /* Measures the trainer's present weights on a data set.
- * Errors: BUSY, NOT_FOUND, LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * Errors: BUSY, NOT_FOUND, NOT_FINITE (the loss), LIMIT_EXCEEDED, INVALID_IMAGE, IO, INVALID_ARGUMENT,
+ * INVALID_HANDLE. */
 arms_status arms_trainer_evaluate(arms_trainer *trainer, const arms_dataset *dataset,
                                   arms_metrics *metrics, arms_error **error);
 
@@ -1003,8 +1004,9 @@ typedef struct arms_extension_report {
  * NULL; `report` may be NULL. The new weights go live in one step if the old candidates do as well on the
  * held-out data as the tolerance asks. Otherwise, and on an error, the router is as it was. Like a commit
  * it forgets a fit (arms_candidates_fit()) that is made while it runs.
- * Errors: those of arms_trainer_create(), arms_trainer_run() and arms_trainer_commit(), and NOT_FOUND for a
- * name that is no candidate of this router. */
+ * Errors: those of arms_trainer_create(), arms_trainer_run() and arms_trainer_commit(), NOT_FOUND for a name
+ * that is no candidate of this router or of any router in `held_out`, and INVALID_ARGUMENT for no name, a name
+ * without an outcome in the data set, or held-out data without an outcome of an old candidate. */
 arms_status arms_router_extend(arms_router *router, const char *const *names, size_t count,
                                const arms_dataset *dataset, const arms_extension_options *options,
                                arms_progress_callback callback, void *user_data,

@@ -39,7 +39,7 @@ public func arms_dataset_count(
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let dataset = try ARMSABI.dataset(dataset, "dataset")
-    let counts = dataset.counts
+    let counts = try dataset.counts
     try required(count, "count").pointee = counts.queries
     outcomeCount?.pointee = counts.outcomes
   }
@@ -52,7 +52,8 @@ public func arms_dataset_memory(
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
-    let held = try ARMSABI.dataset(dataset, "dataset").memory
+    let dataset = try ARMSABI.dataset(dataset, "dataset")
+    let held = try dataset.memory
     var result = arms_dataset_bytes()
     result.sample_bytes = UInt64(clamping: held.samples)
     result.cache_bytes = UInt64(clamping: held.features)

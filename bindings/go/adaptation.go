@@ -134,8 +134,8 @@ type ExtensionReport struct {
 // is done. Like [Trainer.Commit] it forgets a [Router.Fit] that is made while it runs.
 //
 // Errors: those of [Router.NewTrainer], [Trainer.Run] and [Trainer.Commit], [ErrNotFound] for a name that
-// is no candidate of this router, and [ErrInvalidArgument] for no name, or held-out data without an outcome
-// of an old candidate.
+// is no candidate of this router or, in the held-out data, of none, and [ErrInvalidArgument] for no name, a
+// name without an outcome, or held-out data without an outcome of an old candidate.
 func (r *Router) Extend(
 	ctx context.Context, names []string, data *DataSet, options ExtensionOptions,
 ) (ExtensionReport, error) {

@@ -16,7 +16,8 @@ public final class DataSet: Sendable {
   /// Appends samples, all or none.
   ///
   /// Throws `invalidArgument`, `notFinite`, and `alreadyExists` for a second outcome of a candidate for one
-  /// query; the message names the sample and the field.
+  /// query; the message names the sample and the field. `unsupported` in a child of a fork in which another thread was
+  /// changing the data set.
   public func append(_ samples: [Sample]) throws(ARMSError) {
     for (index, sample) in samples.enumerated() { try sample.validate("samples[\(index)]") }
     try change(by: samples) { (contents, queries) throws(ARMSError) in
@@ -40,39 +41,48 @@ public final class DataSet: Sendable {
   ) throws(ARMSError) {
     let queries = samples.map { SampleQuery($0) }
     try withContents { (contents) throws(ARMSError) in
-      guard let contents else {
-        throw ARMSError(
-          .unsupported,
-          "another thread was changing the data set when this process was forked; make a new one")
-      }
       try body(contents, queries)
     }
   }
 
-  /// Queries: samples of one query count once.
-  public var count: Int { counts.queries }
+  /// Queries: samples of one query count once. 0 where ``samples`` throws.
+  public var count: Int { (try? counts)?.queries ?? 0 }
 
-  /// Outcomes of all queries.
-  public var outcomeCount: Int { counts.outcomes }
+  /// Outcomes of all queries. 0 where ``samples`` throws.
+  public var outcomeCount: Int { (try? counts)?.outcomes ?? 0 }
 
-  /// Both counts, of one moment.
+  /// Both counts, of one moment. Throws as ``samples``.
   package var counts: (queries: Int, outcomes: Int) {
-    withContents { ($0?.samples.count ?? 0, $0?.outcomeCount ?? 0) }
+    get throws(ARMSError) {
+      try withContents { (contents) throws(ARMSError) in (contents.samples.count, contents.outcomeCount) }
+    }
   }
 
-  /// Bytes held: of the samples, and of what frozen layers made of them for the next epoch.
+  /// Bytes held: of the samples, and of what frozen layers made of them for the next epoch. Throws as ``samples``.
   public var memory: (samples: Int, features: Int) {
-    (withContents { $0?.byteCount ?? 0 }, features.byteCount)
+    get throws(ARMSError) {
+      (try withContents { (contents) throws(ARMSError) in contents.byteCount }, features.byteCount)
+    }
   }
 
   /// The samples, joined, in the order in which their queries first came. A later one may add outcomes to a
   /// sample, but moves none.
-  public var samples: [Sample] { withContents { $0?.samples ?? [] } }
+  ///
+  /// Throws `unsupported` if a thread that did not survive a fork left them half changed.
+  public var samples: [Sample] {
+    get throws(ARMSError) { try withContents { (contents) throws(ARMSError) in contents.samples } }
+  }
 
-  /// Runs `body` with the contents, alone; with nil if a thread that did not survive a fork left them half
-  /// changed.
-  private func withContents<R, E: Error>(_ body: (Contents?) throws(E) -> R) throws(E) -> R {
-    try contents.withValue { (contents) throws(E) in try body(contents.isLost ? nil : contents) }
+  /// Runs `body` with the contents, alone. Throws as ``samples``.
+  private func withContents<R>(_ body: (Contents) throws(ARMSError) -> R) throws(ARMSError) -> R {
+    try contents.withValue { (contents) throws(ARMSError) in
+      guard !contents.isLost else {
+        throw ARMSError(
+          .unsupported,
+          "another thread was changing the data set when this process was forked; make a new one")
+      }
+      return try body(contents)
+    }
   }
 }
 

@@ -8,7 +8,7 @@ struct HeldOutOutcomes {
 
   /// The outcomes of the named candidates. Throws `invalidArgument` if there are none.
   init(_ data: DataSet, of names: Set<String>, number: Int) throws(ARMSError) {
-    samples = data.samples
+    samples = try data.samples
     self.names = names
     self.number = number
     guard samples.contains(where: { $0.outcomes.contains { names.contains($0.candidate) } }) else {
@@ -48,13 +48,13 @@ struct HeldOutOutcomes {
     return (present === trainer.base ? before : try measure(present, by: router), after)
   }
 
-  /// A sample's outcomes of the candidates, in the order of the pool: of equals routing takes the first.
+  /// A sample's outcomes of the candidates.
   private func known(_ sample: Sample, by snapshot: RouterSnapshot) -> [EncodedOutcome] {
     sample.outcomes.compactMap { outcome in
       guard names.contains(outcome.candidate), let place = snapshot.places[outcome.candidate],
         place.pool == number
       else { return nil }
       return EncodedOutcome(candidate: place.index, label: outcome.label, weight: outcome.weight)
-    }.sorted { $0.candidate < $1.candidate }
+    }
   }
 }

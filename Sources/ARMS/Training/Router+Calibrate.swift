@@ -16,7 +16,7 @@ extension Router {
     guard strength.isFinite, strength > 0 else {
       throw ARMSError(.invalidArgument, "strength is \(strength); a number above 0 is wanted")
     }
-    let (snapshot, samples) = (snapshots.load(), data.samples)
+    let (snapshot, samples) = (snapshots.load(), try data.samples)
     try snapshot.check(samples)
     var fitted: [String: Calibration] = [:]
     for number in snapshot.pools.indices {

@@ -8,8 +8,9 @@ extension Router {
   /// accepted, is cancelled or fails leaves the router as it was. Routing goes on. Like ``Trainer/commit()`` it forgets
   /// a fit that is made while it runs.
   ///
-  /// Throws `invalidArgument` for no name, options that make no sense, or a replay share without old outcomes;
-  /// `notFound` for a name that is no candidate of this router; and as ``Trainer/train(_:validation:checkpoint:progress:)``
+  /// Throws `invalidArgument` for no name, a new candidate without an outcome, options that make no sense, or a replay
+  /// share without old outcomes; `notFound` for a name that is no candidate of this router, and for outcomes of unknown
+  /// candidates; and as ``Trainer/train(_:validation:checkpoint:progress:)``
   /// and ``Trainer/commit()``.
   public func extend(
     to names: [String], on data: DataSet, replaying old: DataSet? = nil, heldOut: DataSet? = nil,
@@ -25,8 +26,10 @@ extension Router {
       throw ARMSError(.notFound, "candidate \(quoted(name)) is not of router \(number)")
     }
     let oldNames = Set(trainer.pool.candidates.map(\.name)).subtracting(names)
+    try data.checkOutcomes(of: names)
     let judge = try heldOut.map { (data) throws(ARMSError) in
-      try HeldOutOutcomes(data, of: oldNames, number: number)
+      try trainer.base.check(try data.samples)
+      return try HeldOutOutcomes(data, of: oldNames, number: number)
     }
     // Here already, so that what cannot be measured is found before the training.
     let first = try judge?.measure(trainer.base, by: self)
@@ -47,12 +50,23 @@ extension Router {
 }
 
 /// Whether neither exact match nor accuracy fell by more than the tolerance.
-private func isHarmless(_ before: TrainingMetrics?, _ after: TrainingMetrics?, tolerance: Double) -> Bool {
+func isHarmless(_ before: TrainingMetrics?, _ after: TrainingMetrics?, tolerance: Double) -> Bool {
   guard let before, let after else { return true }
-  return after.exactMatch >= before.exactMatch - tolerance && after.accuracy >= before.accuracy - tolerance
+  // They are shares of counts: what is less by rounding alone is not less.
+  let allowed = tolerance + 1e-9
+  return after.exactMatch >= before.exactMatch - allowed && after.accuracy >= before.accuracy - allowed
 }
 
 extension DataSet {
+  /// Throws `invalidArgument` if one of the candidates has no outcome: what is learned would be of others.
+  fileprivate func checkOutcomes(of names: [String]) throws(ARMSError) {
+    let known = Set(try samples.lazy.flatMap(\.outcomes).map(\.candidate))
+    for name in names where !known.contains(name) {
+      throw ARMSError(
+        .invalidArgument, "the data has no outcome of the new candidate \(quoted(name)); give one at least")
+    }
+  }
+
   /// These samples and so many of `old` that they are this share of all. A query of both is one, and an outcome of
   /// both the one that is here.
   fileprivate func replaying(_ old: DataSet?, share: Double, seed: UInt64) throws(ARMSError) -> DataSet {
@@ -60,7 +74,7 @@ extension DataSet {
     guard let old else {
       throw ARMSError(.invalidArgument, "replay_share is \(share), but there is no data to replay; give some")
     }
-    let (own, others) = (samples, old.samples)
+    let (own, others) = (try samples, try old.samples)
     let wanted = min(Double(others.count), (Double(own.count) * share / (1 - share)).rounded())
     var random = SplitMix64(seed: seed)
     let data = DataSet()

@@ -20,7 +20,7 @@ extension Router {
     guard !names.isEmpty else {
       throw ARMSError(.invalidArgument, "no candidate is named; name one at least")
     }
-    let (snapshot, samples) = (snapshots.load(), data.samples)
+    let (snapshot, samples) = (snapshots.load(), try data.samples)
     try snapshot.check(samples)
     var wanted = snapshot.pools.map { _ in Set<String>() }
     for name in names { wanted[try snapshot.place(of: name).pool].insert(name) }

@@ -7,7 +7,7 @@ extension Router {
   ///
   /// Throws as `score`, naming the sample whose image or question cannot be read.
   func forEachFused(
-    _ samples: [Sample], of model: RouterModel, number: Int, where isWanted: (Sample) -> Bool = { _ in true },
+    _ samples: [Sample], of model: RouterModel, number: Int, where isWanted: (Sample) -> Bool,
     _ body: (_ sample: Sample, _ vector: UnsafePointer<Float>) throws(ARMSError) -> Void
   ) throws(ARMSError) {
     let wanted = samples.indices.filter { isWanted(samples[$0]) }

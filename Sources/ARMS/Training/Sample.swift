@@ -73,13 +73,9 @@ extension Sample {
 extension Outcome {
   /// Throws if a value is outside what is documented above.
   func validate(_ label: @autoclosure () -> String) throws(ARMSError) {
-    let bytes = candidate.utf8
-    guard (1...Candidate.nameLimit).contains(bytes.count), !bytes.contains(where: { $0 < 32 || $0 == 127 })
-    else {
+    guard Candidate.isName(candidate) else {
       throw ARMSError(
-        .invalidArgument,
-        "\(label()).candidate \(quoted(candidate)) has \(bytes.count) bytes; "
-          + "1 to \(Candidate.nameLimit) without control characters are wanted")
+        .invalidArgument, "\(label()).candidate \(quoted(candidate)) \(Candidate.nameFault(candidate))")
     }
     guard self.label == 0 || self.label == 1 else {
       throw ARMSError(.invalidArgument, "\(label()).label is \(self.label); 0 or 1 is wanted")

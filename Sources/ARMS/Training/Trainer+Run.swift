@@ -101,13 +101,7 @@ extension Trainer {
     guard run.step % batches == 0, run.metrics.count < run.step / batches, let validation,
       !validation.queries.isEmpty
     else { return nil }
-    let metrics = try evaluate(validation)
-    guard metrics.loss.isFinite else {
-      throw ARMSError(
-        .notFinite,
-        "the validation loss after step \(run.step) is \(metrics.loss); lower the learning rate or check the weights"
-      )
-    }
+    let metrics = try evaluate(validation, label: "the validation loss after step \(run.step)")
     run.metrics.append(metrics)
     self.run = run
     return metrics
@@ -154,11 +148,11 @@ extension Trainer {
   ///
   /// Throws `invalidArgument` for no sample, and as ``train(_:validation:checkpoint:progress:)``.
   public func evaluate(_ data: DataSet) throws(ARMSError) -> TrainingMetrics {
-    try evaluate(try trainingSet(data))
+    try evaluate(try trainingSet(data), label: "the loss on the data")
   }
 
-  /// Measures the present parameters on queries.
-  func evaluate(_ set: TrainingSet) throws(ARMSError) -> TrainingMetrics {
+  /// Measures the present parameters on queries. `label` names the loss.
+  func evaluate(_ set: TrainingSet, label: @autoclosure () -> String) throws(ARMSError) -> TrainingMetrics {
     guard !set.queries.isEmpty else {
       throw ARMSError(.invalidArgument, "there is no sample to measure on; one at least is wanted")
     }
@@ -166,7 +160,12 @@ extension Trainer {
     try forEachQuery(of: set, embeddingProfiles: true) { query, logits in
       sums.add(query.outcomes, scores: logits, are: .logit)
     }
-    return sums.metrics
+    let metrics = sums.metrics
+    guard metrics.loss.isFinite else {
+      throw ARMSError(
+        .notFinite, "\(label()) is \(metrics.loss); lower the learning rate or check the weights")
+    }
+    return metrics
   }
 
   /// Calls `body` with each query and the logits that the present parameters give all candidates, whose profiles are
@@ -188,4 +187,10 @@ extension Trainer {
       }
     }
   }
+}
+
+extension Trainer {
+  /// What the validations of the last run gave so far, one an epoch; after ``resume(from:)`` those of the run that goes
+  /// on.
+  package var validations: [TrainingMetrics] { run?.metrics ?? [] }
 }

@@ -118,7 +118,7 @@ public final class Trainer {
 
   /// The queries of a data set as this trainer reads them.
   func trainingSet(_ data: DataSet, hashed: Bool = false) throws(ARMSError) -> TrainingSet {
-    let samples = data.samples
+    let samples = try data.samples
     let outcomes = samples.reduce(0) { $0 + $1.outcomes.count }
     let others = lastSets.filter { $0.data !== data }
     // A data set only grows.

@@ -17,7 +17,7 @@ public struct TrainingMetrics: Sendable, Equatable {
 public struct TrainingProgress: Sendable, Equatable {
   /// From 0.
   public var epoch: Int
-  /// Steps made, and of the whole run.
+  /// Steps made.
   public var step: Int
   /// Steps of the whole run.
   public var steps: Int
@@ -53,7 +53,12 @@ struct MetricSums {
       self.weight += weight
       predicted += (score > undecided) == (outcome.label == 1) ? 1 : 0
       outcomes += 1
-      if best.map({ score > scores[$0.candidate] }) ?? true { best = outcome }
+      // Of equals routing takes the first of the pool.
+      let isBetter = best.map { other in
+        let highest = scores[other.candidate]
+        return score > highest || score == highest && outcome.candidate < other.candidate
+      }
+      if isBetter ?? true { best = outcome }
     }
     queries += 1
     if best?.label == 1 { chosenCorrectly += 1 }

@@ -17,7 +17,7 @@ private struct Adapted {
     directory = try TemporaryDirectory()
     let (trainer, data) = try TrainingData.trainer(options, model: model)
     self.trainer = trainer
-    queries = data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
+    queries = try data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
     try trainer.train(data)
     base = try ModelFixture.named(model).router()
     try trainer.saveAdapter(to: path)
@@ -155,7 +155,7 @@ private struct Adapted {
     try trainer.commit()
     try base.applyAdapter(from: adapter)
     #expect(try base.file.string("arms.second.training.record").contains("\"router\":1"))
-    let queries = data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
+    let queries = try data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
     #expect(try base.score(queries) == router.score(queries))
     #expect(base.candidates == router.candidates)
     // A candidate of the first router must not come a second time.
@@ -196,7 +196,7 @@ private struct Adapted {
     try second.commit()
     #expect(base.candidates.count == second.pool.count)
     try base.remove([base.candidates[0].name])
-    let queries = data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
+    let queries = try data.samples.map { Query(question: $0.question, images: $0.images.map(\.input)) }
     #expect(try base.score(queries) == trainer.router.score(queries))
   }
 

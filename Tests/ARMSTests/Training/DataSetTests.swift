@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import ARMS
@@ -24,7 +25,7 @@ import Testing
 
   @Test func rowsOfOneQueryAreJoined() throws {
     let data = DataSet()
-    #expect(data.count == 0 && data.outcomeCount == 0 && data.samples.isEmpty)
+    #expect(try data.count == 0 && data.outcomeCount == 0 && data.samples.isEmpty)
     let (one, same, other) = (
       try Self.gray([1, 2, 3, 4]), try Self.gray([1, 2, 3, 4]), try Self.gray([1, 2, 3, 5])
     )
@@ -38,7 +39,7 @@ import Testing
     try data.append([])
     #expect(data.count == 3)
     #expect(data.outcomeCount == 5)
-    let joined = data.samples
+    let joined = try data.samples
     #expect(
       joined[0].outcomes == [
         Outcome(candidate: "a", label: 1, weight: 2, cost: 0.25), Outcome(candidate: "b", label: 0),
@@ -57,9 +58,9 @@ import Testing
       ])
     }
     #expect(data.count == 3)
-    #expect(Set(data.samples.flatMap(\.images).map { ObjectIdentifier($0) }).count == 1)
-    #expect(data.memory.samples == 4 + 6 + 3 * MemoryLayout<Outcome>.stride)
-    #expect(data.memory.features == 0)
+    #expect(try Set(data.samples.flatMap(\.images).map { ObjectIdentifier($0) }).count == 1)
+    #expect(try data.memory.samples == 4 + 6 + 3 * MemoryLayout<Outcome>.stride)
+    #expect(try data.memory.features == 0)
   }
 
   /// They look the same and are equal as strings, but a tokenizer may tell them apart.
@@ -213,7 +214,7 @@ import Testing
             Sample(question: "\(number)", images: number % 2 == 0 ? [image] : [], outcomes: outcomes)
           ])
         } catch { wrong.add() }
-        let samples = data.samples
+        let samples = (try? data.samples) ?? []
         if samples.count > 200 || samples.contains(where: \.outcomes.isEmpty) { wrong.add() }
       }
     }
@@ -234,5 +235,36 @@ import Testing
     }
     #expect(status == 0)
     #expect(data.outcomeCount == 1)
+  }
+
+  /// What a thread that did not survive a fork left half changed is not read as empty.
+  @Test func aDataSetThatAForkLostSaysSo() throws {
+    let data = DataSet()
+    let done = Counter()
+    let questions = (0..<2_000).map { "question \($0)" }
+    let appending = Threads(1) { _ in
+      var round = 0
+      while done.value == 0 {
+        round += 1
+        let outcomes = [Outcome(candidate: "candidate \(round)", label: 1)]
+        try? data.append(questions.map { Sample(question: $0, outcomes: outcomes) })
+      }
+    }
+    defer {
+      done.add()
+      appending.join()
+    }
+    while data.count == 0 { sched_yield() }
+    let statuses = (0..<40).map { _ in
+      inChild {
+        let failures = [
+          failure { _ = try data.samples }, failure { _ = try data.counts }, failure { _ = try data.memory },
+          failure { try data.append([]) },
+        ].map { $0?.code }
+        if failures.allSatisfy({ $0 == .unsupported }) { return data.count == 0 ? 1 : 2 }
+        return failures.allSatisfy({ $0 == nil }) ? 0 : 3
+      }
+    }
+    #expect(statuses.allSatisfy { $0 == 0 || $0 == 1 } && statuses.contains(1), "\(statuses)")
   }
 }

@@ -98,7 +98,7 @@ import Testing
     let scores = try router.scores(
       data.samples.map { Query(question: $0.question) }, candidates: ["a", "b"])
     var metrics = TrainingMetrics(queries: data.count, outcomes: data.outcomeCount)
-    for (row, sample) in zip(scores, data.samples) {
+    for (row, sample) in zip(scores, try data.samples) {
       for (score, outcome) in zip(row, sample.outcomes) {
         let isRight = (score > 0.5) == (outcome.label == 1)
         metrics.accuracy += (isRight ? 1 : 0) / Double(data.outcomeCount)
@@ -194,11 +194,11 @@ import Testing
     var kept: [Int] = []
     _ = failure {
       try router.extend(to: ["new"], on: data, options: options) { _ in
-        kept.append(data.memory.features)
+        kept.append((try? data.memory.features) ?? -1)
         return false
       }
     }
-    #expect(kept == [other.memory.features])
+    #expect(try kept == [other.memory.features])
     #expect(router.metrics.stages[.text]?.count == texts?.count)
   }
 
@@ -278,5 +278,51 @@ import Testing
       #expect(refusal(["new"]) { $0.distillation = value }?.code == .invalidArgument)
       #expect(refusal(["new"]) { $0.tolerance = value }?.code == .invalidArgument)
     }
+  }
+
+  @Test func refusesNewCandidatesWithoutOutcomes() throws {
+    let generation = router.listing.generation
+    let error = failure { _ = try router.extend(to: ["b", "new"], on: data(0..<4, ["b"]), options: options) }
+    #expect(error?.code == .invalidArgument && error?.message.contains("\"new\"") == true)
+    #expect(router.listing.generation == generation)
+  }
+
+  @Test func refusesHeldOutOutcomesOfUnknownCandidates() throws {
+    let error = failure {
+      _ = try router.extend(
+        to: ["new"], on: data(0..<4, ["new"]), heldOut: data(10..<20, ["a", "B"]), options: options)
+    }
+    #expect(error?.code == .notFound && error?.message.contains("\"B\"") == true)
+  }
+
+  @Test func aFallOfTheToleranceIsNoHarm() {
+    for count in [10, 100, 1_000] {
+      for (right, lost) in [(8, 1), (3, 1), (9, 2), (7, 7), (10, 3)] {
+        let before = TrainingMetrics(accuracy: Double(right) / Double(count), exactMatch: 1)
+        let after = TrainingMetrics(accuracy: Double(right - lost) / Double(count), exactMatch: 1)
+        #expect(isHarmless(before, after, tolerance: Double(lost) / Double(count)))
+        #expect(!isHarmless(before, after, tolerance: (Double(lost) - 0.5) / Double(count)))
+      }
+    }
+  }
+
+  @Test func ofEqualsTheFirstOfThePoolCounts() throws {
+    let router = try ModelFixture.named("distilbert-concat-scaled.gguf").emptyRouter()
+    try router.add(["a", "b"].map { Candidate(name: $0, profile: "The same words.") })
+    let trainer = try Trainer(router)
+    for names in [["a", "b"], ["b", "a"]] {
+      let data = DataSet()
+      try data.append([
+        Sample(question: "x", outcomes: names.map { Outcome(candidate: $0, label: $0 == "a" ? 1 : 0) })
+      ])
+      #expect(try trainer.evaluate(data).exactMatch == 1)
+    }
+  }
+
+  @Test func aLossThatIsNoNumberIsNoMetric() throws {
+    let trainer = try Trainer(router)
+    for index in 0..<trainer.parameters.count { trainer.parameters.values[index] = .nan }
+    let data = try data(0..<2, ["a"])
+    #expect(failure { _ = try trainer.evaluate(data) }?.code == .notFinite)
   }
 }

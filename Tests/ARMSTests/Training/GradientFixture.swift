@@ -94,7 +94,7 @@ extension Trainer {
   }
 
   func evaluate(_ samples: [EncodedSample]) throws -> TrainingMetrics {
-    try evaluate(try trainingSet(samples))
+    try evaluate(try trainingSet(samples), label: "the loss")
   }
 
   /// The gradients of what the head reads, pass by pass: questions, `g`, and tokens if the fusion reads them.

@@ -32,7 +32,7 @@ import Testing
     ], TrainerTests.scopes)
   func computesWhatWasTrained(_ model: String, _ scope: TrainingScope) throws {
     let (trainer, data) = try TrainingData.trainer(TrainingData.options(scope), model: model)
-    let queries = data.samples.map(Self.query)
+    let queries = try data.samples.map(Self.query)
     let before = try trainer.router.score(queries)
     try trainer.train(data)
     try trainer.save(to: path)

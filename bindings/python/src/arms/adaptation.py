@@ -210,7 +210,8 @@ class AdaptableRouter(Handle):
         CandidateNotFoundError
             If a name is no candidate, or an outcome of an unknown one.
         InvalidArgumentError
-            If an option makes no sense, or `held_out` has no outcome of an old candidate.
+            If an option makes no sense, `data` has no outcome of a new candidate, or `held_out`
+            none of an old one.
         ArmsError
             As `arms.Trainer` and `arms.Trainer.run`.
         """
