@@ -32,7 +32,7 @@ func required<T>(_ pointer: UnsafeMutablePointer<T>?, _ label: String) throws(AR
 /// A C string that must not be NULL and must be UTF-8.
 func string(_ pointer: UnsafePointer<CChar>?, _ label: @autoclosure () -> String) throws(ARMSError) -> String
 {
-  try string(of: try name(pointer, label()), label())
+  String(decoding: try name(pointer, label()), as: UTF8.self)
 }
 
 /// Bytes of at most this number are copied into a string, which ends the process where there is no memory for it.

@@ -8,9 +8,6 @@ struct Rows {
     self.stride = stride
   }
 
-  /// The columns from `column` on.
-  func columns(from column: Int) -> Rows { Rows(start + column, stride: stride) }
-
   /// The rows as a float layer's input.
   func input(count: Int) -> LinearInput {
     LinearInput(rows: count, float: start, stride: stride, quantized: nil)

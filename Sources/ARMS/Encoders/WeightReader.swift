@@ -30,15 +30,8 @@ final class WeightReader {
 
   /// An F32 tensor in place, all of whose values are finite.
   func float(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
-    let values = try finite(name, shape)
+    let values = try file.finiteFloats(prefix + name, shape)
     record(name, shape, .float(values))
-    return values
-  }
-
-  private func finite(_ name: String, _ shape: [Int]) throws(ARMSError) -> UnsafePointer<Float> {
-    let tensor = try file.tensor(prefix + name, type: .f32, shape: shape)
-    let values = try bind(tensor, to: Float.self)
-    try check(values, count: tensor.data.count / MemoryLayout<Float>.stride, name)
     return values
   }
 
@@ -105,7 +98,7 @@ final class WeightReader {
   func table(_ name: String, rows: Int, width: Int) throws(ARMSError) -> EmbeddingTable {
     if try type(of: name) == .i8 {
       let values = try bind(file.tensor(prefix + name, type: .i8, shape: [rows, width]), to: Int8.self)
-      let scale = try finite("\(name).scale", [rows])
+      let scale = try file.finiteFloats("\(prefix)\(name).scale", [rows])
       record(name, [rows, width], .int8Rows(values, scale: scale))
       return EmbeddingTable(rows: rows, width: width, storage: .int8(values, scale: scale))
     }
@@ -188,7 +181,7 @@ final class WeightReader {
     }
     let packed = try bind(
       file.tensor(prefix + name, type: .i8, shape: [blocks, groups, 64]), to: Int8.self)
-    let scale = try finite("\(name).scale", [16 * blocks])
+    let scale = try file.finiteFloats("\(prefix)\(name).scale", [16 * blocks])
     let sums = try bind(
       file.tensor(prefix + name + ".colsum", type: .i32, shape: [16 * blocks]), to: Int32.self)
     for channel in 0..<16 * blocks where Int(sums[channel].magnitude) > 128 * 4 * groups {
@@ -196,7 +189,7 @@ final class WeightReader {
         "tensor \"\(prefix + name).colsum\" has \(sums[channel]) at \(channel); "
           + "no sum of \(inputs) int8 is that large")
     }
-    let smooth = has("\(name).smooth") ? try finite("\(name).smooth", [inputs]) : nil
+    let smooth = has("\(name).smooth") ? try file.finiteFloats("\(prefix)\(name).smooth", [inputs]) : nil
     return Int8Weight(
       packed: packed, scale: scale, columnSum: sums, smooth: smooth, depth: 4 * groups, blocks: blocks)
   }

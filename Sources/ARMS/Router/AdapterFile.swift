@@ -51,7 +51,8 @@ struct AdapterFile {
     names = number == 0 ? ("arms.", "") : ("arms.second.", "second.")
     adapted = text + image
     (changesText, changesImage) = (!text.isEmpty, !image.isEmpty)
-    try checkNames()
+    try checkKeys()
+    try checkTensors()
   }
 
   /// The keys that are about the file, and those that a router with this adapter has in place of its own.
@@ -68,12 +69,6 @@ struct AdapterFile {
 
   /// The tensors that take the place of the router's: the whole head.
   private var replacedTensors: [String] { model.networks[number].head.parameters.map(\.name) }
-
-  /// Throws if there is anything that this router has no place for.
-  private func checkNames() throws(ARMSError) {
-    try checkKeys()
-    try checkTensors()
-  }
 
   private func checkKeys() throws(ARMSError) {
     guard file.has("\(names.key)candidate.names") else {
@@ -151,10 +146,10 @@ extension AdapterFile {
       }
       extendLifetime(values)
     }
-    let (routerKeys, ownKeys) = (routerKeys, Self.ownKeys)
+    let ownKeys = Self.ownKeys
     file.copyAll(into: &writer) { name in
       let isAdapter = name.hasSuffix(".lora_a") || name.hasSuffix(".lora_b")
-      return routerKeys.contains(name) || !isAdapter && !ownKeys.contains(name)
+      return !isAdapter && !ownKeys.contains(name)
     }
     return try writer.modelFile(model.file.path)
   }

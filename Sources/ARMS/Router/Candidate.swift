@@ -19,7 +19,7 @@ public struct Candidate: Sendable, Equatable {
   public var bias: Float
   /// Images it takes at most; nil: any number.
   public var maxImages: Int?
-  /// Whether it is chosen, ranked and scored.
+  /// Whether it is chosen and ranked, and scored without being named.
   public var isEnabled: Bool
   /// Whose pool it is in: 0 the first router's, 1 the second's of a cascade.
   public var router: Int
@@ -53,14 +53,20 @@ public struct Candidate: Sendable, Equatable {
     self.init(name: profile.name, profile: profile.sentence, cost: cost, latency: latency)
   }
 
+  /// Whether a candidate may have this name.
+  static func isName(_ name: String) -> Bool {
+    (1...nameLimit).contains(name.utf8.count) && !name.utf8.contains { $0 < 32 || $0 == 127 }
+  }
+
+  /// What is wrong with a name that no candidate may have, and what would be right.
+  static func nameFault(_ name: String) -> String {
+    "has \(name.utf8.count) bytes; 1 to \(nameLimit) without control characters are wanted"
+  }
+
   /// Throws if a value is outside what is documented above.
-  func validate(embeddingWidth: Int, routerCount: Int) throws(ARMSError) {
-    let bytes = name.utf8
-    guard (1...Self.nameLimit).contains(bytes.count), !bytes.contains(where: { $0 < 32 || $0 == 127 }) else {
-      throw ARMSError(
-        .invalidArgument,
-        "candidate name \(quoted(name)) has \(bytes.count) bytes; "
-          + "1 to \(Self.nameLimit) without control characters are wanted")
+  func validate(embeddingWidth: Int) throws(ARMSError) {
+    guard Self.isName(name) else {
+      throw ARMSError(.invalidArgument, "candidate name \(quoted(name)) \(Self.nameFault(name))")
     }
     func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
       ARMSError(code, "candidate \(quoted(name)): \(text)")
@@ -82,9 +88,6 @@ public struct Candidate: Sendable, Equatable {
     }
     if let maxImages, !(0...Int(Int32.max)).contains(maxImages) {
       throw fail(.invalidArgument, "its largest number of images is \(maxImages); 0 or more is wanted")
-    }
-    guard (0..<routerCount).contains(router) else {
-      throw fail(.invalidArgument, "router is \(router); this file holds \(routerCount)")
     }
     if let embedding {
       guard embedding.count == embeddingWidth else {

@@ -43,7 +43,7 @@ extension RouterNetwork {
       var checked = candidates[index]
       if made.isEmpty { checked.profile = "given" }
       try file.checking { () throws(ARMSError) in
-        try checked.validate(embeddingWidth: width, routerCount: number + 1)
+        try checked.validate(embeddingWidth: width)
       }
     }
     try embed(stale, into: target, on: engine)

@@ -223,7 +223,8 @@ private struct TokenGradients: ParallelTask {
   let out: UnsafeMutablePointer<Float>
 
   func run(_ query: Int, worker: Int) {
-    guard let starts = work.input.imageStarts, starts[query + 1] > starts[query] else { return }
+    guard work.input.hasImage(query) else { return }
+    let starts = work.input.imageStarts
     let (kept, width, heads) = (work.kept, work.attention.patchWidth, work.attention.heads)
     let first = starts[query] * work.input.tokensPerImage
     for token in 0..<(starts[query + 1] - starts[query]) * work.input.tokensPerImage {

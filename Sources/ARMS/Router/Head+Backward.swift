@@ -95,9 +95,9 @@ extension Head {
   /// Sets what the parts add to: the question's part of `[q; e]`, and zeros.
   private func begin(_ wanted: HeadInputGradients, _ input: HeadInput, joined: UnsafePointer<Float>) {
     wanted.image?.update(repeating: 0, count: input.count * imageWidth)
-    if let starts = input.imageStarts, case .patches(let attention, _)? = experts.first?.image {
+    if case .patches(let attention, _)? = experts.first?.image {
       wanted.tokens?.update(
-        repeating: 0, count: starts[input.count] * input.tokensPerImage * attention.patchWidth)
+        repeating: 0, count: input.imageStarts[input.count] * input.tokensPerImage * attention.patchWidth)
     }
     guard let question = wanted.question else { return }
     for query in 0..<input.count {

@@ -6,8 +6,8 @@ struct HeadInput {
   let question: UnsafePointer<Float>
   /// `[count, d_v]`: the pooled images `g`; of several images their mean, of none the learned vector.
   let image: UnsafePointer<Float>
-  /// `[count + 1]`: where each query's images begin in `imageTokens`; nil if the fusion reads no tokens.
-  let imageStarts: UnsafePointer<Int>?
+  /// `[count + 1]`: where each query's images begin among all.
+  let imageStarts: UnsafePointer<Int>
   /// The tokens `X` of every image, `[tokensPerImage, d_p]` each.
   let imageTokens: UnsafePointer<UnsafePointer<Float>>?
   let tokensPerImage: Int
@@ -19,14 +19,13 @@ struct HeadInput {
   func images(of query: Int) -> ImageTokens { ImageTokens(input: self, query: query) }
 
   /// Whether a query has an image.
-  func hasImage(_ query: Int) -> Bool { imageStarts.map { $0[query + 1] > $0[query] } ?? true }
+  func hasImage(_ query: Int) -> Bool { imageStarts[query + 1] > imageStarts[query] }
 
   /// Whether any query has no image.
   var hasQueryWithoutImage: Bool { (0..<count).contains { !hasImage($0) } }
 
   /// The most tokens that any query attends to.
   var mostTokens: Int {
-    guard let imageStarts else { return 0 }
     var most = 1
     for query in 0..<count {
       most = max(most, (imageStarts[query + 1] - imageStarts[query]) * tokensPerImage)
@@ -46,8 +45,8 @@ struct ImageTokens: Sequence, IteratorProtocol {
 
   init(input: HeadInput, query: Int) {
     self.input = input
-    first = input.imageStarts?[query] ?? 0
-    count = (input.imageStarts?[query + 1] ?? 0) - first
+    first = input.imageStarts[query]
+    count = input.imageStarts[query + 1] - first
   }
 
   mutating func next() -> Element? {

@@ -88,7 +88,7 @@ extension Router {
       // What is not replaced is not checked.
       var checked = Candidate(name: candidate.name, profile: "kept")
       checked.update(from: candidate, keeping: kept)
-      try checked.validate(embeddingWidth: 0, routerCount: 1)
+      try checked.validate(embeddingWidth: 0)
     }
     try change(updates.map(\.candidate.name)) { number, candidate in
       candidate.update(from: updates[number].candidate, keeping: updates[number].kept)
@@ -134,7 +134,7 @@ extension RouterModel {
       )
     }
     try candidate.validate(
-      embeddingWidth: networks[candidate.router].text.width, routerCount: networks.count)
+      embeddingWidth: networks[candidate.router].text.width)
   }
 }
 

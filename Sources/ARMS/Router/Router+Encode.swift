@@ -1,7 +1,7 @@
 extension Router {
   /// Encodes a question once, to be routed with any number of times.
   ///
-  /// Throws `invalidText`, `invalidArgument`, `notFinite`, `outOfMemory`.
+  /// Throws `invalidText`, `invalidArgument`, `limitExceeded` for too many token ids, `notFinite`, `outOfMemory`.
   public func encode(question: Query.Question) throws(ARMSError) -> EncodedQuestion {
     if case .encoded(let encoded) = question { return encoded }
     let (model, queries) = (snapshots.load().model, [Query(question)])

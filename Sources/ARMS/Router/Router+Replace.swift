@@ -93,7 +93,7 @@ extension RouterNetwork {
       }
     }
     for candidate in unknown {
-      try candidate.validate(embeddingWidth: text.width, routerCount: candidate.router + 1)
+      try candidate.validate(embeddingWidth: text.width)
     }
     let adopted = try learned.appending(pool(of: unknown, on: engine)).keeping(order)
     let settled = zip(adopted.candidates, present.candidates).map { (candidate, settings) in

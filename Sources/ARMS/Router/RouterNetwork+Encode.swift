@@ -11,7 +11,7 @@ struct EncodedQueries {
     return HeadInput(
       count: questions.count, question: questions.pooled,
       image: images.pooled(or: network.head.noImage),
-      imageStarts: readsTokens ? images.starts : nil, imageTokens: readsTokens ? images.tokens : nil,
+      imageStarts: images.starts, imageTokens: readsTokens ? images.tokens : nil,
       tokensPerImage: network.image?.tokenCount ?? 0, noImageTokens: network.head.noImageTokens)
   }
 }

@@ -12,11 +12,6 @@ final class RouterNetwork: Sendable {
   }
 
   var needsBLAS: Bool { text.needsBLAS || image?.needsBLAS ?? false || head.needsBLAS }
-
-  /// What the image encoder made of those of a query; nothing if there is none, or if it made none of them.
-  func encodings(of images: [EncodedImage]) -> [EncodedImage.Encoding] {
-    image.map { encoder in images.compactMap { $0.encoding(of: encoder) } } ?? []
-  }
 }
 
 extension RouterNetwork {

@@ -11,7 +11,7 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidHandle = 2
     /// A named candidate does not exist.
     case notFound = 3
-    /// A candidate of that name exists already.
+    /// A candidate or outcome that is to be added is there already.
     case alreadyExists = 4
     /// A file cannot be opened, read or written.
     case io = 5
@@ -31,7 +31,7 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
     case unsupported = 12
     /// No candidate is left to choose from.
     case noCandidates = 13
-    /// A policy needs a cost or a latency that a candidate lacks.
+    /// A policy or ceiling needs a cost or a latency that is unknown.
     case missingValue = 14
     /// The caller's buffer is too small; the needed size was reported.
     case bufferTooSmall = 15
