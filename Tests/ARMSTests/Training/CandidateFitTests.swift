@@ -52,16 +52,7 @@ import Testing
     let outcomes = CandidateFit.Outcomes(
       vectors: unitVectors(4, seed: 10), labels: [0, 1, 1, 0], weights: [1, 2, 0.5, 1])
     let x = numbers(Self.width + 1, seed: 3)
-    var (gradient, unused) = (x, x)
-    _ = fit.loss(outcomes, x, gradient: &gradient)
-    for index in x.indices {
-      let values = [1e-5, -1e-5].map { change in
-        var moved = x
-        moved[index] += change
-        return fit.loss(outcomes, moved, gradient: &unused)
-      }
-      #expect(abs((values[0] - values[1]) / 2e-5 - gradient[index]) < 1e-6)
-    }
+    expectGradient(of: fit, outcomes, at: x, step: 1e-5, within: 1e-6)
   }
 
   @Test(arguments: heads) func learnsACandidateFromManyOutcomes(head: CandidateFit.Head) {
@@ -118,15 +109,23 @@ import Testing
     let fit = fit(.scaled(alpha: 3))
     let seen = CandidateFit.Outcomes(vectors: unitVectors(2, seed: 10), labels: [0, 1], weights: [1, 1])
     let x = fit.embedding.map { -0.97 * $0 } + [0.25]
+    expectGradient(of: fit, seen, at: x, step: 1e-7, within: 1e-3)
+  }
+
+  /// Compares the gradient at `x` with central differences.
+  private func expectGradient(
+    of fit: CandidateFit, _ outcomes: CandidateFit.Outcomes, at x: [Double], step: Double,
+    within tolerance: Double
+  ) {
     var (gradient, unused) = (x, x)
-    _ = fit.loss(seen, x, gradient: &gradient)
+    _ = fit.loss(outcomes, x, gradient: &gradient)
     for index in x.indices {
-      let values = [1e-7, -1e-7].map { change in
+      let values = [step, -step].map { change in
         var moved = x
         moved[index] += change
-        return fit.loss(seen, moved, gradient: &unused)
+        return fit.loss(outcomes, moved, gradient: &unused)
       }
-      #expect(abs((values[0] - values[1]) / 2e-7 - gradient[index]) < 1e-4 * norm(gradient))
+      #expect(abs((values[0] - values[1]) / (2 * step) - gradient[index]) < tolerance)
     }
   }
 
