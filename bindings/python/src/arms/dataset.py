@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, NamedTuple, SupportsFloat, TypeAlias, TypeVar
+from typing import NamedTuple, SupportsFloat, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -323,14 +323,7 @@ def _described(
 
 def _describe_outcome(slot: _ffi.Outcome, candidate: str, label: Label) -> None:
     outcome = label if isinstance(label, Outcome) else Outcome(label)
-    correct: Any = outcome.label
-    unfit = TypeError(f"label of {candidate!r} is a {type(correct).__name__}: expected 0 or 1")
-    if isinstance(correct, str | bytes | bytearray):  # Which float() would read.
-        raise unfit
-    try:
-        number = float(correct)
-    except (TypeError, ValueError) as error:
-        raise unfit from error
+    number = real(outcome.label, f"label of {candidate!r}")
     if number not in (0.0, 1.0):
         raise InvalidArgumentError(f"label of {candidate!r} is {number}: expected 0 or 1")
     weight = real(outcome.weight, f"weight of {candidate!r}")
