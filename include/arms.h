@@ -28,7 +28,8 @@
  *   handle stays busy and memory is lost. The library sets the `struct_size` of what they are given.
  * - After fork() the child can use every handle, but for a trainer or data set that a thread of the parent
  *   was changing, which answers UNSUPPORTED. A fork() while another thread is in the process's first call
- *   may leave a child that waits for ever in its own: make one call before.
+ *   of a function, or the first that takes its way through it (float weights, training, images), may leave
+ *   a child that waits for ever in its own: make each such call once before.
  * - The library's threads have the priority and the cores of the thread whose call first needs them. A
  *   thread is cancelled (pthread_cancel()) before or after a call, not in it.
  * - Results go to the caller's buffers. A function that fills an array takes its capacity in elements

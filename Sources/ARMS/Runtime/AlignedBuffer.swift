@@ -82,6 +82,7 @@ final class AlignedBuffer: @unchecked Sendable {
     return memory
   }
 
+  /// All of it; valid as long as this object lives.
   var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: byteCount) }
 
   func pointer<T>(to type: T.Type) -> UnsafeMutablePointer<T> { start.assumingMemoryBound(to: type) }

@@ -6,7 +6,7 @@ import Synchronization
 /// Only the forking thread lives on in a child. A lock that another thread held, or a reader that another
 /// thread had announced, would stay so forever. Every lock and count of this library therefore carries the
 /// epoch in which it was taken, and one of an older epoch counts as free. Swift's own, of lazy globals and of types
-/// that are used for the first time, do not: `arms.h` asks for a call before.
+/// that are used for the first time, do not: `arms.h` asks for a call of each kind before.
 package enum Fork {
   private static let count = Atomic<UInt32>(0)
   private static let registration: Int32 = pthread_atfork(nil, nil) {

@@ -281,6 +281,7 @@ def _read_vocabulary(checkpoint: Checkpoint) -> Tokenizer:
     config = checkpoint.optional_fields("tokenizer_config.json")
     config.require("do_basic_tokenize", True, default=True)
     config.require("never_split", [], default=[])
+    # transformers reads this file's tokens only where the newer field is not.
     legacy = checkpoint.optional_fields("special_tokens_map.json")
     special = {
         name: _content(
