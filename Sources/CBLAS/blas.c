@@ -40,7 +40,7 @@ static void make_room(void) {
  * wait for a fork(). Neither waits for longer than until a second after the first of the forks under way began: a
  * signal handler may fork amid a product, and fork() may be held up by a lock of the host's that the product's thread
  * has. What is left then is the risk to the child. Loading counts as a product: a child that finds it half done crashes.
- * So does the end of the process as a fork(): OpenBLAS unmaps its buffers then. */
+ * The end of the process waits as a fork() does, since OpenBLAS unmaps its buffers then. */
 static atomic_uint products, forks;
 static atomic_llong fork_deadline;
 
@@ -83,6 +83,15 @@ static void after_fork_in_child(void) {
   sem_init(&room, 0, products_at_once);
   atomic_store(&products, 0);
   atomic_store(&forks, 0);
+}
+
+/* The last that is run before OpenBLAS's own destructor: dlsym() has made it a dependency of this library. What is given
+ * to atexit() runs before what the host gave to it earlier, which may take longer than products are held up. */
+__attribute__((destructor)) static void before_end(void) {
+  if (!sgemm) return;
+  atomic_store(&fork_deadline, microseconds() + 1000000);
+  atomic_fetch_add(&forks, 1);
+  while (waits_for(&products)) usleep(50);
 }
 
 static void *open_named(void) {
@@ -175,7 +184,6 @@ static void load(void) {
     return;
   }
   set_threads(1);
-  atexit(before_fork);
 }
 
 const char *blas_load(void) {

@@ -34,9 +34,13 @@ static int ends_well(pid_t child) {
   return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* The process ends while its threads multiply. */
+/* An exit handler of the host's that takes longer than products are held up. */
+static void linger(void) { usleep(1200000); }
+
+/* The process ends while its threads multiply, every other time with such a handler from before. */
 static void end_amid_products(unsigned delay) {
   pthread_t thread;
+  if (delay / 400 % 2) atexit(linger);
   load(NULL);
   for (int i = 0; i < callers; i++) pthread_create(&thread, NULL, multiply_on, NULL);
   usleep(delay);
