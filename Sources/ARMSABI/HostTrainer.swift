@@ -8,7 +8,8 @@ final class HostTrainer: @unchecked Sendable {
   private let trainer: Trainer
   /// 0 while nobody is at it, else one more than the epoch of forks in which the call began.
   private let holder = Atomic<UInt64>(0)
-  private let finished = ForkSafe([TrainingMetrics]()) { [] }
+  /// Read without a lock, which a reader that a fork lost would leave taken.
+  private let finished = SnapshotCell(FinishedEpochs(metrics: []))
 
   /// The trained weights and their gradients, which stay where they are.
   let parameters: UnsafeMutableBufferPointer<Float>
@@ -41,7 +42,14 @@ final class HostTrainer: @unchecked Sendable {
 
   /// What the validations of the last run gave so far, one an epoch.
   var metrics: [TrainingMetrics] {
-    get { finished.withValue { $0 } }
-    set { finished.withValue { $0 = newValue } }
+    get { finished.load().metrics }
+    set { finished.update { _ in FinishedEpochs(metrics: newValue) } }
   }
+}
+
+/// What the validations of the epochs gave that are over.
+private final class FinishedEpochs: Sendable {
+  let metrics: [TrainingMetrics]
+
+  init(metrics: [TrainingMetrics]) { self.metrics = metrics }
 }

@@ -408,6 +408,47 @@ static void test_fork(arms_router *router, arms_dataset *dataset) {
   arms_trainer_free(watch.trainer);
 }
 
+static int read_metrics(const arms_trainer *trainer, size_t *count) {
+  arms_metrics metrics[8] = {{.struct_size = sizeof *metrics}};
+  return arms_trainer_metrics(trainer, metrics, 8, count, NULL) == ARMS_OK;
+}
+
+static void *read_on(void *trainer) {
+  for (size_t count = 0;;) {
+    read_metrics(trainer, &count);
+    pthread_testcancel();
+  }
+  return NULL;
+}
+
+/* A child that is forked off while another thread reads has what is read. */
+static void test_fork_amid_reading(arms_router *router, arms_dataset *dataset) {
+  arms_trainer *trainer = trainer_of(router);
+  arms_run_options run = {.struct_size = sizeof run, .validation = dataset};
+  EXPECT(OK, arms_trainer_run(trainer, dataset, &run, NULL, NULL, &error));
+  size_t count = 0;
+  CHECK(read_metrics(trainer, &count) && count > 0);
+  pthread_t threads[2];
+  for (int i = 0; i < 2; i++) CHECK(pthread_create(&threads[i], NULL, read_on, trainer) == 0);
+  int good = 1;
+  for (int i = 0; i < 100; i++) {
+    const pid_t child = fork();
+    if (child == 0) {
+      size_t own = 0;
+      alarm(20);
+      _exit(read_metrics(trainer, &own) && own == count ? 0 : 1);
+    }
+    int status = 0;
+    good &= waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+  CHECK(good);
+  for (int i = 0; i < 2; i++) {
+    pthread_cancel(threads[i]);
+    pthread_join(threads[i], NULL);
+  }
+  arms_trainer_free(trainer);
+}
+
 static void test_refusals(arms_router *router, arms_dataset *dataset) {
   arms_trainer *trainer = trainer_of(router);
   arms_dataset *empty = NULL;
@@ -691,6 +732,7 @@ int main(int argc, char **argv) {
   test_run(router, dataset);
   test_extension(router, dataset);
   test_fork(router, dataset);
+  test_fork_amid_reading(router, dataset);
   test_refusals(router, dataset);
   test_checkpoints(router, dataset, argv[2]);
   test_adapters(argv[1], dataset, argv[2]);
