@@ -22,21 +22,20 @@ private func makeError(_ error: ARMSError) -> OpaquePointer? {
 }
 
 /// Runs an export's body: what it throws becomes a status and, if the caller wants one, an error. `function` is the
-/// export. The thread cannot be cancelled meanwhile: locks would stay taken.
+/// export. The thread is not cancelled meanwhile.
 func reporting(
   _ error: UnsafeMutablePointer<OpaquePointer?>?, function: StaticString = #function,
   _ body: () throws(ARMSError) -> Void
 ) -> arms_status {
-  var before: Int32 = 0
-  pthread_setcancelstate(Int32(PTHREAD_CANCEL_DISABLE), &before)
-  defer { pthread_setcancelstate(before, nil) }
-  do throws(ARMSError) {
-    try body()
-    return 0
-  } catch let failure {
-    if let error { error.pointee = makeError(failure) }
-    logFailure(of: function, failure)
-    return failure.code.rawValue
+  withoutCancellation {
+    do throws(ARMSError) {
+      try body()
+      return 0
+    } catch let failure {
+      if let error { error.pointee = makeError(failure) }
+      logFailure(of: function, failure)
+      return failure.code.rawValue
+    }
   }
 }
 
@@ -59,7 +58,7 @@ public func arms_error_message(_ error: OpaquePointer?) -> UnsafePointer<CChar>?
 /// Frees an error. Documented in `arms.h`.
 @_cdecl("arms_error_free") @implementation
 public func arms_error_free(_ error: OpaquePointer?) {
-  free(error.map { UnsafeMutableRawPointer($0) })
+  withoutCancellation { free(error.map { UnsafeMutableRawPointer($0) }) }
 }
 
 /// The name of a status. Documented in `arms.h`.

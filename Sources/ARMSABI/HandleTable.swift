@@ -74,8 +74,12 @@ final class HandleTable: @unchecked Sendable {
     return Unmanaged<AnyObject>.fromOpaque(pointer).takeUnretainedValue() as? T
   }
 
-  /// Frees a handle; one that is not valid is left alone.
+  /// Frees a handle; one that is not valid is left alone. The thread is not cancelled meanwhile.
   func remove(_ handle: OpaquePointer?, _ kind: HandleKind) {
+    withoutCancellation { drop(handle, kind) }
+  }
+
+  private func drop(_ handle: OpaquePointer?, _ kind: HandleKind) {
     guard let (index, generation) = decode(handle, kind), let slot = slot(index), pin(slot, generation)
     else { return }
     // Of two who free at once, one finds it taken.

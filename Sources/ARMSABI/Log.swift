@@ -26,7 +26,7 @@ private final class LogSink: @unchecked Sendable {
 /// Sets what the process's messages go to. Documented in `arms.h`.
 @_cdecl("arms_log_set") @implementation
 public func arms_log_set(_ callback: arms_log_callback?, _ userData: UnsafeMutableRawPointer?) {
-  LogSink.present.update { _ in LogSink(callback, userData) }
+  withoutCancellation { _ = LogSink.present.update { _ in LogSink(callback, userData) } }
 }
 
 /// Gives the host a message, if it wants any. Never called with a lock held.

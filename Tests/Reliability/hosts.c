@@ -42,6 +42,9 @@ struct copy {
   __typeof__(&arms_route) route;
   __typeof__(&arms_candidates_add) add;
   __typeof__(&arms_candidates_remove) remove;
+  __typeof__(&arms_dataset_create) create_dataset;
+  __typeof__(&arms_dataset_free) free_dataset;
+  __typeof__(&arms_log_set) set_log;
 };
 
 static struct copy loaded(const char *path) {
@@ -54,6 +57,9 @@ static struct copy loaded(const char *path) {
   copy.route = dlsym(copy.handle, "arms_route");
   copy.add = dlsym(copy.handle, "arms_candidates_add");
   copy.remove = dlsym(copy.handle, "arms_candidates_remove");
+  copy.create_dataset = dlsym(copy.handle, "arms_dataset_create");
+  copy.free_dataset = dlsym(copy.handle, "arms_dataset_free");
+  copy.set_log = dlsym(copy.handle, "arms_log_set");
   return copy;
 }
 
@@ -190,6 +196,38 @@ static void cancelled(void) {
   alarm(0);
   check(own.good, "a router cannot be used after a thread was cancelled in a call");
   copy.free(own.router);
+}
+
+static void *create_and_free_on(void *argument) {
+  const struct copy *copy = argument;
+  pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+  for (;;) {
+    arms_dataset *dataset = NULL;
+    copy->create_dataset(&dataset, NULL);
+    copy->free_dataset(dataset);
+    copy->set_log(NULL, NULL);
+  }
+  return NULL;
+}
+
+/* Nor is one that may be cancelled anywhere cancelled amid a free, which has no status. */
+static void cancelled_anywhere(void) {
+  struct copy copy = loaded(library);
+  int good = 1;
+  for (int i = 0; i < 2000; i++) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, create_and_free_on, &copy);
+    usleep(100 + i % 300);
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+    alarm(20);
+    arms_dataset *dataset = NULL;
+    good &= copy.create_dataset(&dataset, NULL) == ARMS_OK;
+    copy.free_dataset(dataset);
+    copy.set_log(NULL, NULL);
+    alarm(0);
+  }
+  check(good, "a handle cannot be made after a thread was cancelled");
 }
 
 /* ------------------------------------------------------------------------------- locale, time zone, environment */
@@ -376,6 +414,7 @@ int main(int argc, char **argv) {
   signals();
   small_stacks();
   cancelled();
+  cancelled_anywhere();
   environment();
   reopened();
   two_copies();
