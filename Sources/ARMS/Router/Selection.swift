@@ -15,6 +15,7 @@ struct Selection {
   )
   private var tokens = (read: 0, total: 0)
   private var ignoredImages = false
+  private var excluded = Excluded()
 
   /// Makes a selection without candidates; nil for `allowed` allows all.
   init(
@@ -33,17 +34,16 @@ struct Selection {
   /// The candidates of a stage that may be chosen.
   ///
   /// Throws `missingValue`, naming the candidate, if the policy or a ceiling needs what one lacks.
-  func eligible(_ stage: Stage) throws(ARMSError) -> Eligible {
+  mutating func eligible(_ stage: Stage) throws(ARMSError) -> Eligible {
     let indices = try execution.arena.allocate(Int.self, stage.pool.count)
     let marks = try allowed.map { (names) throws(ARMSError) in
       try stage.marks(names, in: execution.arena)
     }
     var count = 0
-    for (index, candidate) in stage.pool.candidates.enumerated() where candidate.isEnabled {
-      if let marks, !marks[index] { continue }
-      if let most = candidate.maxImages, query.images.count > most { continue }
-      // Both ceilings before any value is missed: who is above one is out, whatever else is unknown.
-      if isAbove(options.maxCost, candidate.cost) || isAbove(options.maxLatency, candidate.latency) {
+    for (index, candidate) in stage.pool.candidates.enumerated() {
+      let isAllowed = marks.map { $0[index] } ?? true
+      if let reason = reason(against: candidate, isAllowed: isAllowed) {
+        excluded[reason] += 1
         continue
       }
       try checkValues(of: candidate)
@@ -97,10 +97,7 @@ struct Selection {
   /// The choice among all that were scored.
   func decision() throws(ARMSError) -> DecisionView {
     guard ranking.count > 0 else {
-      throw ARMSError(
-        .noCandidates,
-        "no candidate is left to choose from: all are disabled, not allowed, above a ceiling, "
-          + "or take fewer images")
+      throw ARMSError(.noCandidates, "no candidate is left to choose from: \(excluded)")
     }
     ranking.order(max(options.rankedLimit, 1))
     return DecisionView(
@@ -121,6 +118,18 @@ struct Selection {
           + "lambda, mu, cost or latency is too large")
     }
     return utility
+  }
+
+  /// Why a candidate may not be chosen; nil if it may.
+  ///
+  /// Both ceilings come before any value is missed: who is above one is out, whatever else is unknown.
+  private func reason(against candidate: Candidate, isAllowed: Bool) -> Excluded.Reason? {
+    if !candidate.isEnabled { return .disabled }
+    if !isAllowed { return .notAllowed }
+    if let most = candidate.maxImages, query.images.count > most { return .takesFewerImages }
+    if isAbove(options.maxCost, candidate.cost) { return .aboveMaxCost }
+    if isAbove(options.maxLatency, candidate.latency) { return .aboveMaxLatency }
+    return nil
   }
 
   /// Whether a value that is known is above a ceiling that is set.

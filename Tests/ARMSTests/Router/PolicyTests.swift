@@ -165,6 +165,29 @@ import Testing
     #expect(failure { try decide(images: 2) }?.code == .noCandidates)
   }
 
+  @Test func saysWhatLeftEachCandidateOut() throws {
+    #expect(
+      failure { try decide() }?.message == "no candidate is left to choose from: the pool is empty")
+    try router.add([
+      router.fixed("off", 4, isEnabled: false), router.fixed("not named", 3),
+      router.fixed("text", 2, maxImages: 0),
+      router.fixed("dear", 1, cost: 2, latency: 10), router.fixed("dear too", 1, cost: 3, latency: 90),
+      router.fixed("slow", 0, cost: 1, latency: 90),
+    ])
+    let error = failure {
+      let change: (inout RouteOptions) -> Void = {
+        $0.allowed = ["off", "text", "dear", "dear too", "slow"]
+        $0.maxCost = 1.5
+        $0.maxLatency = 50
+      }
+      return try decide(change, images: 1)
+    }
+    #expect(error?.code == .noCandidates)
+    #expect(
+      error?.message == "no candidate is left to choose from: of 6, 1 disabled, 1 not allowed, "
+        + "1 taking fewer images than the query has, 2 above max_cost, 1 above max_latency")
+  }
+
   @Test func abstainsBelowAConfidence() throws {
     try router.add([router.fixed("a", 0), router.fixed("b", 1)])
     let confidence = try decide().confidence
