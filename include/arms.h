@@ -541,8 +541,9 @@ typedef struct arms_route_options {
   float abstain_below;         /* choose nobody when the chosen one's confidence is below; 0: never */
   double lambda;               /* utility: confidence a US dollar */
   double mu;                   /* utility: confidence a millisecond */
-  double max_cost;             /* leave out candidates above it; 0: no ceiling. A candidate whose
-                                * cost is unknown is an error, unless it is not allowed anyway */
+  double max_cost;             /* leave out candidates above it; 0: no ceiling (DBL_TRUE_MIN: leave those that
+                                * cost nothing). A candidate whose cost is unknown is an error, unless it is not
+                                * allowed anyway */
   double max_latency;          /* the same for the latency */
   const char *const *allowed;  /* [allowed_count] names to choose from; NULL: all */
   size_t allowed_count;

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -534,6 +535,15 @@ func TestPolicies(t *testing.T) {
 		decision, err := router.Route(background, query, priced, option)
 		if err != nil || decision.Name != "cheap" {
 			t.Errorf("%s: %+v, %v", name, decision, err)
+		}
+	}
+	for name, option := range map[string]arms.RouteOption{
+		"max_cost": arms.WithMaxCost(0), "max_latency": arms.WithMaxLatency(0),
+	} {
+		_, err := router.Route(background, query, priced, option)
+		wants(t, err, arms.ErrNoCandidates)
+		if !strings.Contains(err.Error(), "of 6, 4 not allowed, 2 above "+name) {
+			t.Errorf("%s of 0: %v", name, err)
 		}
 	}
 	_, err = router.Route(background, query, arms.WithUtility(1, 0), arms.WithAllowed(names...))

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"math"
 	"runtime"
 )
 
@@ -55,16 +56,24 @@ func WithAbstention(threshold float32) RouteOption {
 	return func(o *routeOptions) { o.abstainBelow = threshold }
 }
 
-// WithMaxCost leaves out candidates that cost more, in US dollars a query; 0 means no ceiling. A
+// WithMaxCost leaves out candidates that cost more, in US dollars a query; 0 leaves those that cost nothing. A
 // candidate whose cost is not known is an error, [ErrMissingValue], unless it is not allowed anyway.
 func WithMaxCost(dollars float64) RouteOption {
-	return func(o *routeOptions) { o.maxCost = dollars }
+	return func(o *routeOptions) { o.maxCost = ceiling(dollars) }
 }
 
-// WithMaxLatency leaves out candidates that take longer, in milliseconds; 0 means no ceiling. A
-// candidate whose latency is not known is an error, as with [WithMaxCost].
+// WithMaxLatency leaves out candidates that take longer, in milliseconds. A candidate whose latency is not known is
+// an error, as with [WithMaxCost].
 func WithMaxLatency(milliseconds float64) RouteOption {
-	return func(o *routeOptions) { o.maxLatency = milliseconds }
+	return func(o *routeOptions) { o.maxLatency = ceiling(milliseconds) }
+}
+
+// ceiling returns what stands for a ceiling in C, where 0 is none: in its place the smallest number above it.
+func ceiling(value float64) float64 {
+	if value == 0 {
+		return math.SmallestNonzeroFloat64
+	}
+	return value
 }
 
 // WithAllowed chooses from the named candidates only. Without names there is nobody to choose from.
