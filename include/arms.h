@@ -647,7 +647,7 @@ typedef struct arms_outcome {
   uint32_t flags;         /* of arms_outcome_flag */
   const char *candidate;  /* its name; 1 to ARMS_NAME_CAPACITY - 1 bytes */
   int32_t label;          /* 1: it answered correctly, 0: it did not */
-  float weight;           /* how much it counts, above 0; 0: 1 */
+  float weight;           /* how much it counts, 1e-18 to 1e18; 0: 1 */
   double cost;            /* US dollars that the answer cost, when ARMS_OUTCOME_HAS_COST */
 } arms_outcome;
 

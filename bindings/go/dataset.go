@@ -15,7 +15,7 @@ import (
 type Outcome struct {
 	Candidate string   // its name
 	Correct   bool     // the label: whether it answered correctly
-	Weight    float32  // how much it counts, above 0; 0: 1
+	Weight    float32  // how much it counts, 1e-18 to 1e18; 0: 1
 	Cost      *float64 // US dollars that the answer cost; nil: not known. See Known.
 }
 

@@ -53,20 +53,19 @@ public struct Candidate: Sendable, Equatable {
     self.init(name: profile.name, profile: profile.sentence, cost: cost, latency: latency)
   }
 
-  /// Whether a candidate may have this name.
-  static func isName(_ name: String) -> Bool {
-    (1...nameLimit).contains(name.utf8.count) && !name.utf8.contains { $0 < 32 || $0 == 127 }
-  }
-
-  /// What is wrong with a name that no candidate may have, and what would be right.
-  static func nameFault(_ name: String) -> String {
-    "has \(name.utf8.count) bytes; 1 to \(nameLimit) without control characters are wanted"
+  /// What is wrong with a name that no candidate may have, and what would be right; nil if one may.
+  static func fault(inName name: String) -> String? {
+    if !(1...nameLimit).contains(name.utf8.count) {
+      return "has \(name.utf8.count) bytes; 1 to \(nameLimit) are wanted"
+    }
+    return name.utf8.contains { $0 < 32 || $0 == 127 }
+      ? "has a control character; text of one line is wanted" : nil
   }
 
   /// Throws if a value is outside what is documented above.
   func validate(embeddingWidth: Int) throws(ARMSError) {
-    guard Self.isName(name) else {
-      throw ARMSError(.invalidArgument, "candidate name \(quoted(name)) \(Self.nameFault(name))")
+    if let fault = Self.fault(inName: name) {
+      throw ARMSError(.invalidArgument, "candidate name \(quoted(name)) \(fault)")
     }
     func fail(_ code: ARMSError.Code, _ text: String) -> ARMSError {
       ARMSError(code, "candidate \(quoted(name)): \(text)")

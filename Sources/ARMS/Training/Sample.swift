@@ -4,7 +4,7 @@ public struct Outcome: Sendable, Equatable {
   public var candidate: String
   /// 1 if it answered correctly, 0 if not.
   public var label: Float
-  /// How much it counts; above 0.
+  /// How much it counts; 1e-18 to 1e18.
   public var weight: Float
   /// What the answer cost in US dollars, if known; 0 or more.
   public var cost: Double?
@@ -71,11 +71,13 @@ extension Sample {
 }
 
 extension Outcome {
+  /// Weights whose sums and quotients are numbers: what a float cannot hold would end a training much later.
+  static let weights: ClosedRange<Float> = 1e-18...1e18
+
   /// Throws if a value is outside what is documented above.
   func validate(_ label: @autoclosure () -> String) throws(ARMSError) {
-    guard Candidate.isName(candidate) else {
-      throw ARMSError(
-        .invalidArgument, "\(label()).candidate \(quoted(candidate)) \(Candidate.nameFault(candidate))")
+    if let fault = Candidate.fault(inName: candidate) {
+      throw ARMSError(.invalidArgument, "\(label()).candidate \(quoted(candidate)) \(fault)")
     }
     guard self.label == 0 || self.label == 1 else {
       throw ARMSError(.invalidArgument, "\(label()).label is \(self.label); 0 or 1 is wanted")
@@ -83,8 +85,8 @@ extension Outcome {
     guard weight.isFinite else {
       throw ARMSError(.notFinite, "\(label()).weight is \(weight); a finite number is wanted")
     }
-    guard weight > 0 else {
-      throw ARMSError(.invalidArgument, "\(label()).weight is \(weight); above 0 is wanted")
+    guard Self.weights.contains(weight) else {
+      throw ARMSError(.invalidArgument, "\(label()).weight is \(weight); 1e-18 to 1e18 is wanted")
     }
     guard let cost else { return }
     guard cost.isFinite else {

@@ -146,14 +146,15 @@ import Testing
     expect(.invalidArgument, "samples[1] has no outcomes", Self.sample(outcomes: []))
     expect(.invalidArgument, "samples[1].outcomes[1].candidate", outcome { $0.candidate = "" })
     expect(.invalidArgument, "control", outcome { $0.candidate = "a\u{0}" })
-    expect(.invalidArgument, "96 bytes", outcome { $0.candidate = String(repeating: "x", count: 96) })
+    expect(
+      .invalidArgument, "has 96 bytes; 1 to 95", outcome { $0.candidate = String(repeating: "x", count: 96) })
     for label in [-1, 0.5, 2, Float.nan, .infinity] {
       expect(.invalidArgument, "samples[1].outcomes[1].label is \(label)", outcome { $0.label = label })
     }
     for weight in [Float.nan, .infinity] {
       expect(.notFinite, "samples[1].outcomes[1].weight is \(weight)", outcome { $0.weight = weight })
     }
-    for weight in [Float(0), -1] {
+    for weight in [Float(0), -1, 9e-19, 1.1e18] {
       expect(.invalidArgument, "weight is \(weight)", outcome { $0.weight = weight })
     }
     expect(.notFinite, "samples[1].outcomes[1].cost is nan", outcome { $0.cost = .nan })

@@ -312,6 +312,23 @@ import Testing
     #expect(failure { try Trainer(router, options: options) } == nil)
   }
 
+  /// Weights count beside one another: all of them large or small are as all of them 1, to the bounds of what is taken.
+  @Test(arguments: [1e-18, 1e18] as [Float]) func learnsTheSameWhateverTheScaleOfWeights(scale: Float) throws
+  {
+    func trained(_ weight: Float) throws -> [Float] {
+      let (trainer, _) = try TrainingData.trainer(TrainingData.options(.head))
+      var samples = try TrainingData.samples(.named("distilbert-patches-scaled.gguf"))
+      for index in samples.indices {
+        for place in samples[index].outcomes.indices { samples[index].outcomes[place].weight = weight }
+      }
+      let data = DataSet()
+      try data.append(samples)
+      try trainer.train(data)
+      return Array(trainer.values)
+    }
+    for (scaled, plain) in zip(try trained(scale), try trained(1)) { #expect(abs(scaled - plain) <= 1e-4) }
+  }
+
   /// A rate that is far too high ends the run with an error, not with NaN weights.
   @Test func losesNothingToInfinity() throws {
     var options = TrainingData.options(.all)

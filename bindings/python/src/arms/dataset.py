@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from arms import _ffi
 from arms._handle import Handle
 from arms._library import call, library
-from arms._marshal import ABOVE_ZERO, c_string, parts, real, real_array, utf8, vanishes
+from arms._marshal import c_string, parts, real, real_array, utf8
 from arms.encoded import EncodedImage
 from arms.errors import InvalidArgumentError, NotFiniteError
 from arms.images import Images, flattened, image_inputs
@@ -35,7 +35,7 @@ class Outcome:
     label
         True or 1 if it answered correctly, False or 0 if not.
     weight
-        How much it counts, above 0.
+        How much it counts, 1e-18 to 1e18.
     cost
         US dollars that the answer cost, if known.
     """
@@ -136,7 +136,7 @@ class DataSet(Handle):
         CandidateExistsError
             If the outcome of a candidate for that query is there already.
         InvalidArgumentError, NotFiniteError
-            If a label is not 0 or 1, a weight not above 0, or a cost negative.
+            If a label is not 0 or 1, a weight not from 1e-18 to 1e18, or a cost negative.
         ImageError, TextError, LimitExceededError
             If an image or the question cannot be used. Whether an image can be decoded is found
             when it is encoded.
@@ -330,8 +330,10 @@ def _describe_outcome(slot: _ffi.Outcome, candidate: str, label: Label) -> None:
     # The library's own words would name the place in the call, which has one sample.
     if not np.isfinite(ctypes.c_float(weight).value):
         raise NotFiniteError(f"weight of {candidate!r} is {weight}: expected a finite number")
-    if weight < 0 or vanishes(weight):  # C takes 0 for the default.
-        raise InvalidArgumentError(f"weight of {candidate!r} is {outcome.weight}: {ABOVE_ZERO}")
+    if not 1e-18 <= weight <= 1e18:  # C takes 0 for the default.
+        raise InvalidArgumentError(
+            f"weight of {candidate!r} is {outcome.weight}: expected 1e-18 to 1e18"
+        )
     slot.candidate = c_string(candidate, "a candidate's name")
     slot.label = int(number)
     slot.weight = outcome.weight
