@@ -19,8 +19,11 @@ typedef void (*sgemm_function)(int, int, int, int, int, int, float, const float 
 typedef void (*set_threads_function)(int);
 
 static sgemm_function sgemm;
-static char failure[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+/* Of the load, which is tried again where it failed: what it lacked, as memory or a free descriptor, may be there by
+ * then. */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local char failure[1024];
 
 /* Every product under way holds one of OpenBLAS's work buffers, of which there are 128 or so; it prints a complaint and
  * then crashes where more are wanted. Interrupted threads hold theirs as well, so that the number of cores is no
@@ -81,6 +84,7 @@ static void after_fork_in_parent(void) { atomic_fetch_sub(&forks, 1); }
 
 static void after_fork_in_child(void) {
   sem_init(&room, 0, products_at_once);
+  pthread_mutex_init(&loading, NULL);
   atomic_store(&products, 0);
   atomic_store(&forks, 0);
 }
@@ -94,14 +98,26 @@ __attribute__((destructor)) static void before_end(void) {
   while (waits_for(&products)) usleep(50);
 }
 
+/* What the dynamic linker said of each name that was tried. */
+static char reasons[768];
+
+static void *open_one(const char *name) {
+  void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  if (library) return library;
+  const char *reason = dlerror();
+  const size_t length = strlen(reasons);
+  snprintf(reasons + length, sizeof reasons - length, "%s%s", length ? "; " : "", reason ? reason : name);
+  return NULL;
+}
+
 static void *open_named(void) {
   const char *named = getenv("ARMS_OPENBLAS");
-  if (named && *named) return dlopen(named, RTLD_NOW | RTLD_LOCAL);
+  if (named && *named) return open_one(named);
   /* The first is that of the Python package scipy-openblas32, which our wheel depends on and looks for beside itself;
    * elsewhere it is hardly in the search path. */
   static const char *const names[] = {"libscipy_openblas.so", "libopenblas.so.0", "libopenblas.so"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    void *library = open_one(names[i]);
     if (library) return library;
   }
   return NULL;
@@ -112,7 +128,8 @@ static void *open_named(void) {
  * AMD processor with AVX-512 for one without, at half the speed, and that of Debian 12 Intel's Emerald Rapids for a
  * Prescott, at a fifth of a product's. It can be told by one environment variable alone, read while it is loaded, and
  * setenv() is no function for a library: other threads may be reading. So `environ` points to a copy with that variable
- * in front meanwhile, which is never freed: a thread may hold it still. What another thread changes meanwhile stays. */
+ * in front meanwhile, which is never freed: a thread may hold it still. What another thread changes meanwhile stays.
+ * A load that is tried again takes the same memory, if it suffices. */
 static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
 
 /* Takes the variable out of an environment that setenv() has made of ours. */
@@ -122,12 +139,16 @@ static void take_out(char **environment) {
 }
 
 static void *open_for_avx512(void) {
-  static char **with; /* static, so that it is no leak */
+  static char **with;
+  static size_t capacity;
   char **before = environ;
   size_t count = 0;
   while (before && before[count]) count++;
-  with = malloc((count + 2) * sizeof *with);
-  if (!with) return open_named();
+  if (count + 2 > capacity) {
+    char **larger = malloc((count + 2) * sizeof *larger);
+    if (!larger) return open_named();
+    with = larger, capacity = count + 2;
+  }
   with[0] = variable;
   for (size_t i = 0; i < count; i++) with[i + 1] = before[i];
   with[count + 1] = NULL;
@@ -155,40 +176,49 @@ static void *open_library(void) {
 static void *open_library(void) { return open_named(); }
 #endif
 
-static void load(void) {
+static void prepare(void) {
   make_room();
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* Finds the functions, or says in `failure` why not. */
+static void load(void) {
+  *reasons = '\0';
   begin_product();
   void *library = open_library();
   end_product();
   if (!library) {
-    const char *reason = dlerror();
     snprintf(failure, sizeof failure,
-             "OpenBLAS, which float weights and training need, is not there (%s): install libopenblas0 or name "
+             "OpenBLAS, which float weights and training need, could not be loaded (%s): install libopenblas0 or name "
              "the library in ARMS_OPENBLAS, or use an int8 model file",
-             reason ? reason : "no reason given");
+             reasons);
     return;
   }
   /* scipy-openblas32 carries a prefix on every symbol. */
-  sgemm = (sgemm_function)dlsym(library, "cblas_sgemm");
+  sgemm_function found = (sgemm_function)dlsym(library, "cblas_sgemm");
   set_threads_function set_threads = (set_threads_function)dlsym(library, "openblas_set_num_threads");
-  if (!sgemm) {
-    sgemm = (sgemm_function)dlsym(library, "scipy_cblas_sgemm");
+  if (!found) {
+    found = (sgemm_function)dlsym(library, "scipy_cblas_sgemm");
     set_threads = (set_threads_function)dlsym(library, "scipy_openblas_set_num_threads");
   }
-  if (!sgemm || !set_threads) {
-    sgemm = NULL;
+  if (!found || !set_threads) {
     snprintf(failure, sizeof failure,
              "the BLAS library found is not OpenBLAS (no cblas_sgemm and openblas_set_num_threads): install "
              "libopenblas0 or name it in ARMS_OPENBLAS");
+    dlclose(library);
     return;
   }
   set_threads(1);
+  sgemm = found;
 }
 
 const char *blas_load(void) {
-  pthread_once(&once, load);
-  return sgemm ? NULL : failure;
+  pthread_once(&once, prepare);
+  pthread_mutex_lock(&loading);
+  if (!sgemm) load();
+  const int is_loaded = sgemm != NULL;
+  pthread_mutex_unlock(&loading);
+  return is_loaded ? NULL : failure;
 }
 
 void blas_sgemm(int transpose_a, int transpose_b, int m, int n, int k, const float *a, int lda, const float *b,

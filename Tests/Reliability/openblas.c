@@ -1,4 +1,4 @@
-/* Processes that fork while OpenBLAS is loaded, or end amid products.
+/* Processes that fork while OpenBLAS is loaded, end amid products, or lack at first what loading takes.
  *
  * usage: openblas   built with Sources/CBLAS/blas.c, which is all of the library that is tested here */
 #define _GNU_SOURCE
@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,17 +66,41 @@ static void fork_amid_loading(unsigned delay) {
   _exit(good ? 0 : 1);
 }
 
+/* No file can be opened at first, then the process closes others: that must not have been remembered. */
+static void load_in_want_of_descriptors(unsigned unused) {
+  (void)unused;
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const char *failure = blas_load();
+  if (!failure || !strstr(failure, "libopenblas.so.0: ")) _exit(4);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  load(NULL);
+  multiply(64);
+  _exit(0);
+}
+
+static const struct {
+  const char *name;
+  void (*run)(unsigned delay);
+} hosts[] = {
+    {"an end amid products", end_amid_products},
+    {"a fork amid loading", fork_amid_loading},
+    {"a load in want of descriptors", load_in_want_of_descriptors},
+};
+enum { host_count = sizeof hosts / sizeof *hosts };
+
 int main(void) {
   int passed = 0, failed = 0;
-  void (*const hosts[])(unsigned) = {end_amid_products, fork_amid_loading};
-  for (unsigned i = 0; i < 2 * tries; i++) {
+  for (unsigned i = 0; i < host_count * tries; i++) {
     const pid_t child = fork();
-    if (child == 0) hosts[i % 2](500 + 400 * (i / 2));
+    if (child == 0) hosts[i % host_count].run(500 + 400 * (i / host_count));
     if (ends_well(child)) {
       passed++;
     } else {
       failed++;
-      printf("openblas: %s: it does not end well\n", i % 2 ? "a fork amid loading" : "an end amid products");
+      printf("openblas: %s: it does not end well\n", hosts[i % host_count].name);
     }
   }
   printf("%d passed, %d failed\n", passed, failed);

@@ -7,7 +7,8 @@
 
 /* Loads OpenBLAS once: the library that the environment variable ARMS_OPENBLAS names, else
  * libscipy_openblas.so, libopenblas.so.0, libopenblas.so. Returns NULL when it is there, else one line
- * of text in static storage that says what was tried. Thread safe. */
+ * of text, the calling thread's until its next call, that says what was tried; the next call tries again. Thread
+ * safe. */
 const char *blas_load(void);
 
 /* c[m, n] = op(a)[m, k] op(b)[k, n] + beta c, row-major float32, on the calling thread; op transposes where
