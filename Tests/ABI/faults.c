@@ -140,10 +140,13 @@ int rename(const char *from, const char *to) {
   return (int)syscall(SYS_rename, from, to);
 }
 
+/* Whether no thread can be had, and how many were started. */
+static int lacks_threads, threads_started;
 static int (*real_pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
-  if (fails("pthread_create")) return EAGAIN;
+  if (fails("pthread_create") || lacks_threads) return EAGAIN;
+  __atomic_fetch_add(&threads_started, 1, __ATOMIC_RELAXED);
   return real_pthread_create(thread, attributes, run, argument);
 }
 
@@ -514,6 +517,20 @@ static void no_error(void) {
   error_bytes = 0;
 }
 
+/* A router whose threads could not be had has them once they can be. */
+static void threads_come_later(void) {
+  arms_router *router = opened();
+  lacks_threads = 1;
+  int good = route_image(router, ARMS_IMAGE_ENCODED, jpeg, jpeg_size, "threads that come later", 0);
+  lacks_threads = 0;
+  const int before = threads_started;
+  for (int i = 0; i < 1000 && threads_started == before; i++) {
+    good &= route_image(router, ARMS_IMAGE_ENCODED, jpeg, jpeg_size, "threads that come later", i);
+  }
+  report(good && threads_started == before + 1, "threads that come later", 0, "the worker is not started");
+  arms_router_free(router);
+}
+
 /* Without OpenBLAS float weights and training are refused, and int8 weights route. In a process of its own, which
  * has not loaded it. */
 static void no_openblas(void) {
@@ -580,6 +597,7 @@ int main(int argc, char **argv) {
   prepare(argv[1]);
   no_openblas();
   no_error();
+  threads_come_later();
   each_fails(use_mapped, "mapped");
   each_fails(use_copied, "copied");
   full_disk();

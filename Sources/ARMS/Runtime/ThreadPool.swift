@@ -110,6 +110,11 @@ private final class SharedState: @unchecked Sendable {
   private let claimed = Atomic<UInt64>(0)
   /// The epoch whose process has the workers; touched by the caller that has them.
   private var startedEpoch = UInt64.max
+  /// Those that run, of `threads - 1`, and after how many claims the others are to be started; touched as that is.
+  private var workers = 0
+  private var claimsUntilStart = 0
+  /// Where the system gave no thread: some ten routes, so that asking again costs little.
+  private static let claimsBetweenStarts = 1_000
   private let open = Atomic<Bool>(false)
   private let threads: Int
   /// The next piece of each thread's share, a cache line apart.
@@ -157,8 +162,10 @@ private final class SharedState: @unchecked Sendable {
       inside.store(0, ordering: .relaxed)
       sleepers.store(0, ordering: .relaxed)
       startedEpoch = epoch
-      start(workers: threads - 1)
+      workers = 0
+      claimsUntilStart = 0
     }
+    startWorkers()
     return true
   }
 
@@ -250,30 +257,45 @@ private final class SharedState: @unchecked Sendable {
 
   // MARK: Workers
 
-  private func start(workers: Int) {
-    for worker in 1...max(1, workers) {
-      let argument = Unmanaged.passRetained(WorkerArgument(state: self, worker: worker))
-      var thread = pthread_t()
-      var attributes = pthread_attr_t()
-      pthread_attr_init(&attributes)
-      pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-      // A worker runs kernels, encoders, OpenBLAS and the image libraries; their frames are small. A size that is
-      // refused leaves the default.
-      pthread_attr_setstacksize(&attributes, ct_stack_size(256 << 10))
-      let status = withoutSignals {
-        pthread_create(
-          &thread, &attributes,
-          { raw in
-            guard let raw else { return nil }
-            let argument = Unmanaged<WorkerArgument>.fromOpaque(raw).takeRetainedValue()
-            argument.state.serve(as: argument.worker)
-            return nil
-          }, argument.toOpaque())
-      }
-      pthread_attr_destroy(&attributes)
-      // Without a thread the caller does the work itself.
-      if status != 0 { argument.release() }
+  /// Starts those that do not run yet; those that the system has no thread for are tried again later.
+  private func startWorkers() {
+    guard workers < threads - 1 else { return }
+    guard claimsUntilStart == 0 else {
+      claimsUntilStart -= 1
+      return
     }
+    while workers < threads - 1 {
+      guard start(worker: workers + 1) else {
+        claimsUntilStart = Self.claimsBetweenStarts
+        return
+      }
+      workers += 1
+    }
+  }
+
+  /// Whether the system gave the worker a thread. Without one the others do its work.
+  private func start(worker: Int) -> Bool {
+    let argument = Unmanaged.passRetained(WorkerArgument(state: self, worker: worker))
+    var thread = pthread_t()
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    // A worker runs kernels, encoders, OpenBLAS and the image libraries; their frames are small. A size that is
+    // refused leaves the default.
+    pthread_attr_setstacksize(&attributes, ct_stack_size(256 << 10))
+    let status = withoutSignals {
+      pthread_create(
+        &thread, &attributes,
+        { raw in
+          guard let raw else { return nil }
+          let argument = Unmanaged<WorkerArgument>.fromOpaque(raw).takeRetainedValue()
+          argument.state.serve(as: argument.worker)
+          return nil
+        }, argument.toOpaque())
+    }
+    if status != 0 { argument.release() }
+    return status == 0
   }
 
   /// Threads inherit the mask of signals: the host's signals stay with the host's threads. Those of a fault come to the
