@@ -415,6 +415,29 @@ def test_any_table_by_its_columns(tmp_path: Path) -> None:
         list(import_rows("csv", [path], ImportOptions(columns={"question": "Nope"})))
 
 
+@pytest.mark.parametrize("form", ["csv", "m2"])
+def test_a_column_that_no_row_has_is_refused(form: str, tmp_path: Path) -> None:
+    first = write_csv(tmp_path / "a.csv", [{"question": "?", "model": "m", "label": "1"}])
+    second = write_csv(
+        tmp_path / "b.csv", [{"question": "?", "model": "m", "label": "1", "Paid": "0.5"}]
+    )
+    output = tmp_path / "out.jsonl"
+    with pytest.raises(DataError, match=r"a\.csv.*'Piad', which was given for the cost"):
+        import_records(form, [first, second], output, ImportOptions(columns={"cost": "Piad"}))
+    assert not output.exists()
+    # One of several tables may lack it.
+    rows = list(import_rows(form, [first, second], ImportOptions(columns={"cost": "Paid"})))
+    assert [row.cost for row in rows] == [None, 0.5]
+
+
+def test_options_that_a_format_does_not_heed_are_refused(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "a.csv", [{"question": "?", "model": "m", "label": "1"}])
+    with pytest.raises(DataError, match="there is no field 'lang'"):
+        list(import_rows("m2", [path], ImportOptions(constants={"lang": "en"})))
+    with pytest.raises(DataError, match="mmr-bench has columns of its own"):
+        list(import_rows("mmr-bench", [path], ImportOptions(columns={"question": "Q"})))
+
+
 def test_bad_cells_are_named(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from arms.data.errors import BadRow, BadRowError, BadRows, DataError
 from arms.data.importing import columns, helm, m2, mmr_bench, vlmevalkit
 from arms.data.importing.options import ImportOptions
-from arms.data.schema import Row
+from arms.data.schema import FIELDS, Row
 from arms.data.writing import RecordWriter, rebase_images
 
 __all__ = ["ImportFormat", "ImportOptions", "import_records", "import_rows"]
@@ -44,6 +44,10 @@ _READERS: dict[ImportFormat, _Reader] = {
     ImportFormat.HELM: helm.read,
     ImportFormat.CSV: columns.read,
 }
+
+
+# The formats that heed ImportOptions.columns.
+_MAPPED = (ImportFormat.M2, ImportFormat.CSV)
 
 
 def import_rows(
@@ -92,7 +96,13 @@ def import_rows(
     for path in files:
         if not path.exists():
             raise DataError(f"{path}: no such file or folder")
-    yield from _READERS[ImportFormat(kind)](files, options or ImportOptions(), refuse)
+    form, options = ImportFormat(kind), options or ImportOptions()
+    for name in (*options.columns, *options.constants):
+        if name not in FIELDS:
+            raise DataError(f"there is no field {name!r}; there are {', '.join(FIELDS)}")
+    if options.columns and form not in _MAPPED:
+        raise DataError(f"the format {form} has columns of its own: none can be named for a field")
+    yield from _READERS[form](files, options, refuse)
 
 
 def import_records(

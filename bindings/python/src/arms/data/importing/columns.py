@@ -15,15 +15,18 @@ from arms.data.schema import FIELDS, Row
 
 def read(paths: list[Path], options: ImportOptions, bad: Callable[[BadRow], None]) -> Iterator[Row]:
     """Read tables whose columns are named like the fields, or as `options.columns` says."""
-    for name in (*options.columns, *options.constants):
-        if name not in FIELDS:
-            raise DataError(f"there is no field {name!r}; there are {', '.join(FIELDS)}")
+    met: set[str] = set()
     for path in paths:
-        yield from read_mapped(path, dict(options.columns), options, bad)
+        yield from read_mapped(path, options.columns, options, bad, met)
+    require_met(paths, options, met)
 
 
 def read_mapped(
-    path: Path, columns: Mapping[str, str], options: ImportOptions, bad: Callable[[BadRow], None]
+    path: Path,
+    columns: Mapping[str, str],
+    options: ImportOptions,
+    bad: Callable[[BadRow], None],
+    met: set[str],
 ) -> Iterator[Row]:
     """Read a table.
 
@@ -37,6 +40,8 @@ def read_mapped(
         Constants, and where images are.
     bad
         Told each row that cannot be used.
+    met
+        Receives the names of the columns in which a cell was found.
     """
     checked = False
     for number, cells in read_table(path, bad):
@@ -45,9 +50,11 @@ def read_mapped(
             checked = True
         values: dict[str, Any] = dict(options.constants)
         for field in FIELDS:
-            cell = cells.get(columns.get(field, field))
+            column = columns.get(field, field)
+            cell = cells.get(column)
             if cell is not None:
                 values[field] = cell
+                met.add(column)
         images = values.get("image")
         if isinstance(images, str):
             values["image"] = locate(images, options.images, path.parent)
@@ -62,9 +69,20 @@ def read_mapped(
 
 
 def _require(path: Path, columns: Mapping[str, str], cells: Mapping[str, Any]) -> None:
-    """Refuse a map that names no column of the first row at all."""
-    if columns and not any(column in cells for column in columns.values()):
+    """Refuse a map of what every row needs that names no column of the first row at all."""
+    is_needed = "question" in columns or "model" in columns
+    if is_needed and not any(column in cells for column in columns.values()):
         raise DataError(
             f"{path}: none of the columns {', '.join(columns.values())}; "
             f"there are {', '.join(map(str, cells))}"
         )
+
+
+def require_met(paths: list[Path], options: ImportOptions, met: set[str]) -> None:
+    """Refuse a column that was asked for and has no cell in any row, once all were read."""
+    for field, column in options.columns.items():
+        if column not in met:
+            raise DataError(
+                f"{', '.join(map(str, paths))}: no row has the column {column!r}, "
+                f"which was given for the {field}"
+            )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from arms.data.errors import BadRow, DataError
-from arms.data.importing.columns import read_mapped
+from arms.data.importing.columns import read_mapped, require_met
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.tables import read_table
 from arms.data.schema import FIELDS, Row
@@ -35,6 +35,7 @@ _SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
 
 def read(paths: list[Path], options: ImportOptions, bad: Callable[[BadRow], None]) -> Iterator[Row]:
     """Read tables with the fields of Fig. 2, in any case, with spaces or underscores or without."""
+    met: set[str] = set()
     for path in paths:
         names = {name: None for _, cells in _some(path) for name in cells}
         columns = _columns(list(names)) | dict(options.columns)
@@ -42,7 +43,8 @@ def read(paths: list[Path], options: ImportOptions, bad: Callable[[BadRow], None
             if field not in columns and field not in options.constants:
                 there = ", ".join(names) or "none"
                 raise DataError(f"{path}: no column for the {field}; there are: {there}")
-        yield from read_mapped(path, columns, options, bad)
+        yield from read_mapped(path, columns, options, bad, met)
+    require_met(paths, options, met)
 
 
 def _some(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
