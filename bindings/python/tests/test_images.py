@@ -73,6 +73,13 @@ def test_sixteen_bits_take_their_high_byte(router: arms.Router, tmp_path: Path) 
     np.testing.assert_array_equal(router.prepare_image(lazy(path.read_bytes())), expected)
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pil_images_without_a_white_are_refused(router: arms.Router, kind: type) -> None:
+    image = PIL.Image.fromarray(np.full((24, 24), 0.5, kind))
+    with pytest.raises(arms.ImageError, match=f"mode {image.mode}, which does not say"):
+        router.prepare_image(image)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_orientation_is_applied(
     orientation: int, router: arms.Router, pixels: Pixels, tmp_path: Path

@@ -153,6 +153,11 @@ def _pixels(image: Any) -> NDArray[np.uint8]:
     import PIL.Image
     from PIL import ImageOps
 
+    if image.mode in ("I", "F"):
+        raise ImageError(
+            f"image has PIL's mode {image.mode}, which does not say what number is white: "
+            "scale its pixels to 0 to 255 and give them as uint8, or give the file"
+        )
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I;16"):
