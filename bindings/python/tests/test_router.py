@@ -74,6 +74,11 @@ def test_what_a_file_lacks_is_told_as_python_does(
             arms.Router(path)
         assert not isinstance(caught.value, FileNotFoundError)
         assert caught.value.errno == number
+        assert caught.value.strerror == (None if number is None else os.strerror(number))
+        copied = pickle.loads(pickle.dumps(caught.value))
+        assert type(copied) is type(caught.value)
+        assert str(copied) == str(caught.value)
+        assert (copied.errno, copied.status) == (number, arms.Status.IO)
 
 
 @pytest.mark.parametrize("content", [b"GGU", b"no model file", b"\0" * 4096])

@@ -120,9 +120,33 @@ class CandidateExistsError(ArmsError, ValueError):
 
 
 class FileError(ArmsError, OSError):
-    """A file cannot be opened, read or written; ``errno`` is the system's reason, if it has one."""
+    """A file cannot be opened, read or written.
+
+    Parameters
+    ----------
+    message
+        One line, which names the file.
+    status
+        As of `ArmsError`.
+    number
+        The system's reason; `None` if it had none.
+
+    Attributes
+    ----------
+    errno, strerror
+        The system's reason and its text, or `None`.
+    """
 
     code = Status.IO
+
+    def __init__(self, message: str, status: int | None = None, number: int | None = None) -> None:
+        super().__init__(message, status)
+        self.errno = number
+        self.strerror = None if number is None else os.strerror(number)
+
+    def __reduce__(self) -> tuple[type, tuple[str, int, int | None]]:
+        # What OSError keeps beside the message is not in __dict__.
+        return type(self), (str(self), self.status, self.errno)
 
 
 class MissingFileError(FileError, FileNotFoundError):
@@ -258,6 +282,5 @@ def _file_error(message: str) -> FileError:
     # Where the system has a reason, the library's message ends with its text.
     reason = message.rpartition(": ")[2]
     number = next((number for number in errno.errorcode if os.strerror(number) == reason), None)
-    error = MissingFileError(message) if number == errno.ENOENT else FileError(message)
-    error.errno = number
-    return error
+    kind = MissingFileError if number == errno.ENOENT else FileError
+    return kind(message, number=number)
