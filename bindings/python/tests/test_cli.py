@@ -23,7 +23,7 @@ MODEL = MODELS / "distilbert-patches-scaled.gguf"
 
 def arms_command(*arguments: object) -> list[str]:
     """Return the words that run ``arms`` with arguments."""
-    return [sys.executable, "-c", "from arms.cli import main; main()", *map(str, arguments)]
+    return [sys.executable, "-m", "arms", *map(str, arguments)]
 
 
 def run(
