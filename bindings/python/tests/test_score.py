@@ -96,6 +96,19 @@ def test_bad_arguments(router: arms.Router, queries: list[arms.Query]) -> None:
         router.score([*queries, arms.Query("absent.png", "?")])
 
 
+def test_errors_say_which_query(router: arms.Router, queries: list[arms.Query]) -> None:
+    """Whether Python finds what is wrong or the library does."""
+    for image, question, kind in (
+        (None, "\ud800", arms.TextError),
+        (np.zeros((4, 4), np.uint16), "?", arms.ImageError),
+    ):
+        with pytest.raises(kind) as caught:
+            router.score([*queries, arms.Query(image, question)])
+        assert caught.value.__notes__ == [f"this is queries[{len(queries)}]"]
+    with pytest.raises(arms.ImageError, match=rf"^queries\[{len(queries)}\]"):
+        router.score([*queries, arms.Query(b"no image", "?")])
+
+
 def test_a_pool_of_thousands(router: arms.Router, queries: list[arms.Query]) -> None:
     width = router.info.text_width
     embeddings = np.random.default_rng(5).standard_normal((3000, width), np.float32)

@@ -483,10 +483,13 @@ class Router(AdaptableRouter):
         ]
         entries = _ffi.new_array(_ffi.Query, max(1, len(asked)))
         encode = partial(self.encode_image, exact=exact)
-        _owners = [
-            fill(entry, (image, question), encode, exact=exact)
-            for entry, (image, question) in zip(entries, asked, strict=False)
-        ]
+        owners = []
+        for index, (image, question) in enumerate(asked):
+            try:
+                owners.append(fill(entries[index], (image, question), encode, exact=exact))
+            except Exception as error:
+                error.add_note(f"this is queries[{index}]")
+                raise
         columns = ctypes.c_size_t()
         arguments = (pointer, entries, len(asked), ctypes.byref(options))
         call(scoring, *arguments, None, 0, ctypes.byref(columns), None)
