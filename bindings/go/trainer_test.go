@@ -258,13 +258,19 @@ func TestAResumedRunHasTheSameBits(t *testing.T) {
 		t.Error("the resumed run has other weights")
 	}
 	absent := filepath.Join(filepath.Dir(file), "absent", "file")
-	// The checkpoint of a cancelled run is not there: that is told, not the cancelling.
+	// The checkpoint of a cancelled run cannot be written: that is told, not the cancelling.
+	if err := os.Mkdir(filepath.Dir(absent), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	cancelled, cancel = context.WithCancel(background)
 	_, err = part.Run(cancelled, data, arms.RunOptions{
 		Checkpoint: absent,
 		Progress: func(progress arms.Progress) {
 			if progress.Step == 2 {
 				cancel()
+				if err := os.RemoveAll(filepath.Dir(absent)); err != nil {
+					t.Error(err)
+				}
 			}
 		}})
 	wants(t, err, arms.ErrIO)

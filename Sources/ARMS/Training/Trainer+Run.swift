@@ -43,6 +43,8 @@ extension Trainer {
       throw ARMSError(
         .invalidArgument, "the checkpoints' interval is \(checkpoint.interval); 1 or more is wanted")
     }
+    // A folder that takes no file is told now, not when the first steps would be lost.
+    if let checkpoint { _ = try FileReplacement(checkpoint.path) }
     let set = try trainingSet(data, hashed: checkpoint != nil || isResumed)
     let measured = try validation.map { (data) throws(ARMSError) in try trainingSet(data) }
     return try train(set, validation: measured, checkpoint: checkpoint, progress: progress)

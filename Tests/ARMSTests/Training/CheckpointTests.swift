@@ -265,6 +265,16 @@ import Testing
       failure {
         try trainer.train(data, checkpoint: Checkpointing(path: "\(path)/below", interval: 1))
       }?.code == .io)
+    // It is told before the first step; a folder that goes amid the run takes none of its steps away.
+    #expect(trainer.optimizer.step == steps)
+    let folder = "\(directory.path)/folder"
+    mkdir(folder, 0o777)
+    #expect(
+      failure {
+        try trainer.train(data, checkpoint: Checkpointing(path: "\(folder)/file", interval: 1)) { _ in
+          rmdir(folder) == 0
+        }
+      }?.code == .io)
     #expect(trainer.optimizer.step == steps + 1)
     #expect(try read(path) == old)
     #expect(directory.names == ["run.ckpt"])
