@@ -12,7 +12,8 @@
  *   function names, each may fail with OUT_OF_MEMORY or INTERNAL, and one that takes a string or a path
  *   also with INVALID_TEXT, and with LIMIT_EXCEEDED if it has more than 1 MiB; questions that are routed,
  *   scored, encoded or tokenized may be longer. `*error` is NULL after a failure for which there was no
- *   memory to say more. An error is no handle: it is freed once.
+ *   memory to say more. An error is no handle: it is freed once. OUT_OF_MEMORY is said of what grows with
+ *   inputs; where not even some kilobytes can be had, Swift's runtime ends the process.
  * - Handles are opaque. Freeing NULL does nothing. A freed handle is detected when it is used again
  *   and answered with ARMS_ERROR_INVALID_HANDLE. What was made from a router stays valid after the
  *   router is freed. A call that makes a handle fails with LIMIT_EXCEEDED while 16 million are open.
