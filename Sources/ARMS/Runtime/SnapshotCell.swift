@@ -1,3 +1,4 @@
+import CThreading
 import Glibc
 import Synchronization
 
@@ -45,7 +46,7 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
       let next = try change(load())
       let old = reference.exchange(Self.retainedBits(of: next), ordering: .sequentiallyConsistent)
       let one = turnPhase()
-      while arePresent(one) { sched_yield() }
+      awaitDeparture(of: one)
       return (next, Self.object(of: old))
     }
     if let old { Self.awaitReaders(of: old.takeRetainedValue()) }
@@ -97,6 +98,16 @@ package final class SnapshotCell<Value: AnyObject & Sendable>: Sendable {
       if exchanged { return one }
       seen = original
     }
+  }
+
+  /// Waits for the readers of a phase. One that lost its core amid its few instructions comes back to it only if this
+  /// thread sleeps, where this has a real-time priority: to yield gives way to its equals alone.
+  private func awaitDeparture(of one: UInt64) {
+    for _ in 0..<64 {
+      if !arePresent(one) { return }
+      ct_pause()
+    }
+    while arePresent(one) { usleep(50) }
   }
 
   /// Whether a reader of the phase in which it counts `one` is still there.

@@ -27,7 +27,7 @@ import Testing
     #expect(live.value == 0)
   }
 
-  /// A writer waits for a reader of the old value, but not for one that came after it had replaced it.
+  /// A writer waits for a reader of the old value, asleep, but not for one that came after it had replaced it.
   @Test func aLaterReaderHoldsNoWriterUp() {
     let live = Counter()
     let cell = SnapshotCell(Generation(0, live))
@@ -39,17 +39,24 @@ import Testing
         return value.isAlive ? value.number : -1
       }
     }
-    let written = Counter()
+    let (written, writerState) = (Counter(), Counter())
     let first = Threads(1) { _ in if read(0) != 0 { inside[0].add() } }
     while inside[0].value == 0 { sched_yield() }
     let writer = Threads(1) { _ in
+      writerState.add(Int(open("/proc/thread-self/stat", O_RDONLY)))
       cell.update { Generation($0.number + 1, live) }
       written.add()
     }
     while cell.load().number == 0 { sched_yield() }
     let later = Threads(1) { _ in if read(1) != 1 { inside[1].add() } }
     while inside[1].value == 0 { sched_yield() }
-    usleep(20_000)
+    var polls = 0
+    while !isAsleep(writerState.value), polls < 20_000 {
+      usleep(100)
+      polls += 1
+    }
+    #expect(polls < 20_000)
+    close(Int32(writerState.value))
     #expect(written.value == 0)
     mayLeave[0].add()
     first.join()
@@ -110,6 +117,16 @@ import Testing
     done.add()
     threads.join()
   }
+}
+
+/// Whether the thread whose `stat` of /proc is open sleeps: number, name in brackets, state.
+private func isAsleep(_ stat: Int) -> Bool {
+  var line = [UInt8](repeating: 0, count: 256)
+  guard pread(Int32(stat), &line, line.count, 0) > 0, let bracket = line.lastIndex(of: UInt8(ascii: ")"))
+  else {
+    return false
+  }
+  return line[bracket + 2] == UInt8(ascii: "S")
 }
 
 /// A value that knows whether it was freed.
