@@ -120,8 +120,8 @@ def select(table: OutcomeTable, split: str | None, groups: Path | None) -> Outco
     known = sorted({name for name in table.splits if name is not None})
     if known and groups is None:
         raise InvalidArgumentError(
-            f"the records have the splits {', '.join(known)}: say with --split which of them no "
-            "training has seen"
+            f"the records have the splits {', '.join(known)}: say with --split which of them to "
+            "learn from; a calibration wants one that no training has seen"
         )
     return table
 
