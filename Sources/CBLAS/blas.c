@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,17 +26,49 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local char failure[1024];
 
-/* Every product under way holds one of OpenBLAS's work buffers, of which there are 128 or so; it prints a complaint and
- * then crashes where more are wanted. Interrupted threads hold theirs as well, so that the number of cores is no
- * bound. Products beyond the room wait: they would find no core anyway. */
+/* Every product under way holds one of OpenBLAS's work buffers, which it keeps for the next one. It has room for 128 of
+ * them or so; it prints a complaint and then crashes where more are wanted, and asks the system for ever where that has
+ * no memory for one. So a product begins with a buffer that is known to be there, one of `buffers`, of which `room`
+ * counts those that no product has; or, one thread at a time, with a new one, of whose size there was memory just
+ * before. The others wait: of so many threads most would find no core anyway. Interrupted threads hold theirs as well,
+ * so that the number of cores is no bound. */
 enum { least_room = 32, most_room = 64 };
-static unsigned products_at_once;
+static const size_t buffer_size = 128 << 20;
+static unsigned most_buffers;
+static atomic_uint buffers;
 static sem_t room;
+static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER;
 
 static void make_room(void) {
   const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  products_at_once = cores < least_room ? least_room : cores > most_room ? most_room : (unsigned)cores;
-  sem_init(&room, 0, products_at_once);
+  most_buffers = cores < least_room ? least_room : cores > most_room ? most_room : (unsigned)cores;
+  sem_init(&room, 0, 0);
+}
+
+static int has_memory(size_t size) {
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory != MAP_FAILED && munmap(memory, size) == 0;
+}
+
+/* Whether this product makes a new buffer, and so holds `growing` to its end; else it took one from `room`. */
+static int take_buffer(void) {
+  if (sem_trywait(&room) == 0) return 0;
+  if (pthread_mutex_trylock(&growing) == 0) {
+    if (atomic_load(&buffers) < most_buffers && has_memory(buffer_size)) return 1;
+    pthread_mutex_unlock(&growing);
+  }
+  while (sem_wait(&room) != 0) {
+    /* A signal came. */
+  }
+  return 0;
+}
+
+static void give_buffer(int is_new) {
+  if (is_new) {
+    atomic_fetch_add(&buffers, 1);
+    pthread_mutex_unlock(&growing);
+  }
+  sem_post(&room);
 }
 
 /* Every product takes a lock of OpenBLAS for a moment. A thread that holds it while another forks does not live on in
@@ -58,9 +91,6 @@ static int waits_for(atomic_uint *count) {
 }
 
 static void begin_product(void) {
-  while (sem_wait(&room) != 0) {
-    /* A signal came. */
-  }
   for (;;) {
     while (waits_for(&forks)) usleep(50);
     atomic_fetch_add(&products, 1);
@@ -69,10 +99,7 @@ static void begin_product(void) {
   }
 }
 
-static void end_product(void) {
-  atomic_fetch_sub(&products, 1);
-  sem_post(&room);
-}
+static void end_product(void) { atomic_fetch_sub(&products, 1); }
 
 static void before_fork(void) {
   if (atomic_load(&forks) == 0) atomic_store(&fork_deadline, microseconds() + 1000000);
@@ -82,8 +109,13 @@ static void before_fork(void) {
 
 static void after_fork_in_parent(void) { atomic_fetch_sub(&forks, 1); }
 
+/* Buffers of products that other threads of the parent have not ended are lost: others will be made in their place. */
 static void after_fork_in_child(void) {
-  sem_init(&room, 0, products_at_once);
+  int left = 0;
+  sem_getvalue(&room, &left);
+  atomic_store(&buffers, left > 0 ? (unsigned)left : 0);
+  sem_init(&room, 0, atomic_load(&buffers));
+  pthread_mutex_init(&growing, NULL);
   pthread_mutex_init(&loading, NULL);
   atomic_store(&products, 0);
   atomic_store(&forks, 0);
@@ -111,7 +143,7 @@ static void *open_one(const char *name) {
 }
 
 static void *open_named(void) {
-  const char *named = getenv("ARMS_OPENBLAS");
+  const char *named = secure_getenv("ARMS_OPENBLAS");
   if (named && *named) return open_one(named);
   /* The first is that of the Python package scipy-openblas32, which our wheel depends on and looks for beside itself;
    * elsewhere it is hardly in the search path. */
@@ -123,108 +155,147 @@ static void *open_named(void) {
   return NULL;
 }
 
-#if defined(__x86_64__)
-/* OpenBLAS knows processors by their names, and takes one that is newer than itself for a lesser one: before 0.3.24 an
- * AMD processor with AVX-512 for one without, at half the speed, and that of Debian 12 Intel's Emerald Rapids for a
- * Prescott, at a fifth of a product's. It can be told by one environment variable alone, read while it is loaded, and
- * setenv() is no function for a library: other threads may be reading. So `environ` points to a copy with that variable
- * in front meanwhile, which is never freed: a thread may hold it still. What another thread changes meanwhile stays.
- * A load that is tried again takes the same memory, if it suffices. */
-static char variable[] = "OPENBLAS_CORETYPE=SkylakeX";
+/* OpenBLAS reads what follows from the environment alone, while it is loaded, and setenv() is no function for a library:
+ * other threads may be reading. So `environ` points to a copy with these variables in front meanwhile, which is never
+ * freed: a thread may hold it still. What another thread changes meanwhile stays. A load that is tried again takes the
+ * same memory, if it suffices.
+ *
+ * Its own threads, which are never used, would each take a work buffer as they start.
+ *
+ * It knows processors by their names, and takes one that is newer than itself for a lesser one: before 0.3.24 an AMD
+ * processor with AVX-512 for one without, at half the speed, and that of Debian 12 Intel's Emerald Rapids for a
+ * Prescott, at a fifth of a product's. */
+static char one_thread[] = "OPENBLAS_NUM_THREADS=1";
+static char core_type[] = "OPENBLAS_CORETYPE=SkylakeX";
+enum { most_added = 2 };
 
-/* Takes the variable out of an environment that setenv() has made of ours. */
-static void take_out(char **environment) {
-  while (*environment && *environment != variable) environment++;
-  for (; *environment; environment++) *environment = environment[1];
+/* Copies an environment but for the variables above; `to` may be `from`. */
+static void copy_without_added(char **from, char **to) {
+  for (; *from; from++) {
+    if (*from != one_thread && *from != core_type) *to++ = *from;
+  }
+  *to = NULL;
 }
 
-static void *open_for_avx512(void) {
+static int wants_core_type(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl") && !getenv("OPENBLAS_CORETYPE");
+#else
+  return 0;
+#endif
+}
+
+static void *open_library(void) {
   static char **with;
   static size_t capacity;
   char **before = environ;
-  size_t count = 0;
+  size_t count = 0, added = 0;
   while (before && before[count]) count++;
-  if (count + 2 > capacity) {
-    char **larger = malloc((count + 2) * sizeof *larger);
+  if (count + most_added + 1 > capacity) {
+    char **larger = malloc((count + most_added + 1) * sizeof *larger);
     if (!larger) return open_named();
-    with = larger, capacity = count + 2;
+    with = larger, capacity = count + most_added + 1;
   }
-  with[0] = variable;
-  for (size_t i = 0; i < count; i++) with[i + 1] = before[i];
-  with[count + 1] = NULL;
+  with[added++] = one_thread;
+  if (wants_core_type()) with[added++] = core_type;
+  for (size_t i = 0; i < count; i++) with[added + i] = before[i];
+  with[added + count] = NULL;
   environ = with;
   void *library = open_named();
   if (environ != with) {
-    take_out(environ);
+    /* setenv() has made an environment of ours. */
+    copy_without_added(environ, environ);
   } else {
     /* Variables were replaced or removed in the copy, if at all. */
-    size_t left = 0;
-    while (with[1 + left]) left++;
-    if (before) memcpy(before, with + 1, (left + 1) * sizeof *before);
+    if (before) copy_without_added(with, before);
     environ = before;
   }
   return library;
 }
-
-static void *open_library(void) {
-  int has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                   __builtin_cpu_supports("avx512vl");
-  return has_avx512 && !getenv("OPENBLAS_CORETYPE") ? open_for_avx512() : open_named();
-}
-#else
-static void *open_library(void) { return open_named(); }
-#endif
 
 static void prepare(void) {
   make_room();
   pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-/* Finds the functions, or says in `failure` why not. */
-static void load(void) {
-  *reasons = '\0';
-  begin_product();
-  void *library = open_library();
-  end_product();
+/* Finds the functions of a library, which carry a prefix in scipy-openblas32. */
+static sgemm_function found_in(void *library, set_threads_function *set_threads) {
+  sgemm_function found = (sgemm_function)dlsym(library, "cblas_sgemm");
+  *set_threads = (set_threads_function)dlsym(library, "openblas_set_num_threads");
+  if (found) return found;
+  *set_threads = (set_threads_function)dlsym(library, "scipy_openblas_set_num_threads");
+  return (sgemm_function)dlsym(library, "scipy_cblas_sgemm");
+}
+
+/* Lets OpenBLAS make its first buffer, by a product that is not so small as to do without. */
+static int make_first_buffer(sgemm_function multiply) {
+  enum { side = 128 };
+  float *zeros = calloc(2 * side * side, sizeof *zeros);
+  const int is_possible = zeros && has_memory(buffer_size);
+  if (is_possible) {
+    pthread_mutex_lock(&growing);
+    begin_product();
+    multiply(ROW_MAJOR, NO_TRANS, NO_TRANS, side, side, side, 1, zeros, side, zeros, side, 0, zeros + side * side,
+             side);
+    end_product();
+    give_buffer(1);
+  }
+  free(zeros);
+  return is_possible;
+}
+
+/* Loads the library, or says in `failure` why not. */
+static enum blas_status load(void) {
+  static void *library;
+  if (!library) {
+    *reasons = '\0';
+    begin_product();
+    library = open_library();
+    end_product();
+  }
   if (!library) {
     snprintf(failure, sizeof failure,
              "OpenBLAS, which float weights and training need, could not be loaded (%s): install libopenblas0 or name "
              "the library in ARMS_OPENBLAS, or use an int8 model file",
              reasons);
-    return;
+    return BLAS_MISSING;
   }
-  /* scipy-openblas32 carries a prefix on every symbol. */
-  sgemm_function found = (sgemm_function)dlsym(library, "cblas_sgemm");
-  set_threads_function set_threads = (set_threads_function)dlsym(library, "openblas_set_num_threads");
-  if (!found) {
-    found = (sgemm_function)dlsym(library, "scipy_cblas_sgemm");
-    set_threads = (set_threads_function)dlsym(library, "scipy_openblas_set_num_threads");
-  }
+  set_threads_function set_threads;
+  const sgemm_function found = found_in(library, &set_threads);
   if (!found || !set_threads) {
     snprintf(failure, sizeof failure,
              "the BLAS library found is not OpenBLAS (no cblas_sgemm and openblas_set_num_threads): install "
              "libopenblas0 or name it in ARMS_OPENBLAS");
     dlclose(library);
-    return;
+    library = NULL;
+    return BLAS_MISSING;
   }
   set_threads(1);
+  if (!make_first_buffer(found)) {
+    snprintf(failure, sizeof failure, "%zu bytes that OpenBLAS works in cannot be allocated", buffer_size);
+    return BLAS_OUT_OF_MEMORY;
+  }
   sgemm = found;
+  return BLAS_LOADED;
 }
 
-const char *blas_load(void) {
+enum blas_status blas_load(const char **reason) {
   pthread_once(&once, prepare);
   pthread_mutex_lock(&loading);
-  if (!sgemm) load();
-  const int is_loaded = sgemm != NULL;
+  const enum blas_status status = sgemm ? BLAS_LOADED : load();
   pthread_mutex_unlock(&loading);
-  return is_loaded ? NULL : failure;
+  *reason = failure;
+  return status;
 }
 
 void blas_sgemm(int transpose_a, int transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
                 int ldb, float beta, float *c, int ldc) {
+  const int is_new = take_buffer();
   begin_product();
   sgemm(ROW_MAJOR, transpose_a ? TRANS : NO_TRANS, transpose_b ? TRANS : NO_TRANS, m, n, k, 1, a, lda, b, ldb,
         beta, c, ldc);
   end_product();
+  give_buffer(is_new);
 }

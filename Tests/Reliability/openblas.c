@@ -27,7 +27,8 @@ static void *multiply_on(void *unused) {
 }
 
 static void *load(void *unused) {
-  if (blas_load()) _exit(3);
+  const char *reason;
+  if (blas_load(&reason) != BLAS_LOADED) _exit(3);
   return unused;
 }
 
@@ -73,11 +74,65 @@ static void load_in_want_of_descriptors(unsigned unused) {
   getrlimit(RLIMIT_NOFILE, &limit);
   const struct rlimit none = {.rlim_cur = 3, .rlim_max = limit.rlim_max};
   setrlimit(RLIMIT_NOFILE, &none);
-  const char *failure = blas_load();
-  if (!failure || !strstr(failure, "libopenblas.so.0: ")) _exit(4);
+  const char *reason;
+  if (blas_load(&reason) != BLAS_MISSING || !strstr(reason, "libopenblas.so.0: ")) _exit(4);
   setrlimit(RLIMIT_NOFILE, &limit);
   load(NULL);
   multiply(64);
+  _exit(0);
+}
+
+/* Lets this process have so much more memory than it has. */
+static void limit_memory(rlim_t more) {
+  struct rlimit limit;
+  unsigned long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (!file || fscanf(file, "%lu", &pages) != 1) _exit(5);
+  fclose(file);
+  getrlimit(RLIMIT_AS, &limit);
+  limit.rlim_cur = more == RLIM_INFINITY ? limit.rlim_max : pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+/* There is no memory to work in, at first. */
+static void load_in_want_of_memory(unsigned unused) {
+  (void)unused;
+  const char *reason;
+  limit_memory(100 << 20);
+  if (blas_load(&reason) != BLAS_OUT_OF_MEMORY || !strstr(reason, "134217728 bytes")) _exit(4);
+  limit_memory(RLIM_INFINITY);
+  load(NULL);
+  multiply(64);
+  _exit(0);
+}
+
+static pthread_barrier_t begun;
+
+static void *multiply_some(void *unused) {
+  float *zeros = calloc(2 * side * side, sizeof *zeros);
+  if (!zeros) _exit(2);
+  /* Once with the memory of malloc() for this thread, and then with that for products limited. */
+  pthread_barrier_wait(&begun);
+  pthread_barrier_wait(&begun);
+  for (int i = 0; i < 20; i++) {
+    blas_sgemm(0, 0, side, side, side, zeros, side, zeros, side, 0, zeros + side * side, side);
+  }
+  free(zeros);
+  return unused;
+}
+
+/* There is memory for two products, and there are more threads. */
+static void multiply_in_want_of_memory(unsigned unused) {
+  (void)unused;
+  pthread_t threads[callers];
+  alarm(60);
+  load(NULL);
+  pthread_barrier_init(&begun, NULL, callers + 1);
+  for (int i = 0; i < callers; i++) pthread_create(&threads[i], NULL, multiply_some, NULL);
+  pthread_barrier_wait(&begun);
+  limit_memory(200 << 20);
+  pthread_barrier_wait(&begun);
+  for (int i = 0; i < callers; i++) pthread_join(threads[i], NULL);
   _exit(0);
 }
 
@@ -88,10 +143,13 @@ static const struct {
     {"an end amid products", end_amid_products},
     {"a fork amid loading", fork_amid_loading},
     {"a load in want of descriptors", load_in_want_of_descriptors},
+    {"a load in want of memory", load_in_want_of_memory},
+    {"products in want of memory", multiply_in_want_of_memory},
 };
 enum { host_count = sizeof hosts / sizeof *hosts };
 
 int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
   int passed = 0, failed = 0;
   for (unsigned i = 0; i < host_count * tries; i++) {
     const pid_t child = fork();

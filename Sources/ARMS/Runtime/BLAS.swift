@@ -26,7 +26,10 @@ enum BLAS {
 
   /// Loads OpenBLAS if it is not there yet.
   static func load() throws(ARMSError) {
-    if let failure = blas_load() { throw ARMSError(.unsupported, String(cString: failure)) }
+    var reason: UnsafePointer<CChar>?
+    let status = blas_load(&reason)
+    guard status != BLAS_LOADED, let reason else { return }
+    throw ARMSError(status == BLAS_OUT_OF_MEMORY ? .outOfMemory : .unsupported, String(cString: reason))
   }
 
   /// `out[rows, columns] = left[rows, depth] right[depth, columns]`, added to what `out` holds if
