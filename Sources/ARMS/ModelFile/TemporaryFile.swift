@@ -13,22 +13,31 @@ struct TemporaryFile {
   /// answers nil with the reason in `errno`.
   init?(for name: ArraySlice<CChar>, in directory: [CChar], mode: mode_t) {
     let prefix = Self.prefix(name)
-    while true {
+    for _ in 0..<Self.tries {
       let path = Self.path(of: prefix + Self.bytes("\(Self.randomDigits()).tmp"), in: directory)
       let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
       if descriptor < 0 { return nil }
-      // Where the file system has no locks, nothing can be told to be left over, and nothing is removed.
-      while flock(descriptor, LOCK_EX) != 0 && errno == EINTR {}
-      // Before the lock was had, another process may have taken this for a leftover.
-      var status = stat()
-      if fstat(descriptor, &status) == 0 && status.st_nlink == 0 {
-        close(descriptor)
-        continue
+      if Self.lock(descriptor) {
+        self.path = path
+        self.descriptor = descriptor
+        return
       }
-      self.path = path
-      self.descriptor = descriptor
-      return
+      unlink(path)
+      close(descriptor)
     }
+    errno = EWOULDBLOCK
+    return nil
+  }
+
+  private static let tries = 16
+
+  /// Locks a temporary that was just made; false if another process has it, which may take it for a leftover, or has
+  /// removed it. Never waits: whoever may read the file may hold the lock for ever.
+  private static func lock(_ descriptor: Int32) -> Bool {
+    // Where the file system has no locks, nothing can be told to be left over, and nothing is removed.
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else { return false }
+    var status = stat()
+    return fstat(descriptor, &status) != 0 || status.st_nlink > 0
   }
 
   /// Removes the temporaries for the file `name` in `directory` that nobody writes any more.

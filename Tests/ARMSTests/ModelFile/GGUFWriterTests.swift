@@ -208,6 +208,23 @@ import Testing
     #expect(failure { try ModelFile(path: path, copy: false) }?.message.contains("is empty") == true)
   }
 
+  /// Whoever may read the folder may lock what is made in it, and keep it locked.
+  @Test func neverWaitsForAnothersLock() throws {
+    let (done, folder) = (Counter(), directory.path)
+    let locker = Threads(1) { _ in
+      while done.value == 0 {
+        for name in names(in: folder) where name.hasSuffix(".tmp") {
+          let descriptor = open("\(folder)/\(name)", O_RDONLY)
+          // Closed, and so unlocked, by the end of the process alone.
+          if descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) != 0 { close(descriptor) }
+        }
+      }
+    }
+    for _ in 0..<200 { _ = failure { try write([1], to: path) } }
+    done.add()
+    locker.join()
+  }
+
   @Test func keepsPermissionsAndFollowsLinks() throws {
     try write([1], to: path)
     #expect(chmod(path, 0o640) == 0)
