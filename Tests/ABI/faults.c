@@ -38,8 +38,8 @@ static size_t image_bytes, png_bytes, error_bytes;
 /* Writes until one counts as an operation. The hundreds of a file are all alike: each fails where a router is saved,
  * and one in 32 of the files of a training. */
 static long write_step = 1, writes;
-/* What the library has mapped, on whichever thread. */
-static long mapped;
+/* What the library has mapped, on whichever thread, and how many files. */
+static long mapped, files_mapped;
 
 /* Whether this operation is to fail. */
 static int fails(const char *name) {
@@ -86,7 +86,10 @@ void *mmap(void *address, size_t size, int protection, int flags, int descriptor
   int ours = lies_in(__builtin_return_address(0), "libarms");
   if (ours) FAIL("mmap", ENOMEM, MAP_FAILED);
   void *memory = (void *)syscall(SYS_mmap, address, size, protection, flags, descriptor, offset);
-  if (ours && memory != MAP_FAILED) __atomic_fetch_add(&mapped, (long)size, __ATOMIC_RELAXED);
+  if (ours && memory != MAP_FAILED) {
+    __atomic_fetch_add(&mapped, (long)size, __ATOMIC_RELAXED);
+    if (descriptor >= 0) __atomic_fetch_add(&files_mapped, 1, __ATOMIC_RELAXED);
+  }
   return memory;
 }
 
@@ -230,18 +233,21 @@ static int use_copied(const char *what, long number) { return use(ARMS_OPEN_COPY
   } while (0)
 
 /* Opens the model, without a fault. */
-static arms_router *opened(void) {
+static arms_router *opened_with(uint32_t flags) {
   arms_open_options options;
   arms_router *router = NULL;
   long rest = countdown;
   countdown = 0;
   memset(&options, 0, sizeof options);
   options.struct_size = sizeof options;
+  options.flags = flags;
   options.threads = 2;
   if (arms_router_open(model, &options, &router, NULL) != ARMS_OK) exit(2);
   countdown = rest;
   return router;
 }
+
+static arms_router *opened(void) { return opened_with(0); }
 
 /* Changes a router while it is open. */
 static int change(const char *what, long number) {
@@ -312,9 +318,8 @@ static int fill(arms_dataset *dataset, const char *what, long number) {
   return good;
 }
 
-/* Trains, with checkpoints, measures, goes on from the checkpoint, and lets what was learned go live. */
-static int train(const char *what, long number) {
-  arms_router *router = opened();
+/* Trains a router, with checkpoints, measures, goes on from the checkpoint, and lets what was learned go live. */
+static int train_router(arms_router *router, const char *what, long number) {
   arms_dataset *dataset = NULL;
   arms_trainer *trainer = NULL;
   arms_trainer_options options;
@@ -349,6 +354,8 @@ static int train(const char *what, long number) {
   arms_router_free(router);
   return good;
 }
+
+static int train(const char *what, long number) { return train_router(opened(), what, number); }
 
 /* Trains adapters, and applies them to a router of the same weights. */
 static int train_adapters(const char *what, long number) {
@@ -480,7 +487,6 @@ static void full_disk(void) {
   arms_router *router = NULL;
   getrlimit(RLIMIT_FSIZE, &before);
   small.rlim_max = before.rlim_max;
-  signal(SIGXFSZ, SIG_IGN);
   report(arms_router_open(model, NULL, &router, NULL) == ARMS_OK, "full disk", 0, "the model does not open");
   setrlimit(RLIMIT_FSIZE, &small);
   arms_error *error = NULL;
@@ -515,6 +521,14 @@ static void no_error(void) {
   report(status == ARMS_ERROR_IO && error == NULL && router == NULL, "no error", 2, "the status is another");
   countdown = 0;
   error_bytes = 0;
+}
+
+/* Where files are copied, because others may truncate them, a checkpoint is as well. */
+static void copies_alone(void) {
+  const long before = files_mapped;
+  report(train_router(opened_with(ARMS_OPEN_COPY), "copies alone", 0), "copies alone", 0, "it fails without a fault");
+  report(files_mapped == before, "copies alone", 0, "a file is mapped");
+  report(train("copies alone", 0) && files_mapped > before, "copies alone", 0, "no mapping is counted");
 }
 
 /* A router whose threads could not be had has them once they can be. */
@@ -598,6 +612,7 @@ int main(int argc, char **argv) {
   no_openblas();
   no_error();
   threads_come_later();
+  copies_alone();
   each_fails(use_mapped, "mapped");
   each_fails(use_copied, "copied");
   full_disk();

@@ -66,7 +66,7 @@ final class FileReplacement {
     var rest = bytes[...]
     while !rest.isEmpty {
       let part = UnsafeRawBufferPointer(rebasing: rest)
-      let count = Glibc.write(temporary.descriptor, part.baseAddress, part.count)
+      let count = withoutFileSizeSignal { Glibc.write(temporary.descriptor, part.baseAddress, part.count) }
       if count >= 0 {
         rest = rest.dropFirst(count)
       } else if errno != EINTR {
@@ -97,6 +97,25 @@ final class FileReplacement {
   private func failure(_ text: String) -> ARMSError {
     ARMSError(.io, "\(printable(path)): cannot write: \(text)")
   }
+}
+
+/// Runs `body`, a write, without the signal that ends a process whose file grows beyond RLIMIT_FSIZE: the error that the
+/// write then gives says it as well. One that waited before stays.
+private func withoutFileSizeSignal<R>(_ body: () -> R) -> R {
+  var (signals, before, waiting) = (sigset_t(), sigset_t(), sigset_t())
+  sigemptyset(&signals)
+  sigaddset(&signals, SIGXFSZ)
+  sigpending(&waiting)
+  pthread_sigmask(SIG_BLOCK, &signals, &before)
+  let result = body()
+  let reason = errno
+  if sigismember(&waiting, SIGXFSZ) == 0 {
+    var now = timespec()
+    while sigtimedwait(&signals, nil, &now) < 0 && errno == EINTR {}
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nil)
+  errno = reason
+  return result
 }
 
 extension FileReplacement {

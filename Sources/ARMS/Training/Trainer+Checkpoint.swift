@@ -46,7 +46,7 @@ extension Trainer {
   /// `unsupported` for a file of another kind. Other data is refused by the run, if the one that wrote the checkpoint
   /// had a file for them.
   public func resume(from path: String) throws(ARMSError) {
-    let file = try ModelFile(path: path, copy: false, architecture: .checkpoint)
+    let file = try ModelFile(path: path, copy: router.copiesFiles, architecture: .checkpoint)
     for (key, own, what) in [
       ("arms.checkpoint.base", baseHash, "another router, or other candidates"),
       (
