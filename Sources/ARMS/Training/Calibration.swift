@@ -14,6 +14,8 @@ struct Calibration: Sendable, Equatable {
 
   /// The slopes that are allowed: logits that say nothing, or the opposite, leave the smallest.
   static let slopes = 0.01...100.0
+  /// The biases that are allowed: where all labels are alike and next to nothing holds it back, one would have no end.
+  static let biases = -1e6...1e6
 
   /// An outcome whose logit is known.
   struct Observation: Sendable {
@@ -37,9 +39,11 @@ struct Calibration: Sendable, Equatable {
       observations: observations, prior: prior, biasPenalty: strength / 4,
       slopePenalty: strength / 4 * max(square, 1e-12))
     self = loss.minimum(from: prior, slopeIsFree: true)
-    guard !Self.slopes.contains(slope) else { return }
-    slope = min(max(slope, Self.slopes.lowerBound), Self.slopes.upperBound)
-    self = loss.minimum(from: self, slopeIsFree: false)
+    if !Self.slopes.contains(slope) {
+      slope = min(max(slope, Self.slopes.lowerBound), Self.slopes.upperBound)
+      self = loss.minimum(from: self, slopeIsFree: false)
+    }
+    bias = min(max(bias, Self.biases.lowerBound), Self.biases.upperBound)
   }
 
   init(slope: Double = 1, bias: Double = 0) {

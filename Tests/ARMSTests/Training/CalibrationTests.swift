@@ -41,16 +41,26 @@ import Testing
     #expect(fitted.bias.isFinite)
   }
 
+  /// A file holds biases as floats, and must not be refused for one.
+  @Test func aBiasThatNothingHoldsBackStaysAFloat() {
+    let five = (0..<5).map { _ in Calibration.Observation(logit: 0.1, label: 0, weight: 1e18) }
+    let fitted = Calibration(five, strength: 1e-300)
+    #expect(fitted.bias < -100 && Float(fitted.bias).isFinite)
+  }
+
   /// Steps that overflow end the search; half of an infinite step is one, too.
   @Test(arguments: [Double.leastNonzeroMagnitude, 1e-300, 1e-150, 1e150, 1e300, .greatestFiniteMagnitude])
   func endsAtExtremeStrengthsAndWeights(extreme: Double) {
+    let alike = Calibration(
+      logits.map { Calibration.Observation(logit: $0, label: 1, weight: extreme) }, strength: extreme)
+    #expect(Calibration.biases.contains(alike.bias))
     let cases = [(extreme, 1.0, 1.0), (1, extreme, 1), (extreme, extreme, 1), (1, 1, extreme)]
     for (strength, weight, scale) in cases {
       let sharp = logits.map {
         Calibration.Observation(logit: $0 * scale, label: $0 > 0 ? 1 : 0, weight: weight)
       }
       let fitted = Calibration(sharp, strength: strength)
-      #expect(Calibration.slopes.contains(fitted.slope) && fitted.bias.isFinite)
+      #expect(Calibration.slopes.contains(fitted.slope) && Calibration.biases.contains(fitted.bias))
     }
   }
 
