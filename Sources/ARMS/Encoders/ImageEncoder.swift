@@ -40,9 +40,9 @@ final class ImageEncoder: @unchecked Sendable {
     !patches.isInt8 || !projection.isInt8 || blocks.contains(where: \.needsBLAS)
   }
 
-  /// Reads the encoder whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
-  /// `prefix` ("" or "second.").
-  init(_ file: ModelFile, key: String, prefix: String) throws(ARMSError) {
+  /// Reads the encoder whose keys and tensors begin with `prefix`.
+  init(_ file: ModelFile, prefix: RouterPrefix) throws(ARMSError) {
+    let key = prefix.key
     let configuration = try TransformerConfiguration(file, prefix: "\(key)vision")
     self.file = file
     patchWidth = configuration.width
@@ -60,7 +60,7 @@ final class ImageEncoder: @unchecked Sendable {
     }
     try configuration.checkSequence(file, prefix: "\(key)vision", tokens: 1 + grid * grid)
     preprocessor = try ImagePreprocessor(file, key: "\(key)vision")
-    let reader = WeightReader(file: file, prefix: prefix)
+    let reader = WeightReader(file: file, prefix: prefix.tensor)
     classToken = try reader.vector("v.class_embd", patchWidth)
     patches = try reader.linear(
       "v.patch_embd", inputs: 3 * patchSize * patchSize, outputs: patchWidth, bias: false)

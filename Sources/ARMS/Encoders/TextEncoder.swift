@@ -34,9 +34,9 @@ final class TextEncoder: @unchecked Sendable {
   /// Whether any linear layer has float weights, and so needs OpenBLAS.
   var needsBLAS: Bool { blocks.contains(where: \.needsBLAS) }
 
-  /// Reads the encoder whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
-  /// `prefix` ("" or "second.").
-  init(_ file: ModelFile, key: String, prefix: String) throws(ARMSError) {
+  /// Reads the encoder whose keys and tensors begin with `prefix`.
+  init(_ file: ModelFile, prefix: RouterPrefix) throws(ARMSError) {
+    let key = prefix.key
     let configuration = try TransformerConfiguration(file, prefix: "\(key)text")
     self.file = file
     width = configuration.width
@@ -49,7 +49,7 @@ final class TextEncoder: @unchecked Sendable {
     }
     self.pooling = pooling
     tokenizer = try WordPieceTokenizer(file, key: "\(key)tokenizer")
-    let reader = WeightReader(file: file, prefix: prefix)
+    let reader = WeightReader(file: file, prefix: prefix.tensor)
     tokens = try reader.table("t.token_embd.weight", rows: tokenizer.vocabularyCount, width: width)
     positions = try reader.float("t.position_embd.weight", [contextLength, width])
     embeddingNorm = try reader.layerNorm("t.embd_norm", width: width, epsilon: configuration.epsilon)

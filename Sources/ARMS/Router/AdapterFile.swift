@@ -9,8 +9,7 @@ struct AdapterFile {
   private let model: RouterModel
   /// Whose networks: 0 the first router's, 1 the second's of a cascade.
   let number: Int
-  /// How keys and tensors of that router begin.
-  private let names: (key: String, tensor: String)
+  private let prefix: RouterPrefix
   /// The weights that have an adapter.
   private let adapted: [(weight: Parameter, adapter: LowRankAdapter)]
   /// Whether any is of this encoder.
@@ -48,7 +47,7 @@ struct AdapterFile {
     self.file = file
     self.model = model
     self.number = number
-    names = number == 0 ? ("arms.", "") : ("arms.second.", "second.")
+    prefix = RouterPrefix(router: number)
     adapted = text + image
     (changesText, changesImage) = (!text.isEmpty, !image.isEmpty)
     try checkKeys()
@@ -61,9 +60,9 @@ struct AdapterFile {
     "arms.adapter.base", "arms.adapter.router", "arms.format_version",
   ]
   private var routerKeys: [String] {
-    var keys = [Router.recordKey(ofRouter: number)]
-    if changesText { keys.append("\(names.key)text.hash") }
-    if changesImage { keys.append("\(names.key)vision.hash") }
+    var keys = [prefix.recordKey]
+    if changesText { keys.append("\(prefix.key)text.hash") }
+    if changesImage { keys.append("\(prefix.key)vision.hash") }
     return keys
   }
 
@@ -71,17 +70,17 @@ struct AdapterFile {
   private var replacedTensors: [String] { model.networks[number].head.parameters.map(\.name) }
 
   private func checkKeys() throws(ARMSError) {
-    guard file.has("\(names.key)candidate.names") else {
+    guard file.has("\(prefix.key)candidate.names") else {
       throw file.invalid(
-        "has no key \(quoted("\(names.key)candidate.names")); the trained candidates are wanted")
+        "has no key \(quoted("\(prefix.key)candidate.names")); the trained candidates are wanted")
     }
     let known = Self.ownKeys.union(routerKeys).union(
-      CandidatePool.keys.map { "\(names.key)candidate.\($0)" })
+      CandidatePool.keys.map { "\(prefix.key)candidate.\($0)" })
     for key in file.keys where !known.contains(key) {
       throw file.invalid("has a key \(quoted(key)), which no adapter of this router has")
     }
     for (section, isChanged) in [("text", changesText), ("vision", changesImage)] where isChanged {
-      let key = "\(names.key)\(section).hash"
+      let key = "\(prefix.key)\(section).hash"
       guard try !file.string(key).isEmpty else {
         throw file.invalid("\(key) is empty; the name of the adapted encoder is wanted")
       }
@@ -89,7 +88,7 @@ struct AdapterFile {
   }
 
   private func checkTensors() throws(ARMSError) {
-    var known = Set(CandidatePool.tensors.map { "\(names.tensor)candidate.\($0)" })
+    var known = Set(CandidatePool.tensors.map { "\(prefix.tensor)candidate.\($0)" })
     for (weight, _) in adapted {
       let names = LowRankAdapter.names(of: weight.name)
       known.formUnion([names.a, names.b])

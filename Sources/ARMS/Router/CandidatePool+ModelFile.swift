@@ -15,12 +15,12 @@ extension RouterNetwork {
   private func readCandidates(
     in file: ModelFile, number: Int, on engine: Engine
   ) throws(ARMSError) -> CandidatePool {
-    let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
-    var candidates = try Self.candidates(in: file, key: key, number: number)
+    let prefix = RouterPrefix(router: number)
+    var candidates = try Self.candidates(in: file, key: "\(prefix.key)candidate", number: number)
     let (count, width) = (candidates.count, text.width)
     guard count > 0 else { return try pool(of: [], on: engine) }
     try checkCount(count)
-    let reader = WeightReader(file: file, prefix: prefix)
+    let reader = WeightReader(file: file, prefix: prefix.tensor)
     let stored = try reader.float("candidate.embedding", [count, width])
     let deltas = try reader.float("candidate.delta", [count, width])
     let beta = try reader.vector("candidate.beta", count)
@@ -105,7 +105,8 @@ extension CandidatePool {
   /// it is.
   func write(to writer: inout GGUFWriter, number: Int) {
     guard count > 0 else { return }
-    let (key, prefix) = number == 0 ? ("arms.candidate", "") : ("arms.second.candidate", "second.")
+    let prefix = RouterPrefix(router: number)
+    let key = "\(prefix.key)candidate"
     writer.set("\(key).names", .stringArray(candidates.map(\.name)))
     writer.set("\(key).profiles", .stringArray(candidates.map(\.profile)))
     writer.set("\(key).encoders", .stringArray(candidates.map(\.encoderHash)))
@@ -121,7 +122,7 @@ extension CandidatePool {
     func add(_ name: String, _ shape: [Int], _ start: UnsafeRawPointer) {
       let bytes = shape.reduce(MemoryLayout<Float>.stride, *)
       writer.add(
-        tensor: "\(prefix)candidate.\(name)", type: .f32, shape: shape,
+        tensor: "\(prefix.tensor)candidate.\(name)", type: .f32, shape: shape,
         data: UnsafeRawBufferPointer(start: start, count: bytes))
     }
     add("embedding", [count, embeddingWidth], embeddings)

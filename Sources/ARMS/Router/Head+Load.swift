@@ -1,11 +1,10 @@
 extension Head {
-  /// Reads the head whose keys begin with `key` ("arms." or "arms.second.") and whose tensors begin with
-  /// `prefix` ("" or "second."), for encoders of the given widths.
+  /// Reads the head whose keys and tensors begin with `prefix`, for encoders of the given widths.
   convenience init(
-    _ file: ModelFile, key: String, prefix: String, text: TextEncoder, image: ImageEncoder?
+    _ file: ModelFile, prefix: RouterPrefix, text: TextEncoder, image: ImageEncoder?
   ) throws(ARMSError) {
-    let sizes = try HeadConfiguration(file, key: key, text: text, image: image)
-    let reader = WeightReader(file: file, prefix: prefix)
+    let sizes = try HeadConfiguration(file, key: prefix.key, text: text, image: image)
+    let reader = WeightReader(file: file, prefix: prefix.tensor)
     let experts = try (0..<sizes.experts).map { (index) throws(ARMSError) in
       try reader.expert(index, sizes)
     }

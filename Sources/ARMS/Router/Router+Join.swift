@@ -24,9 +24,7 @@ extension Router {
         "candidate \(quoted(candidate.name)) is in both routers; remove it from one of them")
     }
     var writer = GGUFWriter()
-    ours.model.file.copyAll(into: &writer) { name in
-      !isOfSecondRouter(name) && !Self.candidatePrefixes.contains { name.hasPrefix($0) }
-    }
+    ours.model.file.copyAll(into: &writer) { !isOfSecondRouter($0) && !RouterPrefix.isOfCandidates($0) }
     let shared = ours.model.networks[0].encoders(sharedWith: theirs.model.networks[0])
     theirs.model.file.copyAll(into: &writer) { secondName(of: $0, sharing: shared) }
     if let theta { writer.set("arms.cascade.theta", .float32(theta)) }
@@ -59,17 +57,18 @@ extension RouterNetwork {
 /// Whether a key or tensor would be the second router's, whom a single router's file does not have: it was ignored
 /// there.
 private func isOfSecondRouter(_ name: String) -> Bool {
-  name.hasPrefix("arms.second.") || name.hasPrefix("second.")
+  name.hasPrefix(RouterPrefix.second.key) || name.hasPrefix(RouterPrefix.second.tensor)
 }
 
 /// What a key or tensor of a single router is called where that router is the second of two; nil for what the
 /// first router has for both.
 private func secondName(of name: String, sharing shared: SharedEncoders) -> String? {
   func begins(_ prefixes: [String]) -> Bool { prefixes.contains { name.hasPrefix($0) } }
-  if isOfSecondRouter(name) || begins(Router.candidatePrefixes) { return nil }
+  if isOfSecondRouter(name) || RouterPrefix.isOfCandidates(name) { return nil }
   if shared.text, begins(["arms.text.", "arms.tokenizer.", "t."]) { return nil }
   if shared.image, begins(["arms.vision.", "v."]) { return nil }
   // These are about the whole file.
   if begins(["general.", "arms.format_version", "arms.cascade."]) { return nil }
-  return name.hasPrefix("arms.") ? "arms.second." + name.dropFirst("arms.".count) : "second." + name
+  let (first, second) = (RouterPrefix.first, RouterPrefix.second)
+  return name.hasPrefix(first.key) ? second.key + name.dropFirst(first.key.count) : second.tensor + name
 }

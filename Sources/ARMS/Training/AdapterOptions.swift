@@ -78,7 +78,7 @@ extension AdapterOptions.Targets {
 
   /// Whether these are adapters of the encoder weight `name`, which may have a second router's prefix.
   func contain(_ name: String) -> Bool {
-    let prefix = "second."
+    let prefix = RouterPrefix.second.tensor
     let own = name.hasPrefix(prefix) ? name.dropFirst(prefix.count) : name[...]
     guard own.hasPrefix("t.blk.") || own.hasPrefix("v.blk.") else { return false }
     return Self.layers.contains { contains($0.target) && name.hasSuffix($0.name) }

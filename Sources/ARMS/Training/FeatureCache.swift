@@ -77,10 +77,10 @@ extension TextEncoder {
 extension ModelFile {
   /// In what form the file holds weights, in 64 hexadecimal digits: the types, and the factors by which inputs are
   /// smoothed. An encoder's name is that of its weights before they were rounded.
-  func form(of parameters: [Parameter], prefix: String) -> String {
+  func form(of parameters: [Parameter], prefix: RouterPrefix) -> String {
     var hash = SHA256()
     for parameter in parameters {
-      hash.update("\(parameter.name.dropFirst(prefix.count)) \(weightType(of: parameter.name))\n")
+      hash.update("\(parameter.name.dropFirst(prefix.tensor.count)) \(weightType(of: parameter.name))\n")
       guard case .int8(let weight) = parameter.source, let smooth = weight.smooth else { continue }
       hash.update(smooth, count: parameter.columns)
     }

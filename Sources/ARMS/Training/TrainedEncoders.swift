@@ -6,8 +6,7 @@ struct TrainedText {
   let layers: TrainedLayers?
   /// What the frozen layers' results are kept under; nil: they cannot be told from another encoder's.
   let featureName: String?
-  /// How keys and tensors of the encoder begin, "arms." and "" or "arms.second." and "second.".
-  let names: (key: String, tensor: String)
+  let prefix: RouterPrefix
 }
 
 /// An image encoder of which the upper layers, all or none are trained. As ``TrainedText``.
@@ -15,7 +14,7 @@ struct TrainedImage {
   let encoder: ImageEncoder
   let layers: TrainedLayers?
   let featureName: String?
-  let names: (key: String, tensor: String)
+  let prefix: RouterPrefix
   /// Whether the head reads tokens.
   let wantsTokens: Bool
   let limits: ImageLimits

@@ -19,7 +19,7 @@ extension Trainer {
     writer.set("arms.adapter.router", .uint32(UInt32(number)))
     let kept = Set(
       names + names.flatMap { ["\($0).scale", "\($0).colsum"] } + trained.encoderKeys
-        + [Router.recordKey(ofRouter: number)])
+        + [RouterPrefix(router: number).recordKey])
     model.file.copyAll(into: &writer) { kept.contains($0) }
     for (weight, _, _) in adapted.adapted {
       let names = LowRankAdapter.names(of: weight.name)

@@ -157,7 +157,7 @@ extension RouterModel {
   /// their names.
   var hash: SHA256 {
     var hash = SHA256()
-    func isOwn(_ name: String) -> Bool { !Router.candidatePrefixes.contains { name.hasPrefix($0) } }
+    func isOwn(_ name: String) -> Bool { !RouterPrefix.isOfCandidates(name) }
     for key in file.keys.filter(isOwn).sorted() {
       guard let value = file.value(key) else { continue }
       hash.update(delimited: key)

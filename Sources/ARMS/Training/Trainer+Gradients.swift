@@ -137,8 +137,8 @@ extension Trainer {
   private func clearUnwritten(_ written: WrittenGradients) {
     for entry in parameters.entries {
       let name = entry.parameter.name
-      let isText = text.layers != nil && name.hasPrefix(text.names.tensor + "t.")
-      let isImage = image?.layers != nil && name.hasPrefix((image?.names.tensor ?? "") + "v.")
+      let isText = text.layers != nil && name.hasPrefix(text.prefix.tensor + "t.")
+      let isImage = image?.layers != nil && name.hasPrefix((image?.prefix.tensor ?? "") + "v.")
       if isText && !written.text || isImage && !written.image {
         (parameters.gradients + entry.offset).update(repeating: 0, count: entry.parameter.count)
       }

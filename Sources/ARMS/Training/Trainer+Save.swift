@@ -82,7 +82,7 @@ struct TrainedModel {
     let hashes = try trainer.encoderHashes()
     for (key, hash) in hashes { writer.set(key, .string(hash)) }
     encoderKeys = hashes.map(\.key)
-    writer.set(Router.recordKey(ofRouter: trainer.number), .string(try trainer.record().text))
+    writer.set(RouterPrefix(router: trainer.number).recordKey, .string(try trainer.record().text))
     let model = try RouterModel(try writer.modelFile(file.path))
     let pools = try trainer.trainedPools(model.networks[trainer.number])
     snapshot = RouterSnapshot(generation: 1, model: model, pools: pools)
@@ -95,9 +95,7 @@ extension ModelFile {
   func copyAll(into writer: inout GGUFWriter, replacing names: [String]) {
     var replaced: Set<String> = []
     for name in names { replaced.formUnion([name, "\(name).scale", "\(name).colsum", "\(name).smooth"]) }
-    copyAll(into: &writer) { name in
-      !replaced.contains(name) && !Router.candidatePrefixes.contains { name.hasPrefix($0) }
-    }
+    copyAll(into: &writer) { !replaced.contains($0) && !RouterPrefix.isOfCandidates($0) }
   }
 
   /// The type in which the matrix of that name is stored.
@@ -135,14 +133,14 @@ extension Trainer {
     let trained = Dictionary(trainedTensors.map { ($0.parameter.name, $0.values) }) { first, _ in first }
     func values(_ parameter: Parameter) -> UnsafePointer<Float>? { trained[parameter.name] }
     if text.layers != nil {
-      var hash = EncoderHash(base.model.file, key: text.names.key, sections: ["text.", "tokenizer."])
-      try hash.update(network.text.parameters, prefix: text.names.tensor, values: values)
-      hashes.append(("\(text.names.key)text.hash", hash.hexDigest()))
+      var hash = EncoderHash(base.model.file, prefix: text.prefix, sections: ["text.", "tokenizer."])
+      try hash.update(network.text.parameters, values: values)
+      hashes.append(("\(text.prefix.key)text.hash", hash.hexDigest()))
     }
     if let image, let encoder = network.image, image.layers != nil {
-      var hash = EncoderHash(base.model.file, key: image.names.key, sections: ["vision."])
-      try hash.update(encoder.parameters, prefix: image.names.tensor, values: values)
-      hashes.append(("\(image.names.key)vision.hash", hash.hexDigest()))
+      var hash = EncoderHash(base.model.file, prefix: image.prefix, sections: ["vision."])
+      try hash.update(encoder.parameters, values: values)
+      hashes.append(("\(image.prefix.key)vision.hash", hash.hexDigest()))
     }
     return hashes
   }

@@ -48,24 +48,28 @@ struct TrainingPlan {
     }
   }
 
-  /// How the keys and the tensors of this router's own parts begin.
-  var headNames: (key: String, tensor: String) { number == 0 ? ("arms.", "") : ("arms.second.", "second.") }
+  /// Of this router's own parts.
+  private var prefix: RouterPrefix { RouterPrefix(router: number) }
 
-  private func encoderNames(_ key: String) -> (key: String, tensor: String) {
-    number == 1 && file.has("arms.second.\(key).block_count") ? headNames : ("arms.", "")
+  /// Of an encoder, which may be the first router's: `section` is "text" or "vision".
+  private func prefix(of section: String) -> RouterPrefix {
+    file.has("\(prefix.key)\(section).block_count") ? prefix : .first
   }
 
-  var deltaName: String { headNames.tensor + "candidate.delta" }
-  var betaName: String { headNames.tensor + "candidate.beta" }
+  var deltaName: String { prefix.tensor + "candidate.delta" }
+  var betaName: String { prefix.tensor + "candidate.beta" }
 
   /// The weights of the layers that the scope names, of both encoders.
   private var encoderParameters: [Parameter] {
-    func named(_ all: [Parameter], _ layers: TrainedLayers?, _ tower: String, prefix: String) -> [Parameter] {
+    func named(
+      _ all: [Parameter], _ layers: TrainedLayers?, _ tower: String, _ section: String
+    ) -> [Parameter] {
       guard let layers else { return [] }
-      return all.filter { layers.contain(String($0.name.dropFirst(prefix.count)), tower: tower) }
+      let length = prefix(of: section).tensor.count
+      return all.filter { layers.contain(String($0.name.dropFirst(length)), tower: tower) }
     }
-    return named(network.text.parameters, textLayers, "t", prefix: encoderNames("text").tensor)
-      + named(network.image?.parameters ?? [], imageLayers, "v", prefix: encoderNames("vision").tensor)
+    return named(network.text.parameters, textLayers, "t", "text")
+      + named(network.image?.parameters ?? [], imageLayers, "v", "vision")
   }
 
   /// Throws `invalidArgument` if the trained layers could not be quantised again, which is without smoothing.
@@ -126,27 +130,23 @@ struct TrainingPlan {
     on parameters: ParameterSet, _ adapted: AdaptedWeights?
   ) throws(ARMSError) -> (TrainedText, TrainedImage?, Head) {
     let file = ModelFile(self.file, replacing: parameters.tensors + (adapted?.tensors ?? []))
-    let (textNames, imageNames) = (encoderNames("text"), encoderNames("vision"))
-    let text =
-      textLayers == nil
-      ? network.text : try TextEncoder(file, key: textNames.key, prefix: textNames.tensor)
-    let image =
-      imageLayers == nil
-      ? network.image : try ImageEncoder(file, key: imageNames.key, prefix: imageNames.tensor)
-    let head = try Head(file, key: headNames.key, prefix: headNames.tensor, text: text, image: image)
+    let (textPrefix, imagePrefix) = (prefix(of: "text"), prefix(of: "vision"))
+    let text = textLayers == nil ? network.text : try TextEncoder(file, prefix: textPrefix)
+    let image = imageLayers == nil ? network.image : try ImageEncoder(file, prefix: imagePrefix)
+    let head = try Head(file, prefix: prefix, text: text, image: image)
     let wantsTokens = head.fusion == .patches
     let textName = network.text.featureName(
-      below: textLayers, form: self.file.form(of: network.text.parameters, prefix: textNames.tensor))
+      below: textLayers, form: self.file.form(of: network.text.parameters, prefix: textPrefix))
     let imageName = network.image.flatMap { image in
       image.featureName(
-        below: imageLayers, form: self.file.form(of: image.parameters, prefix: imageNames.tensor),
+        below: imageLayers, form: self.file.form(of: image.parameters, prefix: imagePrefix),
         tokens: wantsTokens)
     }
     return (
-      TrainedText(encoder: text, layers: textLayers, featureName: textName, names: textNames),
+      TrainedText(encoder: text, layers: textLayers, featureName: textName, prefix: textPrefix),
       image.map {
         TrainedImage(
-          encoder: $0, layers: imageLayers, featureName: imageName, names: imageNames,
+          encoder: $0, layers: imageLayers, featureName: imageName, prefix: imagePrefix,
           wantsTokens: wantsTokens, limits: limits)
       },
       head

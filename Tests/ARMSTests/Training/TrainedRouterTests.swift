@@ -19,8 +19,8 @@ import Testing
   func namesEncodersAsTheConverter(_ model: String) throws {
     let router = try ModelFixture.named(model).router()
     let network = router.networks[0]
-    var text = EncoderHash(router.file, key: "arms.", sections: ["text.", "tokenizer."])
-    try text.update(network.text.parameters, prefix: "") { _ in nil }
+    var text = EncoderHash(router.file, prefix: .first, sections: ["text.", "tokenizer."])
+    try text.update(network.text.parameters) { _ in nil }
     #expect(text.hexDigest() == network.text.hash)
   }
 
