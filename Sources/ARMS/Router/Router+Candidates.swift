@@ -127,14 +127,10 @@ extension RouterModel {
 
   /// Throws if a candidate has no place in this file, or a value that makes no sense.
   func validate(_ candidate: Candidate) throws(ARMSError) {
-    guard networks.indices.contains(candidate.router) else {
-      throw ARMSError(
-        .invalidArgument,
-        "candidate \(quoted(candidate.name)): router is \(candidate.router); this file holds \(networks.count)"
-      )
+    let network = try naming("candidate \(quoted(candidate.name))") { () throws(ARMSError) in
+      try self.network(candidate.router)
     }
-    try candidate.validate(
-      embeddingWidth: networks[candidate.router].text.width)
+    try candidate.validate(embeddingWidth: network.text.width)
   }
 }
 

@@ -49,11 +49,7 @@ extension Router {
 
   /// `d_t` of router `number`: of a pooled question and of a profile's embedding. Throws `invalidArgument`.
   package func textWidth(of number: Int) throws(ARMSError) -> Int {
-    let networks = networks
-    guard networks.indices.contains(number) else {
-      throw ARMSError(.invalidArgument, "router \(number) is named; this file has \(networks.count)")
-    }
-    return networks[number].text.width
+    try snapshots.load().model.network(number).text.width
   }
 
   /// What memory a router holds, in bytes.

@@ -30,10 +30,7 @@ extension Router {
     into body: (_ width: Int) throws(ARMSError) -> UnsafeMutablePointer<Float>?
   ) throws(ARMSError) {
     let model = snapshots.load().model
-    guard number >= 0, number < model.networks.count else {
-      throw ARMSError(.notFound, "there is no router \(number) in the file; it holds \(model.networks.count)")
-    }
-    let network = model.networks[number]
+    let network = try model.network(number, orThrow: .notFound)
     let width = network.head.classifier.sharedWidth
     guard let target = try body(width) else { return }
     var fusion = QueryFusion(queries, model: model, limits: limits, on: execution)

@@ -32,6 +32,16 @@ final class RouterModel: Sendable {
     }
   }
 
+  /// Network `number`. Throws `code`, which is what the call is documented to throw, if there is none.
+  func network(
+    _ number: Int, orThrow code: ARMSError.Code = .invalidArgument
+  ) throws(ARMSError) -> RouterNetwork {
+    guard networks.indices.contains(number) else {
+      throw ARMSError(code, "router is \(number); this file holds \(networks.count)")
+    }
+    return networks[number]
+  }
+
   /// Whether another network has the encoders of network `number` as well.
   func sharesEncoders(of number: Int) -> (text: Bool, image: Bool) {
     let own = networks[number]

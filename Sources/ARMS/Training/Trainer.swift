@@ -60,11 +60,8 @@ public final class Trainer {
   ) throws(ARMSError) {
     try options.validate()
     let base = router.snapshots.load()
-    guard base.pools.indices.contains(number) else {
-      throw ARMSError(.invalidArgument, "router is \(number); this file holds \(base.pools.count)")
-    }
+    let network = try base.model.network(number)
     try BLAS.load()
-    let network = base.model.networks[number]
     let pool = base.pools[number]
     guard pool.count > 0 else {
       throw ARMSError(.noCandidates, "the router has no candidate to train on; add one")
