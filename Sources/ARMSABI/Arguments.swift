@@ -4,21 +4,21 @@ import CARMS
 // What every export does with what crosses the boundary: check it, name it in the error, convert it.
 
 /// The object of a handle. `label` is the parameter's name.
-func object<T: AnyObject>(
-  _ handle: OpaquePointer?, _ kind: HandleKind, as type: T.Type, _ label: @autoclosure () -> String
+func object<T: HandleObject>(
+  _ handle: OpaquePointer?, as type: T.Type, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> T {
   guard handle != nil else { throw ARMSError(.invalidHandle, "\(label()) is NULL; a handle is wanted") }
-  guard let object = HandleTable.shared.find(handle, kind, as: type) else {
+  guard let object = HandleTable.shared.find(handle, as: type) else {
     throw ARMSError(
       .invalidHandle,
-      "\(label()) is no handle of an open \(kind): it was freed, is of another type, or never existed")
+      "\(label()) is no handle of an open \(T.kind): it was freed, is of another type, or never existed")
   }
   return object
 }
 
 /// The router of a handle.
 func router(_ handle: OpaquePointer?, _ label: String = "router") throws(ARMSError) -> Router {
-  try object(handle, .router, as: Router.self, label)
+  try object(handle, as: Router.self, label)
 }
 
 /// A pointer that must not be NULL.

@@ -8,7 +8,7 @@ public func arms_dataset_create(
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
     let out = try required(dataset, "dataset")
-    out.pointee = try newHandle(DataSet(), .dataset)
+    out.pointee = try newHandle(DataSet())
   }
 }
 
@@ -63,7 +63,7 @@ public func arms_dataset_memory(
 
 /// The data set of a handle.
 func dataset(_ handle: OpaquePointer?, _ label: String) throws(ARMSError) -> DataSet {
-  try object(handle, .dataset, as: DataSet.self, label)
+  try object(handle, as: DataSet.self, label)
 }
 
 /// A sample of the host, copied.

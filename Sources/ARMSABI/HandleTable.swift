@@ -10,6 +10,18 @@ enum HandleKind: UInt64 {
   case trainer = 5
 }
 
+/// What the host holds by a handle. The kind follows from the type, so that no handle is of one and its object of
+/// another.
+protocol HandleObject: AnyObject {
+  static var kind: HandleKind { get }
+}
+
+extension Router: HandleObject { static var kind: HandleKind { .router } }
+extension EncodedQuestion: HandleObject { static var kind: HandleKind { .question } }
+extension EncodedImage: HandleObject { static var kind: HandleKind { .image } }
+extension DataSet: HandleObject { static var kind: HandleKind { .dataset } }
+extension HostTrainer: HandleObject { static var kind: HandleKind { .trainer } }
+
 /// The objects behind the handles that the host holds.
 ///
 /// A handle is no address: it names a slot, the slot's generation and the kind of object. Using a handle that
@@ -53,20 +65,20 @@ final class HandleTable: @unchecked Sendable {
   }
 
   /// A new handle for `object`, which it retains; nil when 16 million are taken.
-  func insert(_ object: AnyObject, _ kind: HandleKind) -> OpaquePointer? {
+  func insert<T: HandleObject>(_ object: T) -> OpaquePointer? {
     guard let index = takeSlot(), let slot = slot(index) else { return nil }
     slot.pointee.object.store(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()), ordering: .relaxed)
     let generation = slot.pointee.state.load(ordering: .relaxed) >> 32
     slot.pointee.state.store((generation << 32) | Self.taken, ordering: .releasing)
     let bits =
-      Self.mark | (kind.rawValue << Self.kindBits) | ((generation & Self.generationMask) << Self.slotBits)
+      Self.mark | (T.kind.rawValue << Self.kindBits) | ((generation & Self.generationMask) << Self.slotBits)
       | index
     return OpaquePointer(bitPattern: UInt(bits))
   }
 
   /// The object of a handle, retained; nil if the handle is not valid.
-  func find<T: AnyObject>(_ handle: OpaquePointer?, _ kind: HandleKind, as type: T.Type) -> T? {
-    guard let (index, generation) = decode(handle, kind), let slot = slot(index), pin(slot, generation)
+  func find<T: HandleObject>(_ handle: OpaquePointer?, as type: T.Type) -> T? {
+    guard let (index, generation) = decode(handle, T.kind), let slot = slot(index), pin(slot, generation)
     else { return nil }
     defer { unpin(slot, index) }
     let bits = slot.pointee.object.load(ordering: .relaxed)

@@ -74,7 +74,7 @@ private struct HostImages {
   func image(_ index: Int, _ label: @autoclosure () -> String) throws(ARMSError) -> Query.Image {
     if let inputs { return .input(try convert(inputs[index], "\(label()).images[\(index)]")) }
     return .encoded(
-      try object(encoded?[index], .image, as: EncodedImage.self, "\(label()).encoded_images[\(index)]"))
+      try object(encoded?[index], as: EncodedImage.self, "\(label()).encoded_images[\(index)]"))
   }
 }
 
@@ -93,7 +93,7 @@ private func question(
     return .tokens(UnsafeBufferPointer(start: tokens, count: query.token_count))
   }
   if let question = query.question {
-    return .encoded(try object(question, .question, as: EncodedQuestion.self, "\(label()).question"))
+    return .encoded(try object(question, as: EncodedQuestion.self, "\(label()).question"))
   }
   return .utf8(try text(query.text, query.text_length, "\(label()).text"))
 }

@@ -71,7 +71,7 @@ public func arms_question_encode(
     let router = try ARMSABI.router(router)
     let out = try required(question, "question")
     let text = try ARMSABI.text(text, length, "text")
-    out.pointee = try newHandle(try router.encode(question: .utf8(text)), .question)
+    out.pointee = try newHandle(try router.encode(question: .utf8(text)))
   }
 }
 
@@ -86,7 +86,7 @@ public func arms_question_embedding(
   _ count: UnsafeMutablePointer<Int>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
-    let encoded = try object(question, .question, as: EncodedQuestion.self, "question")
+    let encoded = try object(question, as: EncodedQuestion.self, "question")
     try deliver(
       encoded.embedding, to: embedding, capacity: capacity, count: try required(count, "required"),
       "embedding")
@@ -102,7 +102,7 @@ public func arms_image_encode(
   reporting(error) { () throws(ARMSError) in
     let router = try ARMSABI.router(router)
     let out = try required(image, "image")
-    out.pointee = try newHandle(try router.encode(image: try convert(input, "input")), .image)
+    out.pointee = try newHandle(try router.encode(image: try convert(input, "input")))
   }
 }
 
@@ -117,7 +117,7 @@ public func arms_image_embedding(
   _ count: UnsafeMutablePointer<Int>?, _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
-    let encoded = try object(image, .image, as: EncodedImage.self, "image")
+    let encoded = try object(image, as: EncodedImage.self, "image")
     try deliver(
       encoded.embedding, to: embedding, capacity: capacity, count: try required(count, "required"),
       "embedding")

@@ -11,7 +11,7 @@ public func arms_router_open(
     let out = try required(router, "router")
     let path = try string(path, "path")
     let opened = try Router(path: path, options: try openOptions(options))
-    out.pointee = try newHandle(opened, .router)
+    out.pointee = try newHandle(opened)
     logLoaded(opened, path, by: "arms_router_open")
   }
 }
@@ -46,8 +46,8 @@ private func openOptions(_ pointer: UnsafePointer<arms_open_options>?) throws(AR
 }
 
 /// A handle for a new object.
-func newHandle(_ object: AnyObject, _ kind: HandleKind) throws(ARMSError) -> OpaquePointer {
-  guard let handle = HandleTable.shared.insert(object, kind) else {
+func newHandle(_ object: some HandleObject) throws(ARMSError) -> OpaquePointer {
+  guard let handle = HandleTable.shared.insert(object) else {
     throw ARMSError(.limitExceeded, "16 million handles are open; free those that are done with")
   }
   return handle

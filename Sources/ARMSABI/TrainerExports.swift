@@ -11,8 +11,7 @@ public func arms_trainer_create(
     let router = try ARMSABI.router(router)
     let out = try required(trainer, "trainer")
     let (number, options) = try trainerOptions(options)
-    out.pointee = try newHandle(
-      HostTrainer(try Trainer(router, number: number, options: options)), .trainer)
+    out.pointee = try newHandle(HostTrainer(try Trainer(router, number: number, options: options)))
   }
 }
 
@@ -141,7 +140,7 @@ public func arms_trainer_resume(
 
 /// The trainer of a handle.
 func trainer(_ handle: OpaquePointer?) throws(ARMSError) -> HostTrainer {
-  try object(handle, .trainer, as: HostTrainer.self, "trainer")
+  try object(handle, as: HostTrainer.self, "trainer")
 }
 
 /// The options of a trainer, and whose router it is for.
