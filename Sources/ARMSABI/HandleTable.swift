@@ -48,7 +48,7 @@ final class HandleTable: @unchecked Sendable {
   private static let slotBits: UInt64 = 24
   private static let slotMask: UInt64 = (1 << 24) - 1
   private static let generationMask: UInt64 = (1 << 29) - 1
-  private static let kindBits: UInt64 = 53
+  private static let kindShift: UInt64 = 53
   private static let mark: UInt64 = 0xA5 << 56
   private static let chunkBits: UInt64 = 10
   private static let chunkCount = 1 << 14
@@ -71,7 +71,7 @@ final class HandleTable: @unchecked Sendable {
     let generation = slot.pointee.state.load(ordering: .relaxed) >> 32
     slot.pointee.state.store((generation << 32) | Self.taken, ordering: .releasing)
     let bits =
-      Self.mark | (T.kind.rawValue << Self.kindBits) | ((generation & Self.generationMask) << Self.slotBits)
+      Self.mark | (T.kind.rawValue << Self.kindShift) | ((generation & Self.generationMask) << Self.slotBits)
       | index
     return OpaquePointer(bitPattern: UInt(bits))
   }
@@ -109,7 +109,7 @@ final class HandleTable: @unchecked Sendable {
     _ handle: OpaquePointer?, _ kind: HandleKind
   ) -> (index: UInt64, generation: UInt64)? {
     let bits = UInt64(UInt(bitPattern: handle))
-    guard bits >> Self.kindBits == (Self.mark >> Self.kindBits) | kind.rawValue else { return nil }
+    guard bits >> Self.kindShift == (Self.mark >> Self.kindShift) | kind.rawValue else { return nil }
     return (bits & Self.slotMask, (bits >> Self.slotBits) & Self.generationMask)
   }
 
