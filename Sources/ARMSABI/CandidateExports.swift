@@ -147,7 +147,7 @@ public func arms_candidates_list(
   _ error: UnsafeMutablePointer<OpaquePointer?>?
 ) -> arms_status {
   reporting(error) { () throws(ARMSError) in
-    let listing = try ARMSABI.router(router).choices
+    let listing = try ARMSABI.router(router).listing
     try deliver(
       structs: listing.candidates.indices.lazy.map {
         info(of: listing.candidates[$0], chosen: listing.chosen[$0])

@@ -1,11 +1,14 @@
 extension Router {
   /// The candidates now, in the order in which they were added, the first router's before the second's.
-  public var candidates: [Candidate] { listing.candidates }
+  public var candidates: [Candidate] { snapshots.load().pools.flatMap(\.candidates) }
 
-  /// The candidates and the generation they are of.
-  public var listing: (candidates: [Candidate], generation: UInt64) {
+  /// The candidates, how often each was chosen since it was added, and the generation they are of.
+  public var listing: (candidates: [Candidate], chosen: [UInt64], generation: UInt64) {
     let snapshot = snapshots.load()
-    return (snapshot.pools.flatMap(\.candidates), snapshot.generation)
+    return (
+      snapshot.pools.flatMap(\.candidates), snapshot.pools.flatMap { $0.choices.map(\.value) },
+      snapshot.generation
+    )
   }
 
   /// A candidate's profile sentence; empty if it was added by its embedding alone. Throws `notFound`.

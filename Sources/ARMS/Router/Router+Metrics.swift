@@ -56,15 +56,6 @@ extension Router {
     if images > 0 { counters.add(.reusedImages, images) }
   }
 
-  /// The candidates, how often each was chosen since it was added, and the generation they are of.
-  public var choices: (candidates: [Candidate], chosen: [UInt64], generation: UInt64) {
-    let snapshot = snapshots.load()
-    return (
-      snapshot.pools.flatMap(\.candidates), snapshot.pools.flatMap { $0.choices.map(\.value) },
-      snapshot.generation
-    )
-  }
-
   /// Runs `body`, which routes, and takes its time or counts its error.
   package func measuringRoute<R>(_ body: () throws(ARMSError) -> R) throws(ARMSError) -> R {
     try counters.countingErrors { () throws(ARMSError) in try counters.measure(.route, body) }

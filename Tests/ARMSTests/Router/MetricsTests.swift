@@ -18,7 +18,7 @@ import Testing
     #expect(metrics.scores == 1 && metrics.scoredQueries == 2 && metrics.errors == [.notFound: 1])
     #expect(metrics.stages[.route]?.count == 5 && metrics.stages[.decode]?.count == 8)
     #expect(metrics.stages[.image]?.count == 4 && metrics.stages[.head]?.count == 6)
-    #expect(router.choices.candidates.map(\.name) == ["good", "bad"] && router.choices.chosen == [4, 0])
+    #expect(router.listing.candidates.map(\.name) == ["good", "bad"] && router.listing.chosen == [4, 0])
   }
 
   /// What came encoded is a hit of the host's cache, in routes and scores that are answered.
@@ -49,11 +49,11 @@ import Testing
     _ = try other.route(Query(question: "What?"))
     try router.replace(with: other)
     _ = try router.route(Query(question: "What?"))
-    #expect(router.choices.candidates.map(\.name) == ["good", "strange"] && router.choices.chosen == [2, 0])
-    #expect(other.choices.chosen == [1, 0] && router.metrics.reloads == 1)
+    #expect(router.listing.candidates.map(\.name) == ["good", "strange"] && router.listing.chosen == [2, 0])
+    #expect(other.listing.chosen == [1, 0] && router.metrics.reloads == 1)
     try router.remove(["good"])
     try router.add([router.fixed("good", 5)])
-    #expect(router.choices.chosen == [0, 0])
+    #expect(router.listing.chosen == [0, 0])
   }
 
   @Test func countsTheSecondRouter() throws {
@@ -66,6 +66,6 @@ import Testing
     options.policy = .cascade(theta: 0.1)
     _ = try first.route(Query(question: "What?"), options)
     #expect(first.metrics.routes == 2 && first.metrics.secondRouter == 1)
-    #expect(first.choices.chosen == [1] && second.choices.chosen == [1] && second.metrics.routes == 0)
+    #expect(first.listing.chosen == [1] && second.listing.chosen == [1] && second.metrics.routes == 0)
   }
 }

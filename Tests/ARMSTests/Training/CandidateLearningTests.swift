@@ -108,7 +108,7 @@ import Testing
     let chosen = try #require(try router.route(query(0)).name)
     try router.fit(candidates: ["small"], on: data(0..<6))
     try router.calibrate(on: data(0..<6))
-    #expect(router.choices.chosen == router.candidates.map { $0.name == chosen ? 1 : 0 })
+    #expect(router.listing.chosen == router.candidates.map { $0.name == chosen ? 1 : 0 })
   }
 
   /// What was learned of a candidate is not another one's that has its name now.
