@@ -109,9 +109,5 @@ private func copy(
   _ image: arms_image_input, _ label: @autoclosure () -> String
 ) throws(ARMSError) -> Sample.Image {
   let input = try convert(image, label())
-  do throws(ARMSError) {
-    return try Sample.Image(copying: input)
-  } catch {
-    throw ARMSError(error.code, "\(label()): \(error.message)")
-  }
+  return try naming(label()) { () throws(ARMSError) in try Sample.Image(copying: input) }
 }

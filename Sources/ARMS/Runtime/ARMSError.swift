@@ -80,7 +80,7 @@ public struct ARMSError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Runs `body`; its error begins with `label`, which is made only then, if it is not nil.
-func naming<R>(
+package func naming<R>(
   _ label: @autoclosure () -> String?, _ body: () throws(ARMSError) -> R
 ) throws(ARMSError) -> R {
   do throws(ARMSError) {

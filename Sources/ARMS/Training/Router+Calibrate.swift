@@ -91,8 +91,8 @@ extension RouterSnapshot {
       throw ARMSError(.invalidArgument, "the data set is empty; one sample at least is wanted")
     }
     for (number, sample) in samples.enumerated() {
-      for outcome in sample.outcomes where places[outcome.candidate] == nil {
-        throw ARMSError(.notFound, "samples[\(number)]: \(notFound(outcome.candidate).message)")
+      try naming("samples[\(number)]") { () throws(ARMSError) in
+        for outcome in sample.outcomes { _ = try place(of: outcome.candidate) }
       }
     }
   }

@@ -41,11 +41,8 @@ public struct Sample: Sendable {
   public init(question: String, copying images: [ImageInput], outcomes: [Outcome]) throws(ARMSError) {
     var copies: [Image] = []
     for (index, image) in images.enumerated() {
-      do throws(ARMSError) {
-        copies.append(try Image(copying: image))
-      } catch {
-        throw ARMSError(error.code, "images[\(index)]: \(error.message)")
-      }
+      copies.append(
+        try naming("images[\(index)]") { () throws(ARMSError) in try Image(copying: image) })
     }
     self.init(question: question, images: copies, outcomes: outcomes)
   }
