@@ -122,21 +122,15 @@ extension GGUFWriter {
   }
 }
 
-extension ModelFile {
-  /// Gives `writer` the keys and tensors of this file whose names satisfy `isIncluded`, as they are and
-  /// without copying them. Tensors of types that are not known here are left out. The writer keeps this file alive.
-  func copyAll(into writer: inout GGUFWriter, where isIncluded: (String) -> Bool) {
-    copyAll(into: &writer) { isIncluded($0) ? $0 : nil }
+extension GGUFWriter {
+  /// Adds the keys and tensors of `file` whose names satisfy `isIncluded`, as they are and without copying them.
+  /// Tensors of types that are not known here are left out. The file is kept alive.
+  mutating func add(_ file: ModelFile, where isIncluded: (String) -> Bool) {
+    add(file) { isIncluded($0) ? $0 : nil }
   }
 
   /// The same under other names; nil leaves a key or tensor out.
-  func copyAll(into writer: inout GGUFWriter, as newName: (String) -> String?) {
-    writer.copy(self, as: newName)
-  }
-}
-
-extension GGUFWriter {
-  fileprivate mutating func copy(_ file: ModelFile, as newName: (String) -> String?) {
+  mutating func add(_ file: ModelFile, as newName: (String) -> String?) {
     sources.append(file)
     for key in file.keys {
       if let name = newName(key), let value = file.value(key) { set(name, .stored(value)) }

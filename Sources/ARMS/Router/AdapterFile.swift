@@ -129,7 +129,7 @@ extension AdapterFile {
   /// The model file of the router with this adapter.
   private func mergedFile(on engine: Engine) throws(ARMSError) -> ModelFile {
     var writer = GGUFWriter()
-    model.file.copyAll(into: &writer, replacing: adapted.map(\.weight.name) + replacedTensors)
+    writer.add(model.file, replacing: adapted.map(\.weight.name) + replacedTensors)
     let tensors = ParameterWriter(copying: true)
     for (weight, adapter) in adapted {
       let values = try AlignedBuffer(Float.self, count: weight.count, purpose: "tensor \(weight.name)")
@@ -146,7 +146,7 @@ extension AdapterFile {
       extendLifetime(values)
     }
     let ownKeys = Self.ownKeys
-    file.copyAll(into: &writer) { name in
+    writer.add(file) { name in
       let isAdapter = name.hasSuffix(".lora_a") || name.hasSuffix(".lora_b")
       return !isAdapter && !ownKeys.contains(name)
     }

@@ -24,9 +24,9 @@ extension Router {
         "candidate \(quoted(candidate.name)) is in both routers; remove it from one of them")
     }
     var writer = GGUFWriter()
-    ours.model.file.copyAll(into: &writer) { !isOfSecondRouter($0) && !RouterPrefix.isOfCandidates($0) }
+    writer.add(ours.model.file) { !isOfSecondRouter($0) && !RouterPrefix.isOfCandidates($0) }
     let shared = ours.model.networks[0].encoders(sharedWith: theirs.model.networks[0])
-    theirs.model.file.copyAll(into: &writer) { secondName(of: $0, sharing: shared) }
+    writer.add(theirs.model.file) { secondName(of: $0, sharing: shared) }
     if let theta { writer.set("arms.cascade.theta", .float32(theta)) }
     ours.pools[0].write(to: &writer, number: 0)
     theirs.pools[0].write(to: &writer, number: 1)

@@ -5,7 +5,7 @@ extension Router {
   public func save(to path: String) throws(ARMSError) {
     let snapshot = snapshots.load()
     var writer = GGUFWriter()
-    snapshot.model.file.copyAll(into: &writer) { !RouterPrefix.isOfCandidates($0) }
+    writer.add(snapshot.model.file) { !RouterPrefix.isOfCandidates($0) }
     for (number, pool) in snapshot.pools.enumerated() { pool.write(to: &writer, number: number) }
     // The writer holds pointers into the pools.
     try withExtendedLifetime(snapshot) { () throws(ARMSError) in try writer.write(to: path) }

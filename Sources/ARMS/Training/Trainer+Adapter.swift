@@ -20,7 +20,7 @@ extension Trainer {
     let kept = Set(
       names + names.flatMap { ["\($0).scale", "\($0).colsum"] } + trained.encoderKeys
         + [RouterPrefix(router: number).recordKey])
-    model.file.copyAll(into: &writer) { kept.contains($0) }
+    writer.add(model.file) { kept.contains($0) }
     for (weight, _, _) in adapted.adapted {
       let names = LowRankAdapter.names(of: weight.name)
       for entry in [parameters[names.a], parameters[names.b]].compactMap({ $0 }) {

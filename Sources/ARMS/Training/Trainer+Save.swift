@@ -74,7 +74,7 @@ struct TrainedModel {
     try trainer.adapted?.merge(on: trainer.engine)
     let trained = trainer.trainedTensors
     var writer = GGUFWriter()
-    file.copyAll(into: &writer, replacing: trained.map(\.parameter.name))
+    writer.add(file, replacing: trained.map(\.parameter.name))
     let tensors = ParameterWriter(copying: copying)
     for (parameter, values) in trained {
       try tensors.add(parameter, values, as: type ?? file.weightType(of: parameter.name), to: &writer)
@@ -90,14 +90,16 @@ struct TrainedModel {
   }
 }
 
-extension ModelFile {
-  /// Gives `writer` everything but the candidates and the tensors named, with what belongs to these in int8.
-  func copyAll(into writer: inout GGUFWriter, replacing names: [String]) {
+extension GGUFWriter {
+  /// Adds everything of `file` but the candidates and the tensors named, with what belongs to these in int8.
+  mutating func add(_ file: ModelFile, replacing names: [String]) {
     var replaced: Set<String> = []
     for name in names { replaced.formUnion([name, "\(name).scale", "\(name).colsum", "\(name).smooth"]) }
-    copyAll(into: &writer) { !replaced.contains($0) && !RouterPrefix.isOfCandidates($0) }
+    add(file) { !replaced.contains($0) && !RouterPrefix.isOfCandidates($0) }
   }
+}
 
+extension ModelFile {
   /// The type in which the matrix of that name is stored.
   func weightType(of name: String) -> WeightType { tensor(name).map { WeightType($0.type) } ?? .f32 }
 }

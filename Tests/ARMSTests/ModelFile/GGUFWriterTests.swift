@@ -78,7 +78,7 @@ import Testing
     let source = try ModelFile(path: fixture("every_type.gguf"), copy: false)
     var writer = GGUFWriter()
     // Its last tensor is of a type whose size is not known here.
-    source.copyAll(into: &writer) { _ in true }
+    writer.add(source) { _ in true }
     try writer.write(to: path)
     let copy = try ModelFile(path: path, copy: false)
     #expect(copy.keys == source.keys)
@@ -98,7 +98,7 @@ import Testing
     try write([1, 2, 3], to: path)
     let model = try ModelFile(path: path, copy: false)
     var writer = GGUFWriter()
-    model.copyAll(into: &writer) { _ in true }
+    writer.add(model) { _ in true }
     writer.set("new", .bool(true))
     try writer.write(to: path)
     #expect(try ModelFile(path: path, copy: false).bool("new"))
@@ -109,7 +109,7 @@ import Testing
 
   @Test func theWriterKeepsItsSourceAlive() throws {
     var writer = GGUFWriter()
-    try ModelFile(path: fixture("every_type.gguf"), copy: true).copyAll(into: &writer) { _ in true }
+    writer.add(try ModelFile(path: fixture("every_type.gguf"), copy: true)) { _ in true }
     try writer.write(to: path)
     #expect(try ModelFile(path: path, copy: false).string("test.text") == "naïve 😀")
   }

@@ -29,7 +29,7 @@ private struct Adapted {
     var edit = Edit(file: file)
     try change(&edit)
     let dropped = edit.dropped
-    file.copyAll(into: &edit.writer) { !dropped.contains($0) }
+    edit.writer.add(file) { !dropped.contains($0) }
     for (key, value) in edit.keys { edit.writer.set(key, value) }
     let path = "\(directory.path)/edited.gguf"
     try withExtendedLifetime(edit.kept) { try edit.writer.write(to: path) }

@@ -88,7 +88,7 @@ final class EditedModel {
   /// The keys and tensors of `fixture` whose names `isKept` wants.
   init(_ fixture: ModelFixture, keeping isKept: (String) -> Bool = { _ in true }) throws {
     source = try ModelFile(path: fixture.path, copy: false)
-    source.copyAll(into: &writer, where: isKept)
+    writer.add(source, where: isKept)
   }
 
   deinit { for bytes in kept { bytes.deallocate() } }
