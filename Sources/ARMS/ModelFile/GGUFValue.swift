@@ -1,15 +1,11 @@
 /// A value that `GGUFWriter` gives to a key.
 enum GGUFValue: Sendable {
   case uint32(UInt32)
-  case int32(Int32)
   case uint64(UInt64)
   case float32(Float)
-  case float64(Double)
   case bool(Bool)
   case string(String)
-  case uint32Array([UInt32])
   case int32Array([Int32])
-  case float32Array([Float])
   case float64Array([Double])
   case boolArray([Bool])
   case stringArray([String])
@@ -22,17 +18,13 @@ extension GGUFValue {
   func encode(into buffer: inout GGUFBuffer) {
     switch self {
     case .uint32(let value): buffer.append(.uint32, value)
-    case .int32(let value): buffer.append(.int32, value)
     case .uint64(let value): buffer.append(.uint64, value)
     case .float32(let value): buffer.append(.float32, value.bitPattern)
-    case .float64(let value): buffer.append(.float64, value.bitPattern)
     case .bool(let value): buffer.append(.bool, UInt8(value ? 1 : 0))
     case .string(let value):
       buffer.append(type: .string)
       buffer.append(value)
-    case .uint32Array(let values): buffer.append(.uint32, array: values)
     case .int32Array(let values): buffer.append(.int32, array: values)
-    case .float32Array(let values): buffer.append(.float32, array: values.map(\.bitPattern))
     case .float64Array(let values): buffer.append(.float64, array: values.map(\.bitPattern))
     case .boolArray(let values): buffer.append(.bool, array: values.map { UInt8($0 ? 1 : 0) })
     case .stringArray(let values):
