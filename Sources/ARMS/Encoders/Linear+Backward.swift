@@ -16,6 +16,11 @@ struct Rows {
 
 /// The backward pass of `y = x Wᵀ + b`. Only for float weights; what is trained has no others.
 extension Linear {
+  /// Rows of `x`, one after the other, as this layer reads them.
+  func floatInput(_ x: UnsafePointer<Float>, rows: Int) -> LinearInput {
+    LinearInput(rows: rows, float: x, stride: inputs, quantized: nil)
+  }
+
   /// `dx[rows, inputs] = dy[rows, outputs] W`, added to what `dx` holds if `accumulates`.
   func inputGradient(
     of dy: Rows, count: Int, accumulates: Bool = false, into dx: Rows, on execution: Execution

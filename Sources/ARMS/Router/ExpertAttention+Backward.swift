@@ -42,8 +42,7 @@ extension ExpertAttention {
     _ input: HeadInput, keeping kept: Kept, out: UnsafeMutablePointer<Float>, on execution: Execution
   ) throws(ARMSError) {
     query.forward(
-      LinearInput(rows: input.count, float: input.question, stride: query.inputs, quantized: nil),
-      out: kept.query, stride: width, on: execution)
+      query.floatInput(input.question, rows: input.count), out: kept.query, stride: width, on: execution)
     for head in 0..<heads {
       keySlice(head, kept).inputGradient(
         of: slice(kept.query, head), count: input.count, into: tokenSlice(kept.folded, head), on: execution)
@@ -101,8 +100,7 @@ extension ExpertAttention {
       slice.forward(folded, out: queryGradient + head * headWidth, stride: width, on: execution)
     }
     query.weightGradient(
-      of: Rows(queryGradient, stride: width),
-      input: LinearInput(rows: input.count, float: input.question, stride: query.inputs, quantized: nil),
+      of: Rows(queryGradient, stride: width), input: query.floatInput(input.question, rows: input.count),
       into: gradients, on: execution)
     guard let question = wanted.question else { return }
     query.inputGradient(
@@ -148,7 +146,7 @@ private struct AttendTokensKeeping: ParallelTask {
     let weights = kept.weights + index * kept.mostTokens
     let count = attention.products(
       of: kept.folded + index * width, with: input, query: index / attention.heads, into: weights, kernels)
-    kernels.softmax(weights, count, 1 / Float(attention.headWidth).squareRoot())
+    kernels.softmax(weights, count, attention.scale)
     attention.sum(
       weights, of: input, query: index / attention.heads, into: kept.sum + index * width,
       part: part + worker * width, kernels)
@@ -182,7 +180,7 @@ private struct AttendTokensBackward: ParallelTask {
     let count = attention.products(
       of: sumGradient + index * width, with: input, query: query, into: scores, kernels)
     let mean = kernels.dot(weights, scores, count)
-    let scale = 1 / Float(attention.headWidth).squareRoot()
+    let scale = attention.scale
     for token in 0..<count { scores[token] = scale * weights[token] * (scores[token] - mean) }
     attention.sum(
       scores, of: input, query: query, into: foldedGradient + index * width, part: part + worker * width,

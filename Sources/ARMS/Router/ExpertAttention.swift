@@ -30,6 +30,8 @@ struct ExpertAttention {
   let imageIndex: UnsafePointer<Float>
 
   var headWidth: Int { width / heads }
+  /// What the products of a query with tokens are multiplied by before the softmax.
+  var scale: Float { 1 / Float(headWidth).squareRoot() }
 
   /// Reads `workspace.queries`, `[queries, w]`, and writes `workspace.values`, `[queries, w]`.
   func forward(_ input: HeadInput, _ workspace: HeadWorkspace, on execution: Execution) {
@@ -147,7 +149,7 @@ private struct AttendTokens: ParallelTask {
   /// `a = softmax(u . (X_t + I_k) / sqrt(w / h))` over all tokens of all images.
   private func weigh(_ folded: UnsafePointer<Float>, query: Int, _ scratch: ExpertAttentionScratch) {
     let count = attention.products(of: folded, with: input, query: query, into: scratch.weights, kernels)
-    kernels.softmax(scratch.weights, count, 1 / Float(attention.headWidth).squareRoot())
+    kernels.softmax(scratch.weights, count, attention.scale)
   }
 
   /// `W_V sum + b_V`, the head's slice.

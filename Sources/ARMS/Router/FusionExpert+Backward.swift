@@ -45,9 +45,7 @@ extension FusionExpert {
       (kept.joined + row * width).update(from: input.question + row * questionWidth, count: questionWidth)
     }
     func apply(_ layer: Linear, _ x: UnsafePointer<Float>, into out: Rows) {
-      layer.forward(
-        LinearInput(rows: rows, float: x, stride: layer.inputs, quantized: nil), out: out.start,
-        stride: out.stride, on: execution)
+      layer.forward(layer.floatInput(x, rows: rows), out: out.start, stride: out.stride, on: execution)
     }
     switch image {
     case .concat(let projection):
@@ -111,8 +109,7 @@ extension FusionExpert {
     into gradients: Gradients, on execution: Execution
   ) {
     layer.weightGradient(
-      of: dy, input: LinearInput(rows: input.count, float: input.image, stride: layer.inputs, quantized: nil),
-      into: gradients, on: execution)
+      of: dy, input: layer.floatInput(input.image, rows: input.count), into: gradients, on: execution)
     guard let imageGradient else { return }
     layer.inputGradient(
       of: dy, count: input.count, accumulates: true, into: Rows(imageGradient, stride: layer.inputs),
