@@ -91,8 +91,7 @@ private struct PenalizedLoss {
     let (a, b) = (point.slope - prior.slope, point.bias - prior.bias)
     return observations.reduce((slopePenalty * a * a + biasPenalty * b * b) / 2) { sum, observation in
       let logit = point.slope * observation.logit + point.bias
-      return sum + observation.weight
-        * (max(logit, 0) - logit * observation.label + log1p(exp(-abs(logit))))
+      return sum + observation.weight * OutcomeLoss.value(logit: logit, label: observation.label)
     }
   }
 

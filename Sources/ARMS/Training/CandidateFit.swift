@@ -78,7 +78,7 @@ struct CandidateFit {
       cosine /= divisor
       let (logit, slope) = logit(cosine, beta)
       let (label, weight) = (outcomes.labels[row], outcomes.weights[row])
-      loss += weight * (max(logit, 0) - logit * label + log1p(exp(-abs(logit))))
+      loss += weight * OutcomeLoss.value(logit: logit, label: label)
       let error = weight * (1 / (1 + exp(-logit)) - label)
       if case .scaled = head { gradient[width] += error }
       for column in 0..<sharedWidth {

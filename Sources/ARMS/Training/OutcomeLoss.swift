@@ -50,6 +50,11 @@ struct OutcomeLoss {
     max(logit, 0) - logit * label + log1pf(expf(-abs(logit)))
   }
 
+  /// The same in double.
+  static func value(logit: Double, label: Double) -> Double {
+    max(logit, 0) - logit * label + log1p(exp(-abs(logit)))
+  }
+
   /// The same of a confidence, which may have been rounded to 0 or 1: the loss stays finite.
   static func value(confidence: Float, label: Float) -> Float {
     func information(_ share: Float) -> Float { -logf(max(share, .leastNormalMagnitude)) }
@@ -69,7 +74,7 @@ struct OutcomeLoss {
       let index = row * candidates + outcome.candidate
       let (logit, weight, label) = (logits[index], weight(of: outcome), label(of: outcome))
       sum += Double(weight * Self.value(logit: logit, label: label))
-      dy[index] = weight * scale * (1 / (1 + expf(-logit)) - label)
+      dy[index] = weight * scale * (confidence(logit) - label)
     }
     guard let routing else { return sum }
     for (row, query) in batch.queries.enumerated() {
