@@ -1,6 +1,7 @@
 /// A text of a pass: a question, or a candidate's profile.
 struct TrainingText {
-  let question: TrainingQuery.Question
+  /// [CLS] and [SEP] included.
+  let tokens: [Int32]
   /// Begins messages.
   let label: String
 }
@@ -44,9 +45,7 @@ extension Trainer {
       }
       return TextPass(pooled: pooled, kept: nil)
     }
-    let tokens = texts.map { one -> [Int32] in
-      if case .tokens(let ids) = one.question { ids } else { [] }
-    }
+    let tokens = texts.map(\.tokens)
     let sequences = try Sequences(lengths: tokens.map(\.count), in: arena)
     let ids = try arena.allocate(Int32.self, sequences.rows)
     for (row, one) in tokens.enumerated() {
@@ -66,17 +65,13 @@ extension Trainer {
 
   /// What the frozen layers make of a text, from the cache if it is there.
   func features(of one: TrainingText, cache: FeatureCache) throws(ARMSError) -> AlignedBuffer {
-    switch one.question {
-    case .features(let buffer): return buffer
-    case .tokens(let tokens):
-      let key = FeatureCache.Key(layers: text.featureName ?? "text", item: .text(tokens))
-      if let known = cache[key] { return known }
-      let buffer = try naming(one.label) { () throws(ARMSError) in
-        try text.features(tokens, on: engine)
-      }
-      cache.keep(buffer, for: key, limit: options.cacheBytes)
-      return buffer
+    let key = FeatureCache.Key(layers: text.featureName ?? "text", item: .text(one.tokens))
+    if let known = cache[key] { return known }
+    let buffer = try naming(one.label) { () throws(ARMSError) in
+      try text.features(one.tokens, on: engine)
     }
+    cache.keep(buffer, for: key, limit: options.cacheBytes)
+    return buffer
   }
 
   /// Encodes the images of queries, keeping what the backward pass reads.
@@ -132,28 +127,24 @@ extension Trainer {
     /// For each image that was not found, its number among the missing.
     var numbers: [Int: Int] = [:]
     for query in queries {
-      for (number, one) in query.images.enumerated() {
-        switch one {
-        case .features(let buffer): found.append(buffer)
-        case .source(let source):
-          let item = ObjectIdentifier(source)
-          let key = FeatureCache.Key(layers: image.featureName ?? "image", item: .image(item))
-          let version = source.fileVersion
-          let known = cache[key, version: version]
-          if known == nil {
-            if places[item] == nil {
-              places[item] = missing.count
-              missing.append(
-                MissingImage(
-                  source: source, key: key, version: version,
-                  label: "samples[\(query.number)].images[\(number)]",
-                  pixels: try AlignedBuffer(
-                    Float.self, count: image.encoder.pixelCount, purpose: "a prepared image")))
-            }
-            numbers[found.count] = places[item]
+      for (number, source) in query.images.enumerated() {
+        let item = ObjectIdentifier(source)
+        let key = FeatureCache.Key(layers: image.featureName ?? "image", item: .image(item))
+        let version = source.fileVersion
+        let known = cache[key, version: version]
+        if known == nil {
+          if places[item] == nil {
+            places[item] = missing.count
+            missing.append(
+              MissingImage(
+                source: source, key: key, version: version,
+                label: "samples[\(query.number)].images[\(number)]",
+                pixels: try AlignedBuffer(
+                  Float.self, count: image.encoder.pixelCount, purpose: "a prepared image")))
           }
-          found.append(known)
+          numbers[found.count] = places[item]
         }
+        found.append(known)
       }
     }
     guard !missing.isEmpty else { return found.compactMap { $0 } }

@@ -168,7 +168,7 @@ extension Trainer {
   ) throws(ARMSError) -> ForwardPass {
     let texts = try encode(
       queries.map {
-        TrainingText(question: $0.question, label: "samples[\($0.number)].question")
+        TrainingText(tokens: $0.question, label: "samples[\($0.number)].question")
       }, cache: cache, on: execution)
     let images = try encodeImages(of: queries, cache: cache, on: execution)
     let batch = try TrainingBatch(
@@ -222,7 +222,7 @@ extension Trainer {
 
   private func profile(_ place: Int) -> TrainingText {
     TrainingText(
-      question: .tokens(profiles[place]),
+      tokens: profiles[place],
       label: "the profile of \(quoted(pool.candidates[place].name))")
   }
 }

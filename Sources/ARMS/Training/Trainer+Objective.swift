@@ -32,11 +32,11 @@ extension Trainer {
       let target = buffer.pointer(to: Float.self) + row * width
       if text.layers == nil {
         let question = TrainingText(
-          question: query.question, label: "samples[\(query.number)].question")
+          tokens: query.question, label: "samples[\(query.number)].question")
         let known = try features(of: question, cache: set.cache)
         target.update(from: known.pointer(to: Float.self), count: width)
-      } else if case .tokens(let tokens) = query.question {
-        try embed(tokens, into: target)
+      } else {
+        try embed(query.question, into: target)
       }
     }
     return buffer

@@ -1,22 +1,10 @@
 /// A query as the trainer reads it.
 struct TrainingQuery {
-  enum Question {
-    /// [CLS] and [SEP] included.
-    case tokens([Int32])
-    /// What frozen layers made of it.
-    case features(AlignedBuffer)
-  }
-
-  enum Image {
-    case source(Sample.Image)
-    /// What frozen layers made of it.
-    case features(AlignedBuffer)
-  }
-
   /// Its place in the data set.
   let number: Int
-  let question: Question
-  let images: [Image]
+  /// Token ids, [CLS] and [SEP] included.
+  let question: [Int32]
+  let images: [Sample.Image]
   /// Those of other candidates are masked.
   let outcomes: [EncodedOutcome]
 }
@@ -64,8 +52,7 @@ struct TrainingSet {
       }
       queries.append(
         TrainingQuery(
-          number: number, question: .tokens(Array(room[..<count])),
-          images: sample.images.map { .source($0) }, outcomes: outcomes))
+          number: number, question: Array(room[..<count]), images: sample.images, outcomes: outcomes))
     }
     self.init(queries: queries, cache: cache, hash: hashed ? Self.hash(of: samples) : "")
   }

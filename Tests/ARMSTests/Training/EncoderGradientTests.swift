@@ -118,7 +118,7 @@ extension Trainer {
     _ texts: [[Int32]], accumulates: Bool = false,
     from body: (_ pooled: UnsafePointer<Float>, _ gradient: UnsafeMutablePointer<Float>) -> Void
   ) throws {
-    let sources = texts.map { TrainingText(question: .tokens($0), label: "") }
+    let sources = texts.map { TrainingText(tokens: $0, label: "") }
     try engine.execute { (execution) throws(ARMSError) in
       let pass = try encode(sources, cache: FeatureCache(), on: execution)
       let gradient = try execution.arena.allocate(Float.self, texts.count * text.encoder.width)
@@ -138,8 +138,8 @@ extension Trainer {
       _ gradients: (pooled: UnsafeMutablePointer<Float>, tokens: UnsafeMutablePointer<Float>)
     ) -> Void
   ) throws {
-    let images = try numbers.map { TrainingQuery.Image.source(try .init(copying: ARMSTests.image($0))) }
-    let query = TrainingQuery(number: 0, question: .tokens([]), images: images, outcomes: [])
+    let images = try numbers.map { try Sample.Image(copying: ARMSTests.image($0)) }
+    let query = TrainingQuery(number: 0, question: [], images: images, outcomes: [])
     let encoder = try imageEncoder()
     try engine.execute { (execution) throws(ARMSError) in
       let pass = try encodeImages(of: [query], cache: FeatureCache(), on: execution)

@@ -86,17 +86,6 @@ extension Trainer {
 }
 
 extension Trainer {
-  /// The mean loss of samples that are encoded already, and its gradients.
-  @discardableResult
-  func computeGradients(_ samples: [EncodedSample]) throws -> Double {
-    let set = try trainingSet(samples)
-    return try computeGradients(set, at: set.places)
-  }
-
-  func evaluate(_ samples: [EncodedSample]) throws -> TrainingMetrics {
-    try evaluate(try trainingSet(samples), label: "the loss")
-  }
-
   /// The gradients of what the head reads, pass by pass: questions, `g`, and tokens if the fusion reads them.
   func inputGradients(
     _ samples: [EncodedSample]

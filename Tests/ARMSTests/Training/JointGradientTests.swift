@@ -37,9 +37,7 @@ struct DoubleRouter {
   }
 
   private mutating func encodeTexts() {
-    questions = queries.map { query in
-      if case .tokens(let tokens) = query.question { text.encode(tokens, trainer.text.encoder) } else { [] }
-    }
+    questions = queries.map { text.encode($0.question, trainer.text.encoder) }
     profiles = trainer.profiles.flatMap { text.encode($0, trainer.text.encoder) }
   }
 

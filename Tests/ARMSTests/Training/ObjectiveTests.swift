@@ -43,7 +43,7 @@ import Testing
 
   private func query(_ number: Int, _ outcomes: [(Int, Float, Float)]) -> TrainingQuery {
     TrainingQuery(
-      number: number, question: .tokens([]), images: [],
+      number: number, question: [], images: [],
       outcomes: outcomes.map { EncodedOutcome(candidate: $0.0, label: $0.1, weight: $0.2) })
   }
 
@@ -127,7 +127,7 @@ import Testing
     options.teacherWeight = 0.5
     let trainer = try Trainer(router, options: options)
     let query = TrainingQuery(
-      number: 0, question: .tokens([1, 2]), images: [], outcomes: [EncodedOutcome(candidate: 0, label: 1)])
+      number: 0, question: [1, 2], images: [], outcomes: [EncodedOutcome(candidate: 0, label: 1)])
     let set = TrainingSet(
       queries: Array(repeating: query, count: KernelTeacher.queryLimit + 1), cache: FeatureCache(), hash: "")
     #expect(failure { try trainer.train(set) }?.code == .limitExceeded)

@@ -1,4 +1,4 @@
-// Times epochs of head training on features that are random but have the sizes of the model file:
+// Times epochs of training the head of a model file, whose encoders have run before:
 //
 //     head-epoch MODEL SAMPLES BATCH THREADS EPOCHS [bfloat16]
 //
@@ -13,20 +13,23 @@ func seconds() -> Double {
   return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
 }
 
-/// Samples of eight questions and images in turn, each with an outcome of every candidate.
-func samples(_ router: Router, count: Int, candidates: Int) throws -> [EncodedSample] {
-  let questions = try (0..<8).map { number in
-    try router.encode(question: .text("what is the value \(number) of the chart"))
-  }
+/// Queries of eight images in turn, each with an outcome of every candidate.
+func queries(_ router: Router, count: Int) throws -> DataSet {
   let images = try (0..<8).map { number in
     let pixels = (0..<router.preparedCount).map { Float(($0 * 7 + number * 11) % 17) / 8 - 1 }
-    return try pixels.withUnsafeBufferPointer { try router.encode(image: ImageInput(.prepared($0))) }
+    return try pixels.withUnsafeBufferPointer { try Sample.Image(copying: ImageInput(.prepared($0))) }
   }
-  return (0..<count).map { number in
-    EncodedSample(
-      question: questions[number % 8], images: [images[number / 8 % 8]],
-      outcomes: (0..<candidates).map { EncodedOutcome(candidate: $0, label: Float((number + $0) % 2)) })
-  }
+  let names = router.candidates.map(\.name)
+  let data = DataSet()
+  try data.append(
+    (0..<count).map { number in
+      Sample(
+        question: "what is the value \(number) of the chart", images: [images[number / 8 % 8]],
+        outcomes: names.enumerated().map { place, name in
+          Outcome(candidate: name, label: Float((number + place) % 2))
+        })
+    })
+  return data
 }
 
 let arguments = CommandLine.arguments
@@ -44,7 +47,9 @@ training.batchSize = numbers[1]
 training.microBatchSize = 256
 training.usesBFloat16 = !rest.isEmpty
 let trainer = try Trainer(router, options: training)
-let data = try samples(router, count: numbers[0], candidates: router.candidates.count)
+let data = try queries(router, count: numbers[0])
+// What the frozen encoders make of the queries is kept from here on: an epoch is the head's alone.
+_ = try trainer.evaluate(data)
 var start = seconds()
 let stepsPerEpoch = (numbers[0] + numbers[1] - 1) / numbers[1]
 try trainer.train(data) { progress in
