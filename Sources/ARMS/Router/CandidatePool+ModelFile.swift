@@ -16,8 +16,8 @@ extension RouterNetwork {
     in file: ModelFile, number: Int, on engine: Engine
   ) throws(ARMSError) -> CandidatePool {
     let prefix = RouterPrefix(router: number)
-    var candidates = try Self.candidates(in: file, key: "\(prefix.key)candidate", number: number)
-    let (count, width) = (candidates.count, text.width)
+    let key = "\(prefix.key)candidate"
+    let (count, width) = (try Self.candidateCount(in: file, key: key), text.width)
     guard count > 0 else { return try pool(of: [], on: engine) }
     try checkCount(count)
     let reader = WeightReader(file: file, prefix: prefix.tensor)
@@ -26,6 +26,7 @@ extension RouterNetwork {
     let beta = try reader.vector("candidate.beta", count)
     let temperature = try reader.vector("candidate.temperature", count)
     let bias = try reader.vector("candidate.bias", count)
+    var candidates = try Self.candidates(in: file, key: key, number: number)
     let embeddings = try AlignedBuffer(Float.self, count: count * width, purpose: "\(count) candidates")
     let target = embeddings.pointer(to: Float.self)
     target.update(from: stored, count: count * width)
@@ -53,10 +54,20 @@ extension RouterNetwork {
     }
   }
 
+  /// How many candidates a file claims, on which its arrays agree. Nothing is made of them before its tensors do, too:
+  /// a small file can claim millions of empty names.
+  private static func candidateCount(in file: ModelFile, key: String) throws(ARMSError) -> Int {
+    guard let names = file.value("\(key).names") else { return 0 }
+    for name in CandidatePool.keys {
+      guard let count = file.value("\(key).\(name)")?.count, count != names.count else { continue }
+      throw file.invalid("\(key).\(name) has \(count) entries for \(names.count) names")
+    }
+    return names.count
+  }
+
   private static func candidates(
     in file: ModelFile, key: String, number: Int
   ) throws(ARMSError) -> [Candidate] {
-    guard file.has("\(key).names") else { return [] }
     let names = try file.stringArray("\(key).names")
     let profiles = try file.stringArray("\(key).profiles")
     let encoders = try file.stringArray("\(key).encoders")
@@ -64,14 +75,6 @@ extension RouterNetwork {
     let latencies = try file.float64Array("\(key).latencies")
     let images = try file.int32Array("\(key).max_images")
     let enabled = try file.boolArray("\(key).enabled")
-    for (label, count) in [
-      ("profiles", profiles.count), ("encoders", encoders.count), ("costs", costs.count),
-      ("latencies", latencies.count), ("max_images", images.count), ("enabled", enabled.count),
-    ] {
-      guard count == names.count else {
-        throw file.invalid("\(key).\(label) has \(count) entries for \(names.count) names")
-      }
-    }
     return names.indices.map { index in
       var candidate = Candidate(
         name: names[index], profile: profiles[index], cost: costs[index].isNaN ? nil : costs[index],

@@ -3,6 +3,12 @@ extension WordPieceTokenizer {
   /// in the file.
   convenience init(_ file: ModelFile, key: String) throws(ARMSError) {
     let tokens = try file.strings("\(key).tokens")
+    // Before they are read: their number is the file's to claim.
+    let added = file.value("\(key).added.ids")?.count ?? 0
+    guard added <= tokens.count else {
+      throw file.invalid(
+        "\(key).added.ids has \(added) entries, more than the \(tokens.count) of the vocabulary")
+    }
     let ids = file.has("\(key).added.ids") ? try file.uint32Array("\(key).added.ids") : []
     let flags = file.has("\(key).added.flags") ? try file.uint32Array("\(key).added.flags") : []
     guard ids.count == flags.count else {
