@@ -383,8 +383,40 @@ def model_bombs(library: Library, scratch: Path) -> None:
             )
 
 
+def endless_marks(library: Library, scratch: Path) -> None:
+    """Expect that a question of combining marks alone, which are put in order, takes no memory of its length."""
+    model = read("distilbert-patches-scaled-int8")
+    model.keys["arms.tokenizer.strip_accents"].content = 1
+    session = must_open(library, model, scratch)
+    query = session.query("\u302e".encode() * (1 << 20))
+    session.route(session.query())
+    growth = peak_growth(lambda: session.route(query))
+    if growth > 4 << 20:
+        raise ViolationError(f"it takes {growth >> 20} MB")
+
+
+def lists_of_millions(library: Library, scratch: Path) -> None:
+    """Refuse models whose lists have more entries than their tensors or their vocabulary, before any is copied."""
+    entries = 200_000
+    names, candidates, added = (read("distilbert-patches-scaled-int8") for _ in range(3))
+    names.keys["arms.candidate.names"].content = [b""] * (4 * entries)
+    for key in ("names", "profiles", "encoders", "costs", "latencies", "max_images", "enabled"):
+        value = candidates.keys[f"arms.candidate.{key}"]
+        value.content = [b"" if value.element == STRING else value.content[0]] * entries
+    for key in ("ids", "flags"):
+        added.keys[f"arms.tokenizer.added.{key}"] = Value(ARRAY, [1] * (5 * entries), 4)
+    path = scratch / "lists.gguf"
+    for what, model in (("candidates' names", names), ("candidates", candidates), ("added tokens", added)):
+        path.write_bytes(model.write())
+        for flags in (0, 1):
+            refused_at_once(
+                f"a model of too many {what}",
+                lambda flags=flags: Session.open(library, path, flags=flags) is not None,
+            )
+
+
 CASES: Final[list[Callable[[Library, Path], None]]] = [
     float_layers, one_hash_two_encoders, white_space_tokens, half_characters, long_tokens, boundless_images,
     boundless_questions, last_query_fails, boundless_utility, extreme_column_sums, other_widths, other_types,
-    save_in_place, thread_counts, half_structs, stale_handles, constants, pixel_bombs, model_bombs,
+    save_in_place, thread_counts, half_structs, stale_handles, constants, pixel_bombs, model_bombs, lists_of_millions, endless_marks,
 ]  # fmt: skip

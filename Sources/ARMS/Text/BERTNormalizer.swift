@@ -148,7 +148,7 @@ final class BERTNormalizer: @unchecked Sendable {
     if record.combining != 0 {
       // Marks are put in order before some of them are dropped; those dropped do not change the order of
       // the others.
-      if !dropped { marks.append(scalar, combining: record.combining) }
+      if !dropped { marks.append(scalar, combining: record.combining, to: &sink) }
     } else if dropped {
       marks.flush(to: &sink)
     } else {
@@ -183,11 +183,14 @@ final class BERTNormalizer: @unchecked Sendable {
 }
 
 /// Marks that the stripping of accents keeps, in canonical order: by combining class, stably, up to the next
-/// scalar of class 0. They have no case and always belong to words.
+/// scalar of class 0. They have no case and always belong to words. A word of as many as are kept is too long to be
+/// known in any order.
 private struct CombiningRun {
+  private static let most = WordPieceTokenizer.maxWordLengthLimit
   private var marks: [(key: UInt64, scalar: UInt32)] = []
 
-  mutating func append(_ scalar: UInt32, combining: UInt8) {
+  mutating func append<Sink: NormalizedTextSink>(_ scalar: UInt32, combining: UInt8, to sink: inout Sink) {
+    if marks.count > Self.most { flushSorted(to: &sink) }
     marks.append((UInt64(combining) << 56 | UInt64(truncatingIfNeeded: marks.count), scalar))
   }
 
