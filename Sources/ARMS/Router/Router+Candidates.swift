@@ -30,6 +30,7 @@ extension Router {
   ///
   /// Throws `alreadyExists`, `notFinite`, `invalidArgument`, `limitExceeded`, `outOfMemory`.
   public func add(_ candidates: [Candidate]) throws(ARMSError) {
+    guard !candidates.isEmpty else { return }
     // Embedding takes long; other writers need not wait for it.
     let model = snapshots.load().model
     let additions = try model.pools(of: candidates, on: engine)
@@ -55,6 +56,7 @@ extension Router {
 
   /// Removes the named candidates, all or none. Throws `notFound`.
   public func remove(_ names: [String]) throws(ARMSError) {
+    guard !names.isEmpty else { return }
     try snapshots.update { (snapshot) throws(ARMSError) in
       var removed = snapshot.pools.map { _ in Set<Int>() }
       for name in names {
@@ -98,16 +100,19 @@ extension Router {
     }
   }
 
-  /// Changes the named candidates, all or none, as one generation; `body` is given the number of the name.
+  /// Changes the named candidates, all or none, as one generation, or none if all are so already; `body` is given the
+  /// number of the name.
   private func change(
     _ names: [String], _ body: (_ number: Int, _ candidate: inout Candidate) -> Void
   ) throws(ARMSError) {
+    guard !names.isEmpty else { return }
     try snapshots.update { (snapshot) throws(ARMSError) in
       var changed = snapshot.pools.map(\.candidates)
       for (number, name) in names.enumerated() {
         let (pool, index) = try snapshot.place(of: name)
         body(number, &changed[pool][index])
       }
+      if changed == snapshot.pools.map(\.candidates) { return snapshot }
       return snapshot.next(
         try zip(snapshot.pools, changed).map { (pool, candidates) throws(ARMSError) in
           try pool.replacing(candidates)

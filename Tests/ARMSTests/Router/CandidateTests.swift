@@ -80,6 +80,20 @@ import Testing
     #expect(try router.route(Query(question: "")).generation == start + 5)
   }
 
+  /// What is kept by its generation, as a cache of decisions, stays good.
+  @Test func whatChangesNothingIsNoGeneration() throws {
+    let router = try paper.router()
+    let start = router.listing.generation
+    try router.add([])
+    try router.remove([])
+    try router.enable([])
+    try router.update([])
+    try router.enable(["small", "large"])
+    try router.update(Array(router.candidates[..<2]))
+    #expect(router.listing.generation == start)
+    #expect(failure { try router.enable(["small", "none"]) }?.code == .notFound)
+  }
+
   @Test func changesAllOrNone() throws {
     let router = try paper.router()
     for change: (Router) throws -> Void in [
