@@ -23,7 +23,7 @@
  *   their end; a library takes every size from that of a struct's first release on, of a program that
  *   was compiled against a later header as well: what it does not know of an input must then be zero, or
  *   is refused with UNSUPPORTED, and is set to zero in an output. In options and inputs zero means the
- *   default; a text of length 0 is the empty text. In an array of structs the first element's
+ *   default; a text of length 0, which is not NULL, is the empty text. In an array of structs the first element's
  *   `struct_size` is the stride and holds for all.
  * - Callbacks return to the library: no exception, longjmp() or end of the thread may leave them, or the
  *   handle stays busy and memory is lost. The library sets the `struct_size` of what they are given.
@@ -33,6 +33,8 @@
  *   a child that waits for ever in its own: make each such call once before.
  * - The library's threads have the priority and the cores of the thread whose call first needs them. A
  *   thread is cancelled (pthread_cancel()) before or after a call, not in it.
+ * - Calls expect the floating-point environment that a thread begins with: rounding to nearest, without which
+ *   results are others, and no exception unmasked.
  * - Results go to the caller's buffers. A function that fills an array takes its capacity in elements
  *   and reports the number that there are; with less capacity than that it returns
  *   ARMS_ERROR_BUFFER_TOO_SMALL, writes that number and nothing else. A capacity of 0 with a NULL
