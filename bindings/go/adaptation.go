@@ -195,9 +195,9 @@ func (r *Router) Join(second *Router, path string, options JoinOptions) error {
 func (a *arguments) extensionOptions(slot *C.arms_extension_options, options *ExtensionOptions) {
 	slot.struct_size = C.sizeof_arms_extension_options
 	slot.training = structs(a, []TrainerOptions{options.Training}, a.trainerOptions)
-	slot.replayed = options.Replayed.pointer()
-	slot.held_out = options.HeldOut.pointer()
-	slot.validation = options.Validation.pointer()
+	slot.replayed = a.dataSet("Replayed", options.Replayed)
+	slot.held_out = a.dataSet("HeldOut", options.HeldOut)
+	slot.validation = a.dataSet("Validation", options.Validation)
 	slot.replay_share = C.double(options.ReplayShare)
 	slot.distillation = C.double(options.Distillation)
 	slot.tolerance = C.double(options.Tolerance)

@@ -167,6 +167,7 @@ func TestBadOutcomesLeaveTheRouter(t *testing.T) {
 			wants(t, learn(background, small, -1), arms.ErrInvalidArgument)
 			wants(t, learn(background, small, math.NaN()), arms.ErrInvalidArgument)
 			wants(t, learn(background, nil, 0), arms.ErrInvalidHandle)
+			wants(t, learn(background, &arms.DataSet{}, 0), arms.ErrInvalidHandle)
 			closed := dataSet(t)
 			closed.Close()
 			wants(t, learn(background, closed, 0), arms.ErrInvalidHandle)
@@ -325,6 +326,10 @@ func TestExtensionsThatMakeNoSenseAreRefused(t *testing.T) {
 		"replayed":     {[]string{"new"}, arms.ExtensionOptions{Replayed: closed}, arms.ErrInvalidHandle},
 		"judges":       {[]string{"new"}, arms.ExtensionOptions{HeldOut: closed}, arms.ErrInvalidHandle},
 		"validation":   {[]string{"new"}, arms.ExtensionOptions{Validation: closed}, arms.ErrInvalidHandle},
+		// What is not there must not pass for what was left out, the check for harm above all.
+		"zero replayed":   {[]string{"new"}, arms.ExtensionOptions{Replayed: &arms.DataSet{}}, arms.ErrInvalidHandle},
+		"zero judges":     {[]string{"new"}, arms.ExtensionOptions{HeldOut: &arms.DataSet{}}, arms.ErrInvalidHandle},
+		"zero validation": {[]string{"new"}, arms.ExtensionOptions{Validation: &arms.DataSet{}}, arms.ErrInvalidHandle},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := router.Extend(background, bad.names, data, bad.options)
@@ -395,6 +400,7 @@ func TestWhatCannotBeJoinedIsRefused(t *testing.T) {
 		wants(t, router.Join(second, file, arms.JoinOptions{Theta: theta}), arms.ErrInvalidArgument)
 	}
 	wants(t, router.Join(nil, file, arms.JoinOptions{}), arms.ErrInvalidHandle)
+	wants(t, router.Join(&arms.Router{}, file, arms.JoinOptions{}), arms.ErrInvalidHandle)
 	wants(t, router.Join(second, "a\x00b", arms.JoinOptions{}), arms.ErrInvalidArgument)
 	wants(t, router.Join(second, filepath.Join(directory, "absent", "both.gguf"), arms.JoinOptions{}),
 		arms.ErrIO)

@@ -30,9 +30,20 @@ func (a *arguments) release() {
 }
 
 // fail notes the first thing that Go can express and C cannot.
-func (a *arguments) fail(message string) {
+func (a *arguments) fail(message string) { a.refuse(StatusInvalidArgument, message) }
+
+// refuse is fail with another status.
+func (a *arguments) refuse(status Status, message string) {
 	if a.err == nil {
-		a.err = &Error{StatusInvalidArgument, message}
+		a.err = &Error{status, message}
+	}
+}
+
+// made refuses a value that is given where it may be left out, and has no handle because this package did not
+// make it: C takes NULL for what is left out.
+func (a *arguments) made(what string, isMade bool) {
+	if !isMade {
+		a.refuse(StatusInvalidHandle, what+" was not made by this package; give one that was, or nil")
 	}
 }
 

@@ -663,10 +663,18 @@ func TestBadInput(t *testing.T) {
 	wants(t, err, arms.ErrInvalidArgument)
 	_, err = router.Route(background, arms.Query{EncodedImages: []*arms.EncodedImage{nil}})
 	wants(t, err, arms.ErrInvalidArgument)
-	_, err = router.Route(background, arms.Query{EncodedQuestion: &arms.EncodedQuestion{}})
-	if err == nil {
-		t.Error("a question that was never encoded is accepted")
+	for _, query := range []arms.Query{
+		{EncodedQuestion: &arms.EncodedQuestion{}},
+		{Question: question, EncodedQuestion: &arms.EncodedQuestion{}},
+		{Question: question, EncodedImages: []*arms.EncodedImage{{}}},
+	} {
+		_, err = router.Route(background, query)
+		wants(t, err, arms.ErrInvalidHandle)
+		_, err = router.Score(background, []arms.Query{query})
+		wants(t, err, arms.ErrInvalidHandle)
 	}
+	_, err = router.Route(background, arms.Query{Question: question}, arms.WithSecond(&arms.Router{}))
+	wants(t, err, arms.ErrInvalidHandle)
 	form := arms.FromImage(picture())
 	looked, err := router.EncodeImage(background, form)
 	if err != nil {

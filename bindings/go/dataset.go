@@ -106,13 +106,20 @@ func (d *DataSet) Memory() (DataSetMemory, error) {
 	return DataSetMemory{uint64(memory.sample_bytes), uint64(memory.cache_bytes)}, err
 }
 
-// pointer returns the handle of a data set that was given, NULL for nil: the library says whether it may be
-// left out.
+// pointer returns the handle of a data set that must be given, NULL for nil, which the library refuses.
 func (d *DataSet) pointer() *C.arms_dataset {
 	if d == nil {
 		return nil
 	}
 	return d.handle
+}
+
+// dataSet returns the handle of a data set that may be left out, NULL for nil.
+func (a *arguments) dataSet(what string, data *DataSet) *C.arms_dataset {
+	if data != nil {
+		a.made(what, data.handle != nil)
+	}
+	return data.pointer()
 }
 
 func (a *arguments) sample(slot *C.arms_sample, sample *Sample) {

@@ -177,6 +177,7 @@ func (a *arguments) query(slot *C.arms_query, query *Query) {
 	slot.tokens = (*C.int32_t)(numbers(a, query.Tokens))
 	slot.token_count = C.size_t(len(query.Tokens))
 	if query.EncodedQuestion != nil {
+		a.made("a query's EncodedQuestion", query.EncodedQuestion.handle != nil)
 		slot.question = query.EncodedQuestion.handle
 	}
 	slot.images = a.images(query.Images)

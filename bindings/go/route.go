@@ -199,6 +199,9 @@ func (a *arguments) routeOptions(settings *routeOptions) *C.arms_route_options {
 		given.allowed = a.names(settings.allowed)
 		given.allowed_count = C.size_t(len(settings.allowed))
 	}
+	if settings.second != nil {
+		a.made("the second router", settings.second.handle != nil)
+	}
 	given.second = settings.second.pointer()
 	return given
 }

@@ -263,7 +263,7 @@ func (t *Trainer) Run(ctx context.Context, data *DataSet, options RunOptions) ([
 	given.struct_size = C.sizeof_arms_run_options
 	given.checkpoint_interval = a.uint32("CheckpointInterval", options.CheckpointInterval)
 	given.checkpoint_path = a.optional("the checkpoint's path", options.Checkpoint)
-	given.validation = options.Validation.pointer()
+	given.validation = a.dataSet("Validation", options.Validation)
 	if a.err != nil {
 		return nil, a.err
 	}
