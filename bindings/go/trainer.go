@@ -104,9 +104,11 @@ type TrainerOptions struct {
 type Trainer struct {
 	handle *C.arms_trainer
 	closed atomic.Bool
-	// Whoever uses the buffers holds the trainer, and it itself does until Close.
+	// Whoever uses the buffers or the validations holds the trainer, and it itself does until Close.
 	lock    sync.Mutex
 	holders int
+	// Held by who changes what the validations of the last run are: Run, until it has read its own, and Resume.
+	validations sync.Mutex
 }
 
 // NewTrainer returns a trainer for the router's present weights and candidates.
@@ -176,9 +178,9 @@ func (a *arguments) layers(what string, count int) C.uint32_t {
 }
 
 // Close frees the trainer. It waits for nobody: a call in flight in another goroutine finishes
-// undisturbed, and while [Trainer.Parameters] or [Trainer.Gradients] lend a buffer, the last of them frees
-// the trainer when it returns; until then calls are answered as before. The result is always nil, also of a
-// second Close.
+// undisturbed, and while [Trainer.Run] is under way, or [Trainer.Parameters] or [Trainer.Gradients] lend a
+// buffer, the last of them frees the trainer when it returns; until then calls are answered as before. The
+// result is always nil, also of a second Close.
 func (t *Trainer) Close() error {
 	if !t.closed.Swap(true) {
 		runtime.SetFinalizer(t, nil)
@@ -239,8 +241,8 @@ type RunOptions struct {
 }
 
 // Run trains on a data set, as it is when the call begins, for the epochs of the trainer's options, and
-// returns what each validation gave. It ends after the present step when ctx is done, with one more checkpoint
-// if there is a file for it.
+// returns what each validation gave, those before the checkpoint of a resumed run included. It ends after
+// the present step when ctx is done, with one more checkpoint if there is a file for it.
 //
 // A further run goes on with weights and moments, and begins the course of the learning rate anew; the
 // first one after Resume goes on where the checkpoint was written, to the same bits as a run that was
@@ -253,6 +255,13 @@ type RunOptions struct {
 func (t *Trainer) Run(ctx context.Context, data *DataSet, options RunOptions) ([]Metrics, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if !t.validations.TryLock() {
+		return nil, errBusy()
+	}
+	defer t.validations.Unlock()
+	if t.hold() {
+		defer t.leave()
 	}
 	defer runtime.KeepAlive(t)
 	defer runtime.KeepAlive(data)
@@ -273,10 +282,13 @@ func (t *Trainer) Run(ctx context.Context, data *DataSet, options RunOptions) ([
 	}); err != nil {
 		return nil, err
 	}
-	if t.closed.Load() {
-		return run.validations, nil
-	}
 	return t.Metrics()
+}
+
+// errBusy returns what the library says to a call while another is under way.
+func errBusy() error {
+	return &Error{StatusBusy,
+		"another call on this trainer is under way; wait until it returns, or make a second trainer"}
 }
 
 // Metrics returns what the validations of the last run gave so far, one an epoch, also while it runs.
@@ -378,6 +390,10 @@ func (t *Trainer) Checkpoint(path string) error {
 // Errors: [ErrBusy], [ErrIO], [ErrInvalidModel], [ErrUnsupported], [ErrInvalidArgument],
 // [ErrInvalidHandle].
 func (t *Trainer) Resume(path string) error {
+	if !t.validations.TryLock() {
+		return errBusy()
+	}
+	defer t.validations.Unlock()
 	return t.file("the path of the checkpoint", path,
 		func(name *C.char, cause **C.arms_error) C.arms_status {
 			return C.arms_trainer_resume(t.handle, name, cause)

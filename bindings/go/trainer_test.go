@@ -287,6 +287,64 @@ func TestAResumedRunHasTheSameBits(t *testing.T) {
 	wants(t, trainer(t, router, other).Resume(file), arms.ErrInvalidArgument)
 }
 
+// Whoever closes the trainer meanwhile: the validations are those of the whole run.
+func TestAResumedRunReturnsEarlierValidationsToo(t *testing.T) {
+	router, data := trainable(t), trainingData(t)
+	whole, part, rest := trainer(t, router, brisk), trainer(t, router, brisk), trainer(t, router, brisk)
+	want, err := whole.Run(background, data, arms.RunOptions{Validation: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	cancelled, cancel := context.WithCancel(background)
+	_, err = part.Run(cancelled, data, arms.RunOptions{
+		Validation: data, Checkpoint: file,
+		Progress: func(progress arms.Progress) {
+			if progress.Step == 7 {
+				cancel()
+			}
+		}})
+	wants(t, err, context.Canceled)
+	if err := rest.Resume(file); err != nil {
+		t.Fatal(err)
+	}
+	got, err := rest.Run(background, data, arms.RunOptions{
+		Validation: data, Progress: func(arms.Progress) { rest.Close() },
+	})
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	_, err = rest.Metrics()
+	wants(t, err, arms.ErrInvalidHandle)
+}
+
+// Each run returns its own validations, also when another one begins as soon as it ends.
+func TestGoroutinesShareATrainer(t *testing.T) {
+	router, data := trainable(t), trainingData(t)
+	trainer := trainer(t, router, arms.TrainerOptions{Epochs: 1, BatchSize: 100, Threads: 1})
+	var group sync.WaitGroup
+	for want, options := range []arms.RunOptions{{}, {Validation: data}} {
+		want, options := want, options
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for made := 0; made < 300; {
+				metrics, err := trainer.Run(background, data, options)
+				if errors.Is(err, arms.ErrBusy) {
+					runtime.Gosched()
+					continue
+				}
+				made++
+				if err != nil || len(metrics) != want {
+					t.Errorf("%d validations, want %d, %v", len(metrics), want, err)
+					return
+				}
+			}
+		}()
+	}
+	group.Wait()
+}
+
 func TestGradientsOfSharesAddUp(t *testing.T) {
 	router, data := trainable(t), trainingData(t)
 	options := brisk
