@@ -141,5 +141,8 @@ func (a *arguments) image(slot *C.arms_image_input, image *Image) {
 	case len(image.floats) > 0:
 		slot.size = C.size_t(len(image.floats)) * C.sizeof_float
 		slot.data = a.pins.bytes(unsafe.Pointer(&image.floats[0]), int(slot.size))
+	default:
+		// An empty upload is an image that cannot be decoded; NULL would be a mistake of the caller's.
+		slot.data = a.zeroed(0, 1)
 	}
 }
