@@ -237,6 +237,41 @@ func TestAnImageMayLieInMemoryThatIsNotOfGo(t *testing.T) {
 	}
 }
 
+// bounded is an image that says it is as large as it is told.
+type bounded struct {
+	image.Image
+	bounds image.Rectangle
+}
+
+func (b bounded) Bounds() image.Rectangle { return b.bounds }
+
+// An image of the standard library may be boundless. What is too large to convert is an error of the call.
+func TestAnImageTooLargeToConvertIsRefused(t *testing.T) {
+	router := open(t)
+	for name, bad := range map[string]struct {
+		image image.Image
+		want  error
+	}{
+		"uniform":  {image.Black, arms.ErrLimitExceeded},
+		"square":   {bounded{picture(), image.Rect(0, 0, 1<<31, 1<<31)}, arms.ErrLimitExceeded},
+		"wide":     {bounded{picture(), image.Rect(0, 0, 1<<31, 1)}, arms.ErrLimitExceeded},
+		"inverted": {bounded{picture(), image.Rectangle{Min: image.Pt(3, 3)}}, arms.ErrInvalidArgument},
+		"empty":    {bounded{picture(), image.Rectangle{}}, arms.ErrInvalidArgument},
+	} {
+		_, err := router.EncodeImage(background, arms.FromImage(bad.image).Exact())
+		if !errors.Is(err, bad.want) {
+			t.Errorf("%s: got %v, want %v", name, err, bad.want)
+		}
+		err = dataSet(t).Add(arms.Sample{
+			Images:   []arms.Image{arms.FromImage(bad.image)},
+			Outcomes: []arms.Outcome{{Candidate: "small"}},
+		})
+		if !errors.Is(err, bad.want) {
+			t.Errorf("%s in a sample: got %v, want %v", name, err, bad.want)
+		}
+	}
+}
+
 func TestAlphaIsDropped(t *testing.T) {
 	router := open(t)
 	straight := image.NewNRGBA(image.Rect(0, 0, 40, 40))

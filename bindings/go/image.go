@@ -6,6 +6,7 @@ package arms
 import "C"
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -22,6 +23,7 @@ type Image struct {
 	floats        []float32
 	width, height int
 	stride        int
+	refusal       *Error // what every call that is given the image fails with, if anything
 }
 
 // FromBytes takes the bytes of a JPEG or PNG file.
@@ -53,9 +55,13 @@ func Prepared(pixels []float32) Image {
 	return Image{format: C.ARMS_IMAGE_PREPARED, floats: pixels}
 }
 
+// The most pixels that FromImage converts, ten times the default of WithImageLimits: 4 GiB.
+const maxConverted = 1 << 30
+
 // FromImage takes an image of the standard library. The pixels of *image.NRGBA, *image.Gray and an
 // opaque *image.RGBA are read in place, those of others converted here. Alpha is dropped; samples of
-// 16 bits keep their high byte.
+// 16 bits keep their high byte. A call that is given an image of more than 2^30 pixels that had to be
+// converted, [image.Black] say, fails with [ErrLimitExceeded].
 func FromImage(source image.Image) Image {
 	if source == nil {
 		return Image{}
@@ -71,6 +77,14 @@ func FromImage(source image.Image) Image {
 		if source.Opaque() {
 			return RGBA8(source.Pix, width, height, source.Stride)
 		}
+	}
+	switch {
+	case width < 1 || height < 1:
+		return RGB8(nil, width, height, 0)
+	case width > maxConverted/height:
+		return Image{refusal: &Error{StatusLimitExceeded, fmt.Sprintf(
+			"an image of %d x %d pixels is too large to convert; give one of at most %d pixels",
+			width, height, maxConverted)}}
 	}
 	if opaque, ok := source.(interface{ Opaque() bool }); ok && opaque.Opaque() {
 		// Without alpha, RGBA and NRGBA are the same, and draw is fast for the usual types.
@@ -120,6 +134,9 @@ func (a *arguments) images(images []Image) *C.arms_image_input {
 }
 
 func (a *arguments) image(slot *C.arms_image_input, image *Image) {
+	if image.refusal != nil {
+		a.refuse(image.refusal.Status, image.refusal.Message)
+	}
 	slot.struct_size = C.sizeof_arms_image_input
 	slot.format = C.uint32_t(image.format)
 	if image.exact {
