@@ -166,6 +166,10 @@ func TestScoreAgreesWithRoute(t *testing.T) {
 	if err != nil || reflect.DeepEqual(logits.Values, scores.Values) {
 		t.Errorf("logits %v, %v", logits, err)
 	}
+	for _, output := range []arms.ScoreOutput{2, -1, 1<<32 | arms.ScoreLogit} {
+		_, err = router.Score(background, queries, arms.WithOutput(output))
+		wants(t, err, arms.ErrInvalidArgument)
+	}
 	none, err := router.Score(background, nil)
 	if err != nil || len(none.Values) != 0 {
 		t.Errorf("no query: %v, %v", none, err)

@@ -120,7 +120,7 @@ func (r *Router) score(
 	defer a.release()
 	given := (*C.arms_score_options)(a.zeroed(1, C.sizeof_arms_score_options))
 	given.struct_size = C.sizeof_arms_score_options
-	given.output = C.uint32_t(output)
+	given.output = a.uint32("the output of a score", int(output))
 	given.names = a.names(names)
 	given.name_count = C.size_t(len(names))
 	if a.err != nil {

@@ -142,7 +142,7 @@ func (a *arguments) trainerOptions(slot *C.arms_trainer_options, options *Traine
 		epochs:            a.uint32("Epochs", options.Epochs),
 		batch_size:        a.uint32("BatchSize", options.BatchSize),
 		micro_batch_size:  a.uint32("MicroBatchSize", options.MicroBatchSize),
-		schedule:          C.uint32_t(options.Schedule),
+		schedule:          a.uint32("Schedule", int(options.Schedule)),
 		warmup_steps:      a.uint32("WarmupSteps", options.WarmupSteps),
 		threads:           a.uint32("Threads", options.Threads),
 		learning_rate:     C.double(options.LearningRate),
@@ -353,9 +353,14 @@ func (t *Trainer) Commit() (generation uint64, err error) {
 // Errors: [ErrBusy], [ErrNotFinite], [ErrUnsupported], [ErrIO], [ErrInvalidArgument] (adapters of only some
 // of query, key and value cannot go from int8 to float or back), [ErrInvalidHandle].
 func (t *Trainer) Save(path string, weights WeightType) error {
+	var a arguments
+	kind := a.uint32("the type of the weights", int(weights))
+	if a.err != nil {
+		return a.err
+	}
 	return t.file("the path of the model file", path,
 		func(name *C.char, cause **C.arms_error) C.arms_status {
-			return C.arms_trainer_save(t.handle, name, C.uint32_t(weights), cause)
+			return C.arms_trainer_save(t.handle, name, kind, cause)
 		})
 }
 

@@ -281,7 +281,9 @@ func TestAResumedRunHasTheSameBits(t *testing.T) {
 		wants(t, rest.Save(path, arms.WeightF32), arms.ErrIO)
 	}
 	wants(t, rest.Resume("a\x00b"), arms.ErrInvalidArgument)
-	wants(t, rest.Save(file, 9), arms.ErrInvalidArgument)
+	for _, kind := range []arms.WeightType{9, -1, 1<<32 | arms.WeightF32} {
+		wants(t, rest.Save(file, kind), arms.ErrInvalidArgument)
+	}
 	other := brisk
 	other.Seed = 1
 	wants(t, trainer(t, router, other).Resume(file), arms.ErrInvalidArgument)
@@ -539,6 +541,7 @@ func TestImpossibleTrainingIsRefused(t *testing.T) {
 		"epochs":   func(o *arms.TrainerOptions) { o.Epochs = -1 },
 		"rate":     func(o *arms.TrainerOptions) { o.LearningRate = math.NaN() },
 		"schedule": func(o *arms.TrainerOptions) { o.Schedule = 7 },
+		"33 bits":  func(o *arms.TrainerOptions) { o.Schedule = 1<<32 | arms.ScheduleCosine },
 		"clip":     func(o *arms.TrainerOptions) { o.Clip = -1 },
 		"threads":  func(o *arms.TrainerOptions) { o.Threads = 5000 },
 	} {
