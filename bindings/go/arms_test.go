@@ -534,6 +534,34 @@ func TestAnUpdateKeepsWhatItIsAskedTo(t *testing.T) {
 	}
 }
 
+// What a candidate keeps has bits beside other flags in C, which it must not set.
+func TestWhatIsNoFieldCannotBeKept(t *testing.T) {
+	router := open(t)
+	want, err := router.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bit := 0; bit < 32; bit++ {
+		field := arms.CandidateFields(1) << bit
+		if field&arms.KeepAll != 0 {
+			continue
+		}
+		err := router.Update(arms.Candidate{Name: "small", Keep: arms.KeepAll | field})
+		wants(t, err, arms.ErrInvalidArgument)
+		if err != nil && !strings.Contains(err.Error(), `"small"`) {
+			t.Errorf("the candidate is not named: %v", err)
+		}
+	}
+	err = router.Add(background, arms.Candidate{Name: "added", Keep: arms.KeepCost})
+	wants(t, err, arms.ErrInvalidArgument)
+	if err != nil && !strings.Contains(err.Error(), "Keep is for Update") {
+		t.Errorf("what is wrong is not said: %v", err)
+	}
+	if got, err := router.List(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+}
+
 // Of a listed candidate nothing is lost that a candidate has.
 func TestAListedCandidateIsOneInEveryField(t *testing.T) {
 	info := arms.CandidateInfo{

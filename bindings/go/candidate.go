@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 )
@@ -33,7 +34,7 @@ type Candidate struct {
 	Router      int     // 0: in the first router's pool, 1: in the second's
 	Disabled    bool    // kept, but never chosen or ranked, and scored only by name
 
-	Keep CandidateFields // what [Router.Update] leaves as it is; of no use elsewhere
+	Keep CandidateFields // what [Router.Update] leaves as it is; elsewhere 0
 }
 
 // CandidateFields are fields of a candidate, joined by |.
@@ -94,6 +95,11 @@ func (r *Router) Add(ctx context.Context, candidates ...Candidate) error {
 	defer runtime.KeepAlive(r)
 	var a arguments
 	defer a.release()
+	for i := range candidates {
+		if candidates[i].Keep != 0 {
+			a.fail(fmt.Sprintf("candidate %q: its Keep is for Update; leave it out", candidates[i].Name))
+		}
+	}
 	array := structs(&a, candidates, a.candidate)
 	if a.err != nil {
 		return a.err
@@ -249,6 +255,10 @@ func (a *arguments) candidate(slot *C.arms_candidate, candidate *Candidate) {
 	if candidate.Latency != nil {
 		slot.flags |= C.ARMS_CANDIDATE_HAS_LATENCY
 		slot.latency = C.double(*candidate.Latency)
+	}
+	if unknown := candidate.Keep &^ KeepAll; unknown != 0 {
+		a.fail(fmt.Sprintf(
+			"candidate %q: its Keep has %d, which is no field; join Keep constants", candidate.Name, unknown))
 	}
 	slot.flags |= C.uint32_t(candidate.Keep)
 	slot.temperature = C.float(candidate.Temperature)
