@@ -143,15 +143,13 @@ func (r *Router) Route(ctx context.Context, query Query, options ...RouteOption)
 	if a.err != nil {
 		return Decision{}, a.err
 	}
-	capacity, err := r.poolSize(settings.second)
+	capacity, err := r.capacity(settings.second)
 	if err != nil {
 		return Decision{}, err
 	}
 	for {
 		ranked := make([]C.arms_ranked, capacity)
-		if capacity > 0 {
-			ranked[0].struct_size = C.sizeof_arms_ranked
-		}
+		ranked[0].struct_size = C.sizeof_arms_ranked
 		decision := C.arms_decision{struct_size: C.sizeof_arms_decision}
 		var cause *C.arms_error
 		status := C.arms_route(
@@ -162,8 +160,8 @@ func (r *Router) Route(ctx context.Context, query Query, options ...RouteOption)
 		if int(decision.ranked_count) <= capacity {
 			return newDecision(&decision, ranked[:decision.ranked_count]), nil
 		}
-		// Candidates were added since they were counted.
-		capacity = int(decision.ranked_count)
+		// More candidates were added since they were counted than there was room for.
+		capacity = int(decision.ranked_count) + spareRanks
 	}
 }
 
@@ -175,14 +173,18 @@ func (r *Router) pointer() *C.arms_router {
 	return r.handle
 }
 
-// poolSize returns how many candidates a route may rank.
-func (r *Router) poolSize(second *Router) (int, error) {
+// spareRanks is how many candidates may be added between the count of them and a route, which would otherwise
+// be computed, and count in the metrics, twice.
+const spareRanks = 16
+
+// capacity returns how many candidates a route is given room for: all there are, and some more.
+func (r *Router) capacity(second *Router) (int, error) {
 	info, err := r.Info()
 	if err != nil || second == nil {
-		return info.CandidateCount, err
+		return info.CandidateCount + spareRanks, err
 	}
 	other, err := second.Info()
-	return info.CandidateCount + other.CandidateCount, err
+	return info.CandidateCount + other.CandidateCount + spareRanks, err
 }
 
 func (a *arguments) routeOptions(settings *routeOptions) *C.arms_route_options {
