@@ -69,6 +69,10 @@ func Bound(bucket int) float64 {
 }
 
 // RouterMetrics is what a router has done since it was opened. Every number only grows.
+//
+// A call begins again where candidates changed amid its beginning, and what it did before counts as well: one
+// decision more where over 16 were added during a [Router.Route], and an [ErrNotFound] where one that a
+// [Router.Score] without [WithNames] was about to score was removed.
 type RouterMetrics struct {
 	Routes             uint64 // decisions made
 	Scores             uint64 // calls of Score that succeeded
