@@ -31,7 +31,7 @@ type CalibrateOptions struct {
 
 // Calibrate fits the calibration of all candidates, T_j and b_j, to outcomes that no training has seen, of
 // some candidates or all; one without outcomes takes the common calibration. It goes live as one new
-// generation, which is returned.
+// generation, which is returned. ctx is looked at before it begins only.
 //
 // Errors: those of ctx, [ErrNotFound] (an outcome of an unknown candidate), [ErrConflict] (the router's
 // weights or a candidate were replaced meanwhile, or a candidate was fitted), those of [Router.EncodeImage],
@@ -59,7 +59,7 @@ type FitOptions struct {
 
 // Fit learns the named candidates' own weights, delta_j and beta_j, from few outcomes of each: 8 to some
 // 1,000. Everything that they share with others stays, and what was learned of them before is forgotten.
-// It goes live as one new generation, which is returned.
+// It goes live as one new generation, which is returned. ctx is looked at before it begins only.
 //
 // Errors: as [Router.Calibrate], [ErrNotFound] for a name, and [ErrInvalidArgument] for no name or a
 // candidate without outcomes.

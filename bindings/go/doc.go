@@ -33,9 +33,11 @@
 // system thread while it computes, as every cgo call does, so a server should bound the calls it runs
 // at once, to a few per core.
 //
-// A context is looked at before a call into the library; a computation that has begun is finished: a matter
-// of milliseconds, but for those over a whole data set. [Trainer.Run] and [Router.Extend] look at it after
-// every step.
+// A context is looked at before a call into the library; a computation that has begun is finished, whatever the
+// deadline. That is a matter of milliseconds for one query, but not for many: [Router.Score] is to be given
+// thousands of queries in several calls where it may have to stop, and nothing stops [Router.Calibrate],
+// [Router.Fit], [Trainer.Evaluate] and [Trainer.ComputeGradients], which go through all that they are given.
+// [Trainer.Run] and [Router.Extend] look at the context after every step, not while they measure.
 //
 // # Memory
 //

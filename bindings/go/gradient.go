@@ -20,7 +20,8 @@ type TensorRange struct {
 
 // ComputeGradients computes the gradients of the mean weighted loss of some queries, and returns that
 // loss. Queries are numbered in the order in which they were first added to the data set. The loss is that of
-// a run, with the routing term; classes are balanced over the whole data set, whatever the queries are.
+// a run, with the routing term; classes are balanced over the whole data set, whatever the queries are. ctx is
+// looked at before it begins only.
 //
 // To train over several processes, compute the gradients of a share of each batch, exchange them by
 // [Trainer.Gradients], and apply what all agree on.

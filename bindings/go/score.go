@@ -63,6 +63,10 @@ func (s Scores) Row(query int) []float32 {
 // moment of it; Generation, which gave the scores, may be a later one, with some of them disabled or changed
 // and others added, but has them all.
 //
+// ctx is looked at before the scoring begins, which then goes through all queries. Give thousands of them, which
+// take seconds, in several calls, by WithNames, to stop in between; the same Generation says that nothing has
+// changed between two of them.
+//
 // Errors: as [Router.Route].
 func (r *Router) Score(ctx context.Context, queries []Query, options ...ScoreOption) (Scores, error) {
 	var settings scoreOptions

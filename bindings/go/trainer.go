@@ -314,7 +314,7 @@ func (t *Trainer) Metrics() ([]Metrics, error) {
 	return metrics, nil
 }
 
-// Evaluate measures the trainer's present weights on a data set.
+// Evaluate measures the trainer's present weights on a data set. ctx is looked at before it begins only.
 //
 // Errors: as [Trainer.Run].
 func (t *Trainer) Evaluate(ctx context.Context, data *DataSet) (Metrics, error) {
