@@ -799,6 +799,24 @@ func TestAFileThatDoesNotExistIsTold(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsNotAllowedIsTold(t *testing.T) {
+	// Nobody, root either, makes a file here.
+	forbidden := "/sys/arms.gguf"
+	if _, err := os.Create(forbidden); !errors.Is(err, fs.ErrPermission) {
+		t.Skipf("the system has another reason: %v", err)
+	}
+	err := open(t).Save(forbidden)
+	wants(t, err, fs.ErrPermission)
+	wants(t, err, arms.ErrIO)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v: the folder is there", err)
+	}
+	_, err = arms.Open(filepath.Join(t.TempDir(), "absent"))
+	if errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v: that is allowed", err)
+	}
+}
+
 func TestAClosedRouterIsDetected(t *testing.T) {
 	router := open(t)
 	for i := 0; i < 2; i++ {

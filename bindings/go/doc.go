@@ -48,5 +48,5 @@
 // # Errors
 //
 // Errors of the library are of type *[Error]; errors.Is tells them apart by the Err variables. That of a file
-// that does not exist is fs.ErrNotExist too.
+// that does not exist is fs.ErrNotExist too, that of one that the system keeps from this process fs.ErrPermission.
 package arms

@@ -84,7 +84,8 @@ var (
 	ErrConflict error = sentinel(StatusConflict)
 )
 
-// Error is what went wrong in a call. errors.Is compares it with the Err variables, and with [fs.ErrNotExist].
+// Error is what went wrong in a call. errors.Is compares it with the Err variables, and with [fs.ErrNotExist] and
+// [fs.ErrPermission].
 type Error struct {
 	// Status is the kind of the failure.
 	Status Status
@@ -99,11 +100,22 @@ func (e *Error) Error() string { return "arms: " + e.Message }
 func (e *Error) Unwrap() error { return sentinel(e.Status) }
 
 // Is reports whether target is [fs.ErrNotExist] and the error is that a file, or the folder that it is to be
-// written to, does not exist.
+// written to, does not exist, or target is [fs.ErrPermission] and the error is that this is not allowed.
 func (e *Error) Is(target error) bool {
-	// Where the system has a reason, the library's message ends with its text.
-	return target == fs.ErrNotExist && e.Status == StatusIO &&
-		strings.HasSuffix(e.Message, ": "+C.GoString(C.strerror(C.ENOENT)))
+	switch {
+	case e.Status != StatusIO:
+		return false
+	case target == fs.ErrNotExist:
+		return e.isOf(C.ENOENT)
+	case target == fs.ErrPermission:
+		return e.isOf(C.EACCES) || e.isOf(C.EPERM)
+	}
+	return false
+}
+
+// isOf reports whether the system's reason is that of an errno value: the library's message ends with its text.
+func (e *Error) isOf(code C.int) bool {
+	return strings.HasSuffix(e.Message, ": "+C.GoString(C.strerror(code)))
 }
 
 // sentinel is a status as an error that errors.Is can compare.
