@@ -30,7 +30,7 @@ type Candidate struct {
 
 	Temperature float32 // T_j of the calibration, positive; 0: 1
 	Bias        float32 // b_j of the calibration
-	MaxImages   int     // images it takes at most; 0: any number, -1: none
+	MaxImages   int     // images it takes at most; 0: any number, -1: none. In Python 0 is none, and None any number
 	Router      int     // 0: in the first router's pool, 1: in the second's
 	Disabled    bool    // kept, but never chosen or ranked, and scored only by name
 
