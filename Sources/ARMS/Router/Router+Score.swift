@@ -39,7 +39,11 @@ extension Router {
     let columns = try snapshot.columns(names, in: execution.arena)
     let columnCount = columns?.count ?? snapshot.count
     guard columnCount > 0 else {
-      throw ARMSError(.noCandidates, "there is no candidate to score; add or enable one")
+      throw ARMSError(
+        .noCandidates,
+        names == nil
+          ? "there is no candidate to score; add or enable one"
+          : "the list of names to score is empty; name one, or leave the list out for all")
     }
     guard let target = try body(columnCount) else { return snapshot.generation }
     let count = queries.count * columnCount

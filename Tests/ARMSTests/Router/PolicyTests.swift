@@ -236,6 +236,7 @@ import Testing
   @Test func needsACandidate() throws {
     #expect(failure { try router.route(query) }?.code == .noCandidates)
     #expect(failure { try router.scores([query]) }?.code == .noCandidates)
-    #expect(failure { try router.scores([query], candidates: []) }?.code == .noCandidates)
+    let unnamed = failure { try router.scores([query], candidates: []) }
+    #expect(unnamed?.code == .noCandidates && unnamed?.message.contains("list of names") == true)
   }
 }
