@@ -84,7 +84,7 @@ def without_quantisation(quantised: arms.Trainer, start: Path, output: Path) -> 
 
 def cheapest_as_good(scores: Floats, training: Outcomes, strongest: int) -> float:
     """Return the largest lambda at which the training queries are answered as well as by the strongest model."""
-    curve = cost_quality_curve(training, scores, lambda_grid(training)[:-1])
+    curve = cost_quality_curve(training, scores, lambda_grid(training.prices)[:-1])
     good = curve.accuracy >= training.labels[:, strongest].mean()
     return float(curve.lambdas[np.where(good, curve.cost, np.inf).argmin()]) if good.any() else 0.0
 
@@ -97,17 +97,17 @@ def cost_quality(
     single = float(tested.labels[:, strongest].mean())
 
     def at(lambda_: float) -> dict[str, float]:
-        result = routed(tested, choose(confidences, tested.costs, lambda_=lambda_))
+        result = routed(tested, choose(confidences, training.prices, lambda_=lambda_))
         em = float(result.correct.mean())
         cost = float(result.cost.mean()) / price
         return {"lambda": lambda_, "em": em, "cost": cost, "gain": em - single}
 
-    curve = cost_quality_curve(tested, confidences)
+    curve = cost_quality_curve(tested, confidences, prices=training.prices)
     return {
         "strongest": tested.models[strongest],
         "best answers": at(0.0),
         "as good in training": at(cheapest_as_good(known, training, strongest)),
-        "half the cost in training": at(lambda_for_cost(known, training.costs, price / 2)),
+        "half the cost in training": at(lambda_for_cost(known, training.prices, price / 2)),
         "qnc": quality_neutral_cost(curve.cost, curve.accuracy, single, price),
     }
 
@@ -138,7 +138,8 @@ def measure(
     )
     scores["mean per task"] = mean_per_task(training, tested)
     scores |= {ROUTER: confidences, f"{ROUTER}, not calibrated": raw, f"{ROUTER}, float32": exact}
-    results = {name: routed(tested, choose(values, tested.costs)) for name, values in scores.items()}
+    prices = training.prices
+    results = {name: routed(tested, choose(values, prices)) for name, values in scores.items()}
     results |= {
         SINGLE: single_model(tested, strongest),
         "oracle": oracle(tested),

@@ -127,7 +127,7 @@ def test_a_curve_goes_from_the_best_answers_to_the_cheapest_model() -> None:
 
 def test_the_grid_reaches_both_ends() -> None:
     outcomes, scores = drawn()
-    grid = lambda_grid(outcomes)
+    grid = lambda_grid(outcomes.prices)
     assert (grid[0], grid[-1]) == (0, np.inf)
     assert (np.diff(grid[:-1]) > 0).all()
     curve = cost_quality_curve(outcomes, scores)
@@ -135,8 +135,21 @@ def test_the_grid_reaches_both_ends() -> None:
     assert curve.accuracy[0] == pytest.approx(best)
     assert curve.cost[-1] == pytest.approx(COSTS[0])
     assert curve.accuracy[-1] == pytest.approx(outcomes.labels[:, 0].mean())
-    alike = Outcomes(models=("a", "b"), labels=np.ones((1, 2)), costs=np.array([1.0, 1.0]))
-    assert lambda_grid(alike).tolist() == [0, np.inf]
+    assert lambda_grid(np.array([1.0, 1.0])).tolist() == [0, np.inf]
+
+
+def test_a_curve_chooses_by_price_and_spends_what_answers_cost() -> None:
+    # The models have one price; which of them is the cheaper of a query is known afterwards.
+    outcomes = Outcomes(
+        models=("a", "b"), labels=np.array([[1.0, 0], [0, 1]]), costs=np.array([[1.0, 3], [5, 3]])
+    )
+    assert outcomes.prices.tolist() == [3, 3]
+    level = np.full((2, 2), 0.5)
+    curve = cost_quality_curve(outcomes, level)
+    assert (curve.cost.tolist(), curve.accuracy.tolist()) == ([3, 3], [0.5, 0.5])
+    assert curve.spent[:, 0].tolist() == [1, 5]
+    dear = cost_quality_curve(outcomes, level, prices=np.array([2.0, 1.0]))
+    assert dear.spent[:, 0].tolist() == [3, 3]
 
 
 def test_summaries_are_the_metrics_of_the_curve() -> None:

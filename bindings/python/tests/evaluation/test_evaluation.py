@@ -96,6 +96,46 @@ def test_the_verdict_is_plain(quality: float, judgement: str, words: str) -> Non
     assert [comparison.other for comparison in verdict.comparisons] == ["a alone"]
 
 
+def test_no_router_knows_what_an_answer_will_cost() -> None:
+    # Cheap answers are the right ones: whoever knew the cost would know the outcome.
+    generator = np.random.default_rng(0)
+    costs = generator.choice([0.001, 0.009], (400, 2))
+    outcomes = Outcomes(models=("a", "b"), labels=costs == 0.001, costs=costs)
+    level = np.full((400, 2), 0.5)
+    evaluation = evaluate(outcomes, level, replicates=50)
+    singles = [model.em.value for model in evaluation.all.models]
+    results = {result.name: result for result in evaluation.all.routers}
+    assert results["ARMS"].em.value in singles
+    assert results["ARMS"].cost == pytest.approx(outcomes.prices.min())
+    assert set(evaluation.all.curves[0].accuracy) <= set(singles)
+    assert evaluation.verdict.judgement == "undecided"
+    # The oracle alone knows.
+    assert results["oracle"].em.value == pytest.approx((costs == 0.001).any(axis=1).mean())
+
+
+def test_prices_are_those_of_the_training_queries() -> None:
+    training = Outcomes(
+        models=("a", "b", "c"),
+        labels=np.ones((2, 3)),
+        costs=np.array([[2.0, 1.0, np.nan]] * 2),
+        groups=np.array(["x", "y"]),
+    )
+    tested = Outcomes(models=("a", "b", "c"), labels=np.ones((2, 3)), costs=np.array([1.0, 2, 3]))
+    evaluation = evaluate(tested, np.full((2, 3), 0.5), training=training, replicates=5)
+    assert evaluation.all.routers[0].shares == {"a": 0, "b": 1, "c": 0}
+    assert evaluation.all.routers[0].cost == 2
+    # A model that was not priced there has the price of these queries.
+    cheap = tested.replaced(costs=np.array([1.0, 2, 0.5]), latencies=tested.latencies)
+    evaluation = evaluate(cheap, np.full((2, 3), 0.5), training=training, replicates=5)
+    assert evaluation.all.routers[0].shares == {"a": 0, "b": 0, "c": 1}
+
+
+def test_a_constant_cost_is_the_price_to_the_last_bit() -> None:
+    outcomes = Outcomes(models=("a", "b"), labels=np.ones((7, 2)), costs=np.array([0.1, 0.3]))
+    assert outcomes.prices.tolist() == [0.1, 0.3]
+    assert np.isnan(outcomes.select(np.arange(0)).prices).all()
+
+
 def test_readers_are_told_what_they_must_know() -> None:
     outcomes, confidences = drawn(unknown=0.2)
     alone = evaluate(

@@ -34,8 +34,6 @@ def test_lambda_pays_for_cheapness() -> None:
 def test_a_cap_leaves_models_out_and_falls_back_on_the_cheapest() -> None:
     assert choose(SCORES, COSTS, cost_cap=2.5).tolist() == [2, 0]
     assert choose(SCORES, COSTS, cost_cap=0.5).tolist() == [0, 0]
-    by_query = np.array([[1.0, 3.0, 2.0], [9.0, 8.0, 7.0]])
-    assert choose(SCORES, by_query, cost_cap=2.5).tolist() == [2, 2]
 
 
 def test_prices_must_be_known_where_they_count() -> None:
@@ -49,6 +47,14 @@ def test_prices_must_be_known_where_they_count() -> None:
         choose(SCORES, COSTS, lambda_=-1.0)
 
 
+def test_what_a_query_costs_is_not_known_when_it_is_routed() -> None:
+    by_query = np.array([[1.0, 3.0, 2.0], [9.0, 8.0, 7.0]])
+    with pytest.raises(InvalidArgumentError, match=r"expected \[3\], one price a model"):
+        choose(SCORES, by_query)
+    with pytest.raises(InvalidArgumentError, match="one price a model"):
+        lambda_for_cost(SCORES, by_query, 2.0)
+
+
 def test_the_lambda_of_a_budget_is_the_smallest() -> None:
     scores, costs = np.array([[0.5, 0.9]]), np.array([1.0, 2.0])
     assert lambda_for_cost(scores, costs, 2.0) == 0
@@ -57,9 +63,9 @@ def test_the_lambda_of_a_budget_is_the_smallest() -> None:
     assert lambda_for_cost(scores, np.ones(2), 0.5) == math.inf
     outcomes, drawn_scores = drawn()
     budget = float(outcomes.costs.mean())
-    found = lambda_for_cost(drawn_scores, outcomes.costs, budget)
+    found = lambda_for_cost(drawn_scores, outcomes.prices, budget)
     spent = [
-        routed(outcomes, choose(drawn_scores, outcomes.costs, lambda_=value)).cost.mean()
+        routed(outcomes, choose(drawn_scores, outcomes.prices, lambda_=value)).cost.mean()
         for value in (found, found * 0.999)
     ]
     assert spent[0] <= budget < spent[1]

@@ -48,20 +48,35 @@ class Curve:
     spent: Floats
 
 
-def lambda_grid(outcomes: Outcomes, points: int = 97) -> Floats:
+def lambda_grid(prices: Floats, points: int = 97) -> Floats:
     """Return lambdas at which choices change: 0, a geometric grid, infinity.
 
-    The grid lies between the lambda at which the largest difference in cost is worth a thousandth
+    The grid lies between the lambda at which the largest difference in price is worth a thousandth
     of confidence, and that at which it is worth a thousand.
+
+    Parameters
+    ----------
+    prices
+        ``[models]`` in US dollars, `Outcomes.prices` say.
+    points
+        Of the geometric grid.
     """
-    spread = float(outcomes.costs.max() - outcomes.costs.min())
+    spread = float(prices.max() - prices.min())
     if spread == 0:
         return np.array([0.0, np.inf])
     return np.concatenate([[0.0], np.geomspace(1e-3, 1e3, points) / spread, [np.inf]])
 
 
-def cost_quality_curve(outcomes: Outcomes, scores: Floats, lambdas: Floats | None = None) -> Curve:
+def cost_quality_curve(
+    outcomes: Outcomes,
+    scores: Floats,
+    lambdas: Floats | None = None,
+    *,
+    prices: Floats | None = None,
+) -> Curve:
     """Trace a router from its best answers to the cheapest model.
+
+    It chooses by one price a model, and spends what each chosen answer did cost.
 
     Parameters
     ----------
@@ -71,15 +86,18 @@ def cost_quality_curve(outcomes: Outcomes, scores: Floats, lambdas: Floats | Non
         ``[queries, models]``.
     lambdas
         By default `lambda_grid`.
+    prices
+        ``[models]`` in US dollars, what it chooses by; by default `Outcomes.prices`.
 
     Raises
     ------
     InvalidArgumentError
         If a cost is not known.
     """
-    grid = lambda_grid(outcomes) if lambdas is None else lambdas
+    prices = outcomes.prices if prices is None else prices
+    grid = lambda_grid(prices) if lambdas is None else lambdas
     rows = np.arange(len(outcomes))[:, None]
-    choices = np.stack([choose(scores, outcomes.costs, lambda_=value) for value in grid], axis=1)
+    choices = np.stack([choose(scores, prices, lambda_=value) for value in grid], axis=1)
     correct, spent = outcomes.labels[rows, choices], outcomes.costs[rows, choices]
     known = ~np.isnan(correct)
     with np.errstate(invalid="ignore"):

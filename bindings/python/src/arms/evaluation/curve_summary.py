@@ -58,7 +58,11 @@ class CurveSummary:
 
 
 def curve_summaries(
-    outcomes: Outcomes, scores: Mapping[str, Floats], bootstrap: Bootstrap
+    outcomes: Outcomes,
+    scores: Mapping[str, Floats],
+    bootstrap: Bootstrap,
+    *,
+    prices: Floats | None = None,
 ) -> list[CurveSummary]:
     """Trace and sum up the curve of each router; none, unless all costs and outcomes allow it.
 
@@ -70,10 +74,14 @@ def curve_summaries(
         ``[queries, models]`` by the name of the router.
     bootstrap
         Over the same queries.
+    prices
+        As of `cost_quality_curve`.
     """
     if not outcomes.priced or not outcomes.known.any(axis=1).all():
         return []
-    curves = {name: cost_quality_curve(outcomes, values) for name, values in scores.items()}
+    curves = {
+        name: cost_quality_curve(outcomes, values, prices=prices) for name, values in scores.items()
+    }
     curves = {name: curve for name, curve in curves.items() if np.isfinite(curve.accuracy).all()}
     between = shared_range([(curve.cost, curve.accuracy) for curve in curves.values()])
     largest = float(outcomes.costs.mean(axis=0).max())

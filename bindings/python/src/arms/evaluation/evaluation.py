@@ -113,8 +113,9 @@ def evaluate(
     name
         How tables call it.
     training
-        Other queries of the same models, from which the strongest model and the means per task are
-        taken; without it the strongest is known only in hindsight, which is noted.
+        Other queries of the same models, from which the strongest model, the means per task and
+        each model's price, its mean cost, are taken. Without it the strongest is known only in
+        hindsight, which is noted, and the prices are the mean costs of `outcomes`.
     baselines
         Scores of other routers on the same queries by name, from `fit_predict` say.
     gate
@@ -149,12 +150,14 @@ def evaluate(
     if training is not None:
         tasks[MEAN_PER_TASK] = mean_per_task(training, outcomes)
     singles = single_choices(outcomes if training is None else training)
+    prices = _prices(outcomes, training)
 
     def view(queries: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> View:
         part = outcomes.select(queries)
         bootstrap = Bootstrap(part.groups, replicates=replicates, seed=seed)
         learned = {key: value[queries] for key, value in (rivals | tasks).items()}
-        return measured(part, (name, confidences[queries]), learned, singles, bootstrap, bins)
+        own = (name, confidences[queries])
+        return measured(part, own, learned, singles, prices, bootstrap, bins)
 
     whole = Bootstrap(outcomes.groups, replicates=replicates, seed=seed)
     sweep = None
@@ -176,7 +179,7 @@ def evaluate(
         ),
         view(np.ones(len(outcomes), np.bool_)),
         view(answerable) if answerable.any() else None,
-        judged(outcomes, (name, confidences), rivals | tasks, singles.strongest, whole),
+        judged(outcomes, (name, confidences), rivals | tasks, singles.strongest, prices, whole),
         None if gate is None else expert_load(np.asarray(gate, np.float64), outcomes.tasks),
         sweep,
         replicates,
@@ -194,6 +197,14 @@ def _check_names(name: str, rivals: Mapping[str, Floats]) -> None:
             raise InvalidArgumentError(
                 f"{one!r} is what the tables call a reference: give the router another name"
             )
+
+
+def _prices(outcomes: Outcomes, training: Outcomes | None) -> Floats:
+    """Return what routers choose by, ``[models]``: what is known before the queries are asked."""
+    if training is None:
+        return outcomes.prices
+    known = training.prices
+    return np.where(np.isnan(known), outcomes.prices, known)
 
 
 def check_training(outcomes: Outcomes, training: Outcomes) -> None:

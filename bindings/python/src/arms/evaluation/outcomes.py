@@ -38,8 +38,9 @@ class Outcomes:
         ``[queries]``. Queries of a group are variants of one another: they are never torn apart,
         neither by a split nor by a bootstrap. By default each query is a group of its own.
     costs
-        US dollars a query, ``[models]`` or ``[queries, models]``, NaN where unknown. An unknown
-        cost of one query is taken to be the mean of the model's known ones.
+        US dollars a query, ``[models]`` or ``[queries, models]``, NaN where unknown: what the
+        answers did cost. An unknown cost of one query is taken to be the mean of the model's known
+        ones. A choice reckons with `prices`, as nobody knows before the answer what it costs.
     latencies
         Milliseconds, of the same shapes.
     ids, tasks, languages, benchmarks
@@ -140,6 +141,15 @@ class Outcomes:
     def priced(self) -> bool:
         """Whether the cost of every model is known."""
         return not bool(np.isnan(self.costs).any())
+
+    @property
+    def prices(self) -> Floats:
+        """The mean cost of each model, ``[models]``: what a router can know before it chooses."""
+        if not len(self):
+            return np.full(len(self.models), np.nan)
+        # The mean of what lies above the least: a constant cost stays as it is, to the last bit.
+        least = self.costs.min(axis=0)
+        return np.asarray(least + (self.costs - least).mean(axis=0), np.float64)
 
     @property
     def scores_shape(self) -> tuple[int, int]:

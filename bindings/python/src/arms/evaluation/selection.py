@@ -63,7 +63,8 @@ def choose(
     scores
         ``[queries, models]``.
     costs
-        ``[models]`` or ``[queries, models]`` in US dollars; needed by the other two.
+        ``[models]`` in US dollars, `Outcomes.prices` say; needed by the other two. What each query
+        cost is no business of a choice: it is known only after the answer.
     lambda_
         The score that a US dollar is worth; infinite for the cheapest model.
     cost_cap
@@ -72,10 +73,12 @@ def choose(
     Raises
     ------
     InvalidArgumentError
-        If a cost is needed and not known, or `lambda_` is negative.
+        If a cost is needed and not known, there is not one a model, or `lambda_` is negative.
     """
     if lambda_ < 0 or math.isnan(lambda_):
         raise InvalidArgumentError(f"lambda_ must not be negative, but is {lambda_}")
+    if costs is not None:
+        _check_prices(scores, costs)
     if costs is None or np.isnan(costs).any():
         if lambda_ > 0 or cost_cap is not None:
             raise InvalidArgumentError("costs must all be known for a lambda or a cost cap")
@@ -89,6 +92,14 @@ def choose(
     fits = prices <= cost_cap
     chosen = _first(np.where(fits, utility, -np.inf), np.where(fits, -prices, -np.inf))
     return np.where(fits.any(axis=1), chosen, _first(-prices, scores))
+
+
+def _check_prices(scores: Floats, costs: Floats) -> None:
+    if costs.shape != scores.shape[1:]:
+        raise InvalidArgumentError(
+            f"costs has shape {list(costs.shape)}: expected {list(scores.shape[1:])}, one price a "
+            "model, Outcomes.prices say: what a query costs is not known when it is routed"
+        )
 
 
 def _first(values: Floats, ties: Floats) -> Choices:
@@ -115,16 +126,13 @@ def lambda_for_cost(scores: Floats, costs: Floats, budget: float) -> float:
     float
         To a relative 1e-6; infinite when only the cheapest models fit, or even they do not.
     """
-    prices = np.broadcast_to(costs, scores.shape)
 
     def spent(lambda_: float) -> float:
-        return float(
-            np.take_along_axis(prices, choose(scores, prices, lambda_=lambda_)[:, None], 1).mean()
-        )
+        return float(costs[choose(scores, costs, lambda_=lambda_)].mean())
 
     if spent(0.0) <= budget:
         return 0.0
-    spread = float(prices.max() - prices.min())
+    spread = float(costs.max() - costs.min())
     if spread == 0 or spent(1e9 / spread) > budget:
         return math.inf
     # The mean cost does not grow with lambda: halve the interval, in the logarithm.

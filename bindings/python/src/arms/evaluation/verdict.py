@@ -39,6 +39,7 @@ def judged(
     router: tuple[str, Floats],
     others: Mapping[str, Floats],
     strongest: int,
+    prices: Floats,
     bootstrap: Bootstrap,
 ) -> Verdict:
     """Compare a router with others and with the strongest single model.
@@ -51,6 +52,8 @@ def judged(
         Scores by name, ``[queries, models]``.
     strongest
         The column of the strongest model.
+    prices
+        ``[models]``: what routers choose by.
     bootstrap
         Over the same queries.
     """
@@ -58,7 +61,7 @@ def judged(
     single = f"{outcomes.models[strongest]} alone"
     correct = {single: single_model(outcomes, strongest).correct}
     for other, values in [*others.items(), router]:
-        correct[other] = routed(outcomes, choose(values, outcomes.costs)).correct
+        correct[other] = routed(outcomes, choose(values, prices)).correct
     own = (name, correct.pop(name))
     comparisons = [compare(own, other, bootstrap) for other in correct.items()]
     return _summed_up(name, comparisons)

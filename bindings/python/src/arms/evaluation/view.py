@@ -126,6 +126,7 @@ def measured(
     router: tuple[str, Floats],
     learned: Mapping[str, Floats],
     singles: SingleChoices,
+    prices: Floats,
     bootstrap: Bootstrap,
     bins: int,
 ) -> View:
@@ -141,6 +142,8 @@ def measured(
         Scores of the others by name, `MEAN_PER_TASK` among them.
     singles
         The models to choose always.
+    prices
+        ``[models]``: what routers choose by.
     bootstrap
         Over the same queries.
     bins
@@ -148,9 +151,7 @@ def measured(
     """
     name, confidences = router
     scores = {name: confidences, **learned}
-    results = {
-        key: routed(outcomes, choose(value, outcomes.costs)) for key, value in scores.items()
-    }
+    results = {key: routed(outcomes, choose(value, prices)) for key, value in scores.items()}
     kinds: dict[str, RouterKind] = dict.fromkeys(learned, "baseline")
     kinds[name] = "router"
     references = _references(outcomes, singles)
@@ -168,7 +169,7 @@ def measured(
             for column in range(len(outcomes.models))
         ],
         [[_defined(v) for v in row] for row in paradox_matrix(outcomes.labels).tolist()],
-        curve_summaries(outcomes, scores, bootstrap),
+        curve_summaries(outcomes, scores, bootstrap, prices=prices),
         breakdowns(outcomes, correct, replicates=bootstrap.replicates, seed=bootstrap.seed),
     )
 
