@@ -224,6 +224,41 @@ def test_outcomes_may_be_data_frames(kind: str) -> None:
     np.testing.assert_array_equal(outcomes.costs, [[1, 0], [1, 1]])
 
 
+def test_the_columns_of_a_frame_are_told_by_their_names() -> None:
+    outcomes, confidences = drawn()
+    other = ["dear", "cheap", "middle"]
+    labels = pandas.DataFrame(outcomes.labels, columns=list(MODELS))
+    costs = pandas.Series(COSTS, index=MODELS)
+    swapped = Outcomes(models=MODELS, labels=labels[other], costs=costs[other])
+    np.testing.assert_array_equal(swapped.labels, outcomes.labels)
+    np.testing.assert_array_equal(swapped.costs, outcomes.costs)
+    frame = pandas.DataFrame(confidences, columns=list(MODELS))[other]
+    named = evaluate(outcomes, frame, baselines={"x": frame}, replicates=5)
+    assert named == evaluate(outcomes, confidences, baselines={"x": confidences}, replicates=5)
+    # Without names columns are in their order.
+    unnamed = Outcomes(models=MODELS, labels=pandas.DataFrame(outcomes.labels))
+    np.testing.assert_array_equal(unnamed.labels, outcomes.labels)
+    with pytest.raises(InvalidArgumentError, match="scores is of cheap, large, dear: expected one"):
+        evaluate(outcomes, frame.rename(columns={"middle": "large"})[["cheap", "large", "dear"]])
+    with pytest.raises(InvalidArgumentError, match="costs is of x, middle, dear"):
+        Outcomes(models=MODELS, labels=labels, costs=costs.rename({"cheap": "x"}))
+
+
+def test_the_index_of_a_series_is_no_matter() -> None:
+    texts, files = ["a?", "b?", "c?"], ["a.png", "b.png", "c.png"]
+    outcomes = Outcomes(
+        models=("a",),
+        labels=np.array([[0.0], [1], [1]]),
+        questions=pandas.Series(texts, index=[2, 0, 1]),
+        images=pandas.Series(files, index=[7, 8, 9]),
+        groups=pandas.Series(["x", "y", "z"], index=[1, 2, 0]),
+    )
+    assert (list(outcomes.questions), list(outcomes.images)) == (texts, files)
+    part = outcomes.select(np.array([2, 0]))
+    assert (part.questions, part.images) == (["c?", "a?"], ["c.png", "a.png"])
+    assert part.groups.tolist() == ["z", "x"]
+
+
 def test_an_unknown_cost_is_the_models_mean() -> None:
     costs = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]])
     outcomes = Outcomes(models=("a", "b"), labels=np.ones((3, 2)), costs=costs)

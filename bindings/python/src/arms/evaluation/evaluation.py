@@ -109,7 +109,8 @@ def evaluate(
     outcomes
         The held-out queries.
     scores
-        Confidences of the router from 0 to 1, ``[queries, models]``.
+        Confidences of the router from 0 to 1, ``[queries, models]``. The columns of a pandas frame
+        are told by their names, those of an array are in the order of `outcomes`.
     name
         How tables call it.
     training

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from arms._marshal import real_array, refuse_text
 from arms.errors import InvalidArgumentError
+from arms.evaluation.frames import in_order
 
 __all__ = ["Booleans", "Choices", "Floats", "Outcomes", "Texts"]
 
@@ -34,6 +35,8 @@ class Outcomes:
         Names, one a column.
     labels
         ``[queries, models]``: 1 where the model was right, 0 where it was wrong, NaN where unknown.
+        A pandas frame's columns are told by their names, here and in what follows; its rows, as
+        those of a series, are taken in their order, whatever their index.
     groups
         ``[queries]``. Queries of a group are variants of one another: they are never torn apart,
         neither by a split nor by a bootstrap. By default each query is a group of its own.
@@ -69,7 +72,10 @@ class Outcomes:
 
     def __post_init__(self) -> None:
         refuse_text(self.models, "models")
-        labels = real_array(self.labels, "labels")
+        self._set("models", tuple(self.models))
+        if len(set(self.models)) != len(self.models):
+            raise InvalidArgumentError("models has a name twice: a model has one column")
+        labels = real_array(in_order(self.labels, self.models, "labels"), "labels")
         if labels.ndim != 2 or labels.shape[1] != len(self.models):
             raise InvalidArgumentError(
                 f"labels has shape {list(labels.shape)}: expected [queries, {len(self.models)}], "
@@ -77,17 +83,17 @@ class Outcomes:
             )
         if not np.all(np.isnan(labels) | (labels == 0) | (labels == 1)):
             raise InvalidArgumentError("labels must be 0, 1, or NaN where unknown")
-        if len(set(self.models)) != len(self.models):
-            raise InvalidArgumentError("models has a name twice: a model has one column")
         self._set("labels", labels)
-        self._set("models", tuple(self.models))
         self._set("ids", self._texts("ids", [str(row) for row in range(len(labels))]))
         self._set("groups", self._texts("groups", self.ids))
         for name in ("tasks", "languages", "benchmarks"):
             self._set(name, self._texts(name, [""] * len(labels)))
         for name in ("costs", "latencies"):
             self._set(name, self._filled(name))
+        refuse_text(self.questions, "questions")
         for name in ("questions", "images"):
+            # A list: the rows of a series would be looked up by its index.
+            self._set(name, list(getattr(self, name)))
             if len(getattr(self, name)) not in (0, len(labels)):
                 raise InvalidArgumentError(
                     f"{name} has {len(getattr(self, name))} entries for {len(labels)} queries"
@@ -107,7 +113,7 @@ class Outcomes:
 
     def _filled(self, name: str) -> Floats:
         """Bring costs or latencies to [queries, models], and unknown ones to the model's mean."""
-        given = real_array(getattr(self, name), name)
+        given = real_array(in_order(getattr(self, name), self.models, name), name)
         if given.size == 0:
             return np.full(self.labels.shape, np.nan)
         if given.shape not in (self.labels.shape, self.labels.shape[1:]):
@@ -212,9 +218,10 @@ def checked_scores(scores: ArrayLike, outcomes: Outcomes, name: str = "scores") 
     Raises
     ------
     InvalidArgumentError
-        If they have another shape than the labels, or are not finite.
+        If they have another shape than the labels, or are not finite, or are a frame of other
+        models.
     """
-    values = real_array(scores, name)
+    values = real_array(in_order(scores, outcomes.models, name), name)
     if values.shape != outcomes.scores_shape:
         raise InvalidArgumentError(
             f"{name} has shape {list(values.shape)}: expected {list(outcomes.scores_shape)}, "
