@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arms.errors import InvalidArgumentError
-from arms.evaluation import Bootstrap, breakdowns, compare, routed
+from arms.evaluation import Bootstrap, breakdowns, calibration, compare, label_metrics, routed
 from worked import drawn
 
 
@@ -91,13 +91,52 @@ def test_nothing_in_common_is_no_comparison() -> None:
     assert "no query in common" in found.sentence
 
 
-def test_draws_that_miss_the_one_known_query_give_no_interval() -> None:
+def test_draws_that_miss_the_known_queries_give_no_interval() -> None:
     known = np.array([1.0, *[np.nan] * 49])
-    bootstrap = Bootstrap(np.arange(50).astype(np.str_), replicates=2, seed=2)
+    bootstrap = Bootstrap(np.arange(50).astype(np.str_), replicates=2, seed=25)
     estimate, interval = bootstrap.mean_interval(known)
     assert (estimate.value, estimate.error, interval) == (1, None, None)
     comparison = compare(("a", known), ("b", np.zeros(50)), bootstrap)
+    assert comparison.sentence.startswith("a and b have queries of one group alone in common")
+    known[1] = 1
+    assert bootstrap.mean_interval(known)[1] is None
+    comparison = compare(("a", known), ("b", np.zeros(50)), bootstrap)
     assert comparison.sentence.startswith("a and b have too few queries in common")
+
+
+def test_one_group_tells_nothing() -> None:
+    bootstrap = Bootstrap(np.array(["a"] * 9), replicates=50)
+    right = np.ones(9)
+    estimate, interval = bootstrap.mean_interval(right)
+    assert (estimate.value, estimate.error, interval) == (1, None, None)
+    comparison = compare(("x", right), ("y", 1 - right), bootstrap)
+    assert (comparison.judgement, comparison.interval) == ("undecided", None)
+    assert comparison.sentence == (
+        "x and y have queries of one group alone in common, which tells nothing of others."
+    )
+    labels = (np.arange(9) % 2).astype(np.float64)[:, None]
+    confidences = np.full((9, 1), 0.7)
+    assert label_metrics(confidences, labels, bootstrap).accuracy.error is None
+    calibrated = calibration(confidences, labels, bootstrap)
+    assert (calibrated.ece.error, calibrated.brier.error) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("differing", "judgement"), [(3, "undecided"), (5, "undecided"), (6, "better")]
+)
+def test_a_verdict_needs_six_groups_that_differ(differing: int, judgement: str) -> None:
+    # All that differ speak for one router, be they all or few of the groups.
+    for groups in (differing, 40):
+        right = np.zeros(2 * groups)
+        right[: 2 * differing] = 1
+        bootstrap = Bootstrap(np.repeat(np.arange(groups).astype(np.str_), 2), replicates=200)
+        comparison = compare(("x", right), ("y", np.zeros(2 * groups)), bootstrap)
+        assert comparison.judgement == judgement
+        if judgement == "undecided" and groups == differing:
+            assert f"differ in {differing} of {groups} groups, fewer than 6" in comparison.sentence
+            assert comparison.sentence.startswith("x is ahead of y by 100.0 points of EM, but")
+        reverse = compare(("y", np.zeros(2 * groups)), ("x", right), bootstrap)
+        assert reverse.judgement == {"better": "worse"}.get(judgement, judgement)
 
 
 def test_breakdowns_are_means_of_the_parts() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from arms.errors import InvalidArgumentError
 from arms.evaluation.outcomes import Floats, Texts
 
-__all__ = ["Bootstrap", "Estimate", "Interval", "standard_error"]
+__all__ = ["Bootstrap", "Estimate", "Interval"]
 
 _CHUNK = 4_194_304  # Draws held at once: 32 MB.
 _LEVEL = 0.95
@@ -31,7 +31,8 @@ class Estimate:
     value
         On the sample itself.
     error
-        The standard deviation over the bootstrap's replicates.
+        The standard deviation over the bootstrap's replicates; `None` with one group, which tells
+        nothing of what others would give.
     """
 
     value: float | None
@@ -99,11 +100,39 @@ class Bootstrap:
         ndarray
             ``[replicates]`` or ``[replicates, k]``.
         """
-        flat = values.reshape(len(values), -1)
-        by_group = np.zeros((self.group_count, flat.shape[1]))
-        np.add.at(by_group, self._group, flat)
+        by_group = self.group_sums(values.reshape(len(values), -1))
         drawn = np.concatenate([draws @ by_group for draws in self._draws()])
         return drawn.reshape(self.replicates, *values.shape[1:])
+
+    def group_sums(self, values: Floats) -> Floats:
+        """Return the sum over each group.
+
+        Parameters
+        ----------
+        values
+            ``[queries]`` or ``[queries, k]``, without NaN.
+
+        Returns
+        -------
+        ndarray
+            ``[groups]`` or ``[groups, k]``.
+        """
+        sums = np.zeros((self.group_count, *values.shape[1:]))
+        np.add.at(sums, self._group, values)
+        return sums
+
+    def error(self, replicates: Floats) -> float | None:
+        """Return a statistic's standard error, as of `Estimate`.
+
+        Parameters
+        ----------
+        replicates
+            ``[replicates]``; `None` is returned when less than two of them are finite.
+        """
+        finite = replicates[np.isfinite(replicates)]
+        if self.group_count < 2 or len(finite) < 2:
+            return None
+        return float(finite.std(ddof=1))
 
     def mean(self, values: Floats) -> Estimate:
         """Return the mean of the known values, and its standard error.
@@ -116,7 +145,10 @@ class Bootstrap:
         return self._mean(values)[0]
 
     def mean_interval(self, values: Floats) -> tuple[Estimate, Interval | None]:
-        """Return what `mean` does, and the 95 % interval; paired when `values` are differences."""
+        """Return what `mean` does, and the 95 % interval; paired when `values` are differences.
+
+        There is no interval when the known values are of one group.
+        """
         estimate, replicates = self._mean(values)
         if not len(replicates):
             return estimate, None
@@ -132,11 +164,8 @@ class Bootstrap:
         sums = self.sums(np.stack([np.where(known, values, 0.0), known], axis=1))
         with np.errstate(invalid="ignore", divide="ignore"):
             replicates = sums[:, 0] / sums[:, 1]
-        estimate = Estimate(float(values[known].mean()), standard_error(replicates))
-        return estimate, replicates[np.isfinite(replicates)]
-
-
-def standard_error(replicates: Floats) -> float | None:
-    """Return the standard deviation of a statistic's finite replicates; `None` below two."""
-    finite = replicates[np.isfinite(replicates)]
-    return float(finite.std(ddof=1)) if len(finite) > 1 else None
+        value = float(values[known].mean())
+        # Of one group every draw is that group again.
+        if len(np.unique(self._group[known])) < 2:
+            return Estimate(value, None), np.empty(0)
+        return Estimate(value, self.error(replicates)), replicates[np.isfinite(replicates)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arms.evaluation.bootstrap import Bootstrap, Estimate, standard_error
+from arms.evaluation.bootstrap import Bootstrap, Estimate
 from arms.evaluation.outcomes import Floats
 
 __all__ = ["Calibration", "ReliabilityBin", "calibration", "expected_calibration_error"]
@@ -69,14 +69,15 @@ def calibration(
     totals, replicates = sums.sum(axis=0), bootstrap.sums(sums)
     brier = bootstrap.sums(np.stack([squares, counts], axis=1))
     if not known.any():
-        return Calibration(Estimate(None, None), Estimate(None, None), _described(totals, None))
+        described = _described(totals, replicates, bootstrap)
+        return Calibration(Estimate(None, None), Estimate(None, None), described)
     with np.errstate(invalid="ignore", divide="ignore"):
         return Calibration(
             Estimate(
-                float(squares.sum() / counts.sum()), standard_error(brier[:, 0] / brier[:, 1])
+                float(squares.sum() / counts.sum()), bootstrap.error(brier[:, 0] / brier[:, 1])
             ),
-            Estimate(float(_distance(totals)), standard_error(_distance(replicates))),
-            _described(totals, replicates),
+            Estimate(float(_distance(totals)), bootstrap.error(_distance(replicates))),
+            _described(totals, replicates, bootstrap),
         )
 
 
@@ -106,14 +107,14 @@ def _distance(sums: Floats) -> Floats:
     return np.asarray(gaps / counts)
 
 
-def _described(totals: Floats, replicates: Floats | None) -> list[ReliabilityBin]:
+def _described(totals: Floats, replicates: Floats, bootstrap: Bootstrap) -> list[ReliabilityBin]:
     bins = totals.shape[-1]
     described = []
     for place, (count, confidence, right) in enumerate(totals.T):
         accuracy = Estimate(None, None)
-        if count and replicates is not None:
+        if count:
             with np.errstate(invalid="ignore", divide="ignore"):
-                error = standard_error(replicates[:, 2, place] / replicates[:, 0, place])
+                error = bootstrap.error(replicates[:, 2, place] / replicates[:, 0, place])
             accuracy = Estimate(float(right / count), error)
         described.append(
             ReliabilityBin(

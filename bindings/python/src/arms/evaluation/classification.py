@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arms.evaluation.bootstrap import Bootstrap, Estimate, standard_error
+from arms.evaluation.bootstrap import Bootstrap, Estimate
 from arms.evaluation.outcomes import Floats
 
 __all__ = ["LabelMetrics", "confusion", "label_metrics", "label_scores"]
@@ -83,7 +83,7 @@ def label_metrics(confidences: Floats, labels: Floats, bootstrap: Bootstrap) -> 
         *(
             Estimate(None, None)
             if np.isnan(value)
-            else Estimate(float(value), standard_error(column))
+            else Estimate(float(value), bootstrap.error(column))
             for value, column in zip(values, replicates.T, strict=True)
         )
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arms.evaluation.bootstrap import Bootstrap, Estimate, standard_error
+from arms.evaluation.bootstrap import Bootstrap, Estimate
 from arms.evaluation.cost_quality import (
     Curve,
     aiq,
@@ -104,7 +104,7 @@ def curve_summaries(
             value = float(values[0])
             if not np.isfinite(value):
                 return Estimate(None, None)
-            return Estimate(value, standard_error(values[1:]))
+            return Estimate(value, bootstrap.error(values[1:]))
 
         qnc = estimate(lambda x, y, c, a: quality_neutral_cost(x, y, a, c))
         shared = Estimate(None, None)
