@@ -179,6 +179,39 @@ def test_no_router_is_called_as_another_row() -> None:
             measured(name=name)
 
 
+def test_numbers_of_rows_are_no_leak() -> None:
+    outcomes, confidences = drawn()
+    plain = Outcomes(models=MODELS, labels=outcomes.labels)
+    other = Outcomes(models=MODELS, labels=TRAINING.labels)
+    told = "whether the training queries are among the held-out ones cannot be told"
+    # Nor do they become names when some queries or models are taken.
+    for training in (other, other.select(np.arange(50)).with_models(MODELS)):
+        evaluation = evaluate(plain, confidences, training=training, replicates=5)
+        assert evaluation.data.training_queries == len(training)
+        assert any(told in note for note in evaluation.notes)
+    assert not any(told in note for note in measured().notes)
+    # Ids that were given are names.
+    numbers = np.arange(120)
+    named = Outcomes(models=MODELS, labels=outcomes.labels, ids=numbers)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="split by group"):
+        evaluate(named, confidences, training=named.select(numbers[:9]), replicates=5)
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), pandas.NA, pandas.NaT, np.float32("nan")])
+def test_a_query_without_a_group_is_one_of_its_own(nothing: object) -> None:
+    given: Any = ["x", nothing, nothing, "x", "nan"]
+    ids: Any = ["a", "b", nothing, "d", "e"]
+    labels = np.ones((5, 1))
+    outcomes = Outcomes(models=("m",), labels=labels, groups=given, ids=ids, tasks=given)
+    assert outcomes.groups.tolist() == ["x", "b", "2", "x", "nan"]
+    assert outcomes.ids.tolist() == ["a", "b", "", "d", "e"]
+    assert outcomes.tasks.tolist() == ["x", "", "", "x", "nan"]
+    assert outcomes.unnamed.tolist() == [False, False, True, False, False]
+    assert outcomes.select(np.array([2, 1])).groups.tolist() == ["2", "b"]
+    without_ids = Outcomes(models=("m",), labels=labels, groups=given)
+    assert without_ids.groups.tolist() == ["x", "1", "2", "x", "nan"]
+
+
 def test_scores_must_be_confidences() -> None:
     outcomes, confidences = drawn()
     with pytest.raises(InvalidArgumentError, match="not logits"):
@@ -195,7 +228,7 @@ def test_scores_must_be_confidences() -> None:
         ({"labels": np.ones((2, 3))}, r"expected \[queries, 2\]"),
         ({"labels": np.full((2, 2), 0.5)}, "must be 0, 1, or NaN"),
         ({"models": ("a", "a")}, "a name twice"),
-        ({"groups": np.array(["x"])}, "groups has shape"),
+        ({"groups": np.array(["x"])}, "groups has 1 entries for 2 queries"),
         ({"costs": np.ones(3)}, "costs has shape"),
         ({"costs": np.array([1.0, -1.0])}, "not negative"),
         ({"questions": ["why?"]}, "questions has 1 entries for 2 queries"),

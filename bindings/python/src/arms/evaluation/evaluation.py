@@ -218,7 +218,8 @@ def check_training(outcomes: Outcomes, training: Outcomes) -> None:
     """
     if training.models != outcomes.models:
         raise InvalidArgumentError("training has other models than outcomes")
-    leaked = np.intersect1d(training.groups, outcomes.groups)
+    # Numbers that stand for names are the same in any two sets.
+    leaked = np.intersect1d(training.groups[~training.unnamed], outcomes.groups[~outcomes.unnamed])
     if len(leaked):
         raise InvalidArgumentError(
             f"{len(leaked)} groups are in the training queries and in the held-out ones, "
@@ -232,6 +233,11 @@ def _notes(outcomes: Outcomes, training: Outcomes | None) -> list[str]:
         notes.append(
             "No training queries were given: the strongest model is the one of these very queries, "
             "known in hindsight, and no baseline was fitted."
+        )
+    elif training.unnamed.any() or outcomes.unnamed.any():
+        notes.append(
+            "Some queries have neither id nor group: whether the training queries are among the "
+            "held-out ones cannot be told."
         )
     notes.append(
         "Standard errors and intervals are those of drawing other queries; what another training "

@@ -39,7 +39,8 @@ class Outcomes:
         those of a series, are taken in their order, whatever their index.
     groups
         ``[queries]``. Queries of a group are variants of one another: they are never torn apart,
-        neither by a split nor by a bootstrap. By default each query is a group of its own.
+        neither by a split nor by a bootstrap. By default, or where it is `None` or NaN, each query
+        is a group of its own, called by its id.
     costs
         US dollars a query, ``[models]`` or ``[queries, models]``, NaN where unknown: what the
         answers did cost. An unknown cost of one query is taken to be the mean of the model's known
@@ -47,7 +48,8 @@ class Outcomes:
     latencies
         Milliseconds, of the same shapes.
     ids, tasks, languages, benchmarks
-        ``[queries]``; `None` where unknown, which becomes "".
+        ``[queries]``; `None` or NaN where unknown, which becomes "". Ids are by default the numbers
+        of the rows.
     questions, images
         What was asked, for a router to score: ``[queries]`` texts, and whatever
         `arms.Router.score` takes as images.
@@ -69,6 +71,9 @@ class Outcomes:
     benchmarks: Texts = field(default_factory=lambda: np.empty(0, np.str_))
     questions: Sequence[str] = ()
     images: Sequence[Any] = ()
+    unnamed: Booleans = field(init=False, repr=False)
+    """Which queries have neither id nor group, ``[queries]``: a number of theirs says nothing of
+    whether they are in another set of queries, too."""
 
     def __post_init__(self) -> None:
         refuse_text(self.models, "models")
@@ -84,10 +89,9 @@ class Outcomes:
         if not np.all(np.isnan(labels) | (labels == 0) | (labels == 1)):
             raise InvalidArgumentError("labels must be 0, 1, or NaN where unknown")
         self._set("labels", labels)
-        self._set("ids", self._texts("ids", [str(row) for row in range(len(labels))]))
-        self._set("groups", self._texts("groups", self.ids))
+        self._set_ids_and_groups()
         for name in ("tasks", "languages", "benchmarks"):
-            self._set(name, self._texts(name, [""] * len(labels)))
+            self._set(name, np.array([text or "" for text in self._texts(name)], np.str_))
         for name in ("costs", "latencies"):
             self._set(name, self._filled(name))
         refuse_text(self.questions, "questions")
@@ -102,14 +106,25 @@ class Outcomes:
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
-    def _texts(self, name: str, default: Iterable[str]) -> Texts:
-        given = getattr(self, name) if len(getattr(self, name)) else default
-        values = np.array(["" if value is None else str(value) for value in given], np.str_)
-        if values.shape != (len(self.labels),):
+    def _set_ids_and_groups(self) -> None:
+        numbers = [str(row) for row in range(len(self.labels))]
+        ids, groups = self._texts("ids"), self._texts("groups")
+        unnamed = [not own and group is None for own, group in zip(ids, groups, strict=True)]
+        own = [text or number for text, number in zip(ids, numbers, strict=True)]
+        names = [name if group is None else group for name, group in zip(own, groups, strict=True)]
+        shown = [text or "" for text in ids] if len(self.ids) else numbers
+        self._set("ids", np.array(shown, np.str_))
+        self._set("groups", np.array(names, np.str_))
+        self._set("unnamed", np.array(unnamed, np.bool_))
+
+    def _texts(self, name: str) -> list[str | None]:
+        given = getattr(self, name)
+        texts = [_text(value) for value in (given if len(given) else [None] * len(self.labels))]
+        if len(texts) != len(self.labels):
             raise InvalidArgumentError(
-                f"{name} has shape {list(values.shape)} for {len(self.labels)} queries"
+                f"{name} has {len(texts)} entries for {len(self.labels)} queries"
             )
-        return values
+        return texts
 
     def _filled(self, name: str) -> Floats:
         """Bring costs or latencies to [queries, models], and unknown ones to the model's mean."""
@@ -176,7 +191,7 @@ class Outcomes:
         for name in ("questions", "images"):
             values = getattr(self, name)
             changes[name] = [values[row] for row in rows] if len(values) else ()
-        return replace(self, **changes)
+        return self._changed(self.unnamed[rows], **changes)
 
     def with_models(self, names: Iterable[str]) -> Outcomes:
         """Return the columns of some models, in the order of their names.
@@ -193,11 +208,17 @@ class Outcomes:
             raise InvalidArgumentError(f"the data has no model {absent[0]!r}")
         columns = [self.models.index(name) for name in wanted]
         changes: dict[str, Any] = {name: getattr(self, name)[:, columns] for name in _BY_MODEL}
-        return replace(self, models=wanted, **changes)
+        return self._changed(self.unnamed, models=wanted, **changes)
 
     def replaced(self, *, costs: Floats, latencies: Floats) -> Outcomes:
         """Return the same outcomes at other costs and latencies."""
-        return replace(self, costs=costs, latencies=latencies)
+        return self._changed(self.unnamed, costs=costs, latencies=latencies)
+
+    def _changed(self, unnamed: Booleans, **changes: Any) -> Outcomes:
+        """Replace fields; numbers that were given in place of names do not become such."""
+        changed = replace(self, **changes)
+        changed._set("unnamed", unnamed)
+        return changed
 
     @classmethod
     def of(cls, table: object) -> Outcomes:
@@ -208,8 +229,20 @@ class Outcomes:
         table
             Has ``models`` and ``labels``; what else it lacks stays unknown.
         """
-        given = {entry.name: getattr(table, entry.name, None) for entry in fields(cls)}
+        given = {
+            entry.name: getattr(table, entry.name, None) for entry in fields(cls) if entry.init
+        }
         return cls(**{name: value for name, value in given.items() if value is not None})
+
+
+def _text(value: object) -> str | None:
+    """Return a value as text, `None` for what is missing."""
+    if isinstance(value, str):
+        return str(value)
+    # Beside NaN, what pandas has for it; it is no package that is needed here.
+    if value is None or str(value) in ("nan", "NaT", "<NA>"):
+        return None
+    return str(value)
 
 
 def checked_scores(scores: ArrayLike, outcomes: Outcomes, name: str = "scores") -> Floats:
