@@ -212,6 +212,18 @@ def test_a_query_without_a_group_is_one_of_its_own(nothing: object) -> None:
     assert without_ids.groups.tolist() == ["x", "1", "2", "x", "nan"]
 
 
+def test_a_group_is_the_same_as_a_whole_number_and_as_a_float() -> None:
+    # A column of pandas becomes one of floats where a value is missing.
+    whole: Any = pandas.Series([1, 2, 3])
+    floats: Any = pandas.Series([1, 2, None, 2.5])
+    first = Outcomes(models=("m",), labels=np.ones((3, 1)), groups=whole)
+    second = Outcomes(models=("m",), labels=np.ones((4, 1)), groups=floats, ids=np.array([*"abcd"]))
+    assert first.groups.tolist() == ["1", "2", "3"]
+    assert second.groups.tolist() == ["1", "2", "c", "2.5"]
+    with pytest.raises(InvalidArgumentError, match="2 groups are in the training queries"):
+        evaluate(first, np.ones((3, 1)), training=second, replicates=5)
+
+
 def test_scores_must_be_confidences() -> None:
     outcomes, confidences = drawn()
     with pytest.raises(InvalidArgumentError, match="not logits"):

@@ -242,6 +242,9 @@ def _text(value: object) -> str | None:
     # Beside NaN, what pandas has for it; it is no package that is needed here.
     if value is None or str(value) in ("nan", "NaT", "<NA>"):
         return None
+    # pandas makes floats of whole numbers beside one that is missing.
+    if isinstance(value, (float, np.floating)) and value.is_integer():
+        value = int(value)
     return str(value)
 
 
