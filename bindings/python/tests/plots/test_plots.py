@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -190,6 +191,24 @@ def test_the_frontier_is_of_pareto_points_and_names_models_that_none_beats() -> 
     np.testing.assert_allclose(np.asarray(y, np.float64), [40, 70])
     assert [text.get_text() for text in axes.texts] == ["cheap", "dear"]
     assert axes.get_xscale() == "log"
+    assert [line.get_marker() for line in axes.lines] == ["None", "None", "o"]
+
+
+def test_the_frontier_shows_what_is_free_and_what_is_never_right() -> None:
+    models = [*MODELS, model("free", 0.0, 0.1), model("wrong", 0.001, 0.0), model("?", None, 0.5)]
+    axes = plots.cost_quality_frontier([curve("ARMS")], models).axes[0]
+    x, y = axes.lines[-1].get_data()
+    np.testing.assert_allclose(np.asarray(x, np.float64), [0.2, 6, 3, 0, 1])
+    np.testing.assert_allclose(np.asarray(y, np.float64), [30, 60, 20, 10, 0])
+    assert axes.get_xscale() == "linear"
+
+
+def test_a_curve_of_one_point_is_seen() -> None:
+    lone = replace(curve("ARMS"), cost=[0.0, 0.002], accuracy=[0.5, 0.4])
+    axes = plots.cost_quality_frontier([lone], MODELS).axes[0]
+    assert len(np.asarray(axes.lines[0].get_xdata())) == 1
+    assert axes.lines[0].get_marker() == "D"
+    assert axes.get_xscale() == "linear"
 
 
 def test_the_load_of_each_row_is_the_whole() -> None:

@@ -30,18 +30,26 @@ def cost_quality_frontier(curves: Sequence[CurveSummary], models: Sequence[Model
         Those whose cost is known are drawn; only those that no other model beats are named.
     """
     drawn, axes = figure(7.2, 4.4)
+    drawn_costs: list[float] = []
     for place, curve in enumerate(curves):
         cost, accuracy = pareto_points(np.array(curve.cost), np.array(curve.accuracy))
+        drawn_costs += (1000 * cost).tolist()
         axes.plot(
             1000 * cost,
             100 * accuracy,
             _LINES[place % len(_LINES)],
+            # There is no line through one point.
+            marker="D" if len(cost) == 1 else None,
             color=OWN if place == 0 else [c for c in COLOURS if c != OWN][(place - 1) % 6],
             linewidth=2.4 if place == 0 else 1.3,
             label=short(curve.router),
             zorder=3 if place == 0 else 2,
         )
-    known = [(m.name, 1000 * m.cost, 100 * m.em.value) for m in models if m.cost and m.em.value]
+    known = [
+        (model.name, 1000 * model.cost, 100 * model.em.value)
+        for model in models
+        if model.cost is not None and model.em.value is not None
+    ]
     if known:
         _, costs, values = zip(*known, strict=True)
         axes.plot(costs, values, "o", color="#333333", markersize=4, label="single model", zorder=4)
@@ -59,7 +67,8 @@ def cost_quality_frontier(curves: Sequence[CurveSummary], models: Sequence[Model
                     zorder=5,
                     path_effects=[withStroke(linewidth=2.5, foreground="white")],
                 )
-        if min(costs) > 0 and max(costs) > 4 * min(costs):
+        # What is free has no place on a logarithmic axis.
+        if min(*costs, *drawn_costs) > 0 and max(costs) > 4 * min(costs):
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.xaxis.set_minor_formatter(_two_and_five)
