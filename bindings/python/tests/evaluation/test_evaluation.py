@@ -130,6 +130,22 @@ def test_prices_are_those_of_the_training_queries() -> None:
     assert evaluation.all.routers[0].shares == {"a": 0, "b": 0, "c": 1}
 
 
+def test_qnc_compares_with_the_model_that_the_table_calls_the_strongest() -> None:
+    # In training a is the better model, here it is b.
+    training = Outcomes(
+        models=("a", "b"),
+        labels=np.tile([1.0, 0.0], (6, 1)),
+        groups=np.array([f"t{number}" for number in range(6)]),
+    )
+    labels = np.array([[1.0, 0.0]] * 2 + [[0.0, 1.0]] * 4)
+    tested = Outcomes(models=("a", "b"), labels=labels, costs=np.array([1.0, 2.0]))
+    always_a = np.tile([0.9, 0.1], (6, 1))
+    view = evaluate(tested, always_a, training=training, replicates=5).all
+    assert "strongest (a)" in [result.name for result in view.routers]
+    assert (view.curves[0].reaches, view.curves[0].qnc.value) == (True, 1)
+    assert not evaluate(tested, always_a, replicates=5).all.curves[0].reaches
+
+
 def test_a_constant_cost_is_the_price_to_the_last_bit() -> None:
     outcomes = Outcomes(models=("a", "b"), labels=np.ones((7, 2)), costs=np.array([0.1, 0.3]))
     assert outcomes.prices.tolist() == [0.1, 0.3]

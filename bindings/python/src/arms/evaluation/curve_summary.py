@@ -36,7 +36,8 @@ class CurveSummary:
     peak
         Ps.
     qnc
-        `None` when the strongest single model's accuracy is never reached, see `reaches`.
+        By the strongest single model, the same as in the tables; `None` when its accuracy is never
+        reached, see `reaches`.
     reaches
         Whether it is.
     aiq
@@ -63,6 +64,7 @@ def curve_summaries(
     bootstrap: Bootstrap,
     *,
     prices: Floats | None = None,
+    strongest: int | None = None,
 ) -> list[CurveSummary]:
     """Trace and sum up the curve of each router; none, unless all costs and outcomes allow it.
 
@@ -76,6 +78,9 @@ def curve_summaries(
         Over the same queries.
     prices
         As of `cost_quality_curve`.
+    strongest
+        The column of the model that QNC compares with; by default the most accurate one of these
+        queries, which is known in hindsight.
     """
     if not outcomes.priced or not outcomes.known.any(axis=1).all():
         return []
@@ -85,7 +90,7 @@ def curve_summaries(
     curves = {name: curve for name, curve in curves.items() if np.isfinite(curve.accuracy).all()}
     between = shared_range([(curve.cost, curve.accuracy) for curve in curves.values()])
     largest = float(outcomes.costs.mean(axis=0).max())
-    single = single_model(outcomes, strongest_model(outcomes))
+    single = single_model(outcomes, strongest_model(outcomes) if strongest is None else strongest)
     single_means = _means(single.correct[:, None], single.cost[:, None], bootstrap)
 
     def summary(name: str, curve: Curve) -> CurveSummary:

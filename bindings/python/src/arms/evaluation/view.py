@@ -169,7 +169,7 @@ def measured(
             for column in range(len(outcomes.models))
         ],
         [[_defined(v) for v in row] for row in paradox_matrix(outcomes.labels).tolist()],
-        curve_summaries(outcomes, scores, bootstrap, prices=prices),
+        curve_summaries(outcomes, scores, bootstrap, prices=prices, strongest=singles.strongest),
         breakdowns(outcomes, correct, replicates=bootstrap.replicates, seed=bootstrap.seed),
     )
 
