@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from arms.errors import InvalidArgumentError, UnsupportedError
 from arms.evaluation import Outcomes
 from arms.evaluation.baselines import (
+    Baseline,
     KNNRouter,
     LogisticRouter,
     MLPRouter,
@@ -99,6 +100,9 @@ def test_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         fit_predict([], OUTCOMES, KEYS, QUERIES[:, :3])
     with pytest.raises(InvalidArgumentError, match="finite"):
         fit_predict([], OUTCOMES, KEYS, QUERIES * np.nan)
+    alike: list[Baseline] = [MLPRouter(seed=0), KNNRouter(5), MLPRouter(seed=1)]
+    with pytest.raises(InvalidArgumentError, match=r"2 baselines are called 'MLP \(128\)'"):
+        fit_predict(alike, OUTCOMES, KEYS, QUERIES)
     with pytest.raises(InvalidArgumentError, match="at least 1"):
         KNNRouter(0)
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)

@@ -62,7 +62,7 @@ def fit_predict(
     Raises
     ------
     InvalidArgumentError
-        If the shapes contradict each other or a value is not finite.
+        If the shapes contradict each other, a value is not finite, or two baselines have one name.
     UnsupportedError
         If scikit-learn is not installed.
     """
@@ -76,8 +76,16 @@ def fit_predict(
         )
     if not (np.isfinite(embeddings).all() and np.isfinite(queries).all()):
         raise InvalidArgumentError("embeddings must be finite")
+    fitted = list(baselines)
+    names = [baseline.name for baseline in fitted]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidArgumentError(
+                f"{names.count(name)} baselines are called {name!r}: fit them one by one, and give "
+                "each result a name"
+            )
     scores = {}
-    for baseline in baselines:
+    for baseline in fitted:
         baseline.fit(embeddings, training.labels)
         scores[baseline.name] = baseline.predict(queries)
     return scores
