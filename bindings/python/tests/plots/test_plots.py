@@ -26,9 +26,12 @@ from arms.evaluation import (
     ExpertLoad,
     LabelMetrics,
     ModelResult,
+    Outcomes,
     ThetaPoint,
     calibration,
+    evaluate,
 )
+from arms.plots.evaluation_plots import em_of
 from arms.plots.style import short
 
 
@@ -241,6 +244,18 @@ def test_training_curves_mark_their_best() -> None:
     assert float(np.asarray(axes.lines[1].get_xdata())[0]) == 60
     unknown = plots.epochs([1, 2], {"EM": [np.nan, np.nan]})
     assert unknown.axes[0].lines[0].get_label() == "EM"
+
+
+def test_a_candidate_that_is_called_as_a_router_keeps_its_bar() -> None:
+    outcomes = Outcomes(models=("random", "x"), labels=np.array([[0.0, 1.0]] * 4))
+    ems = em_of(evaluate(outcomes, np.tile([0.9, 0.1], (4, 1)), replicates=5).all)
+    assert {name: em.value for name, em in ems.items()} == {
+        "random (model)": 0,
+        "x": 1,
+        "ARMS": 0,
+        "oracle": 1,
+        "random": 0.5,
+    }
 
 
 def test_strategies_stand_side_by_side() -> None:

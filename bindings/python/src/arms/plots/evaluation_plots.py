@@ -44,7 +44,12 @@ def evaluation_plots(evaluation: Evaluation) -> dict[str, Callable[[], Figure]]:
 
 def em_of(view: View) -> dict[str, Estimate]:
     """Return the exact match of the single models and then of the routers, by name."""
-    models = {model.name: model.em for model in view.models}
+    # A candidate may be called as a router is.
+    taken = {result.name for result in view.routers}
+    models = {
+        f"{model.name} (model)" if model.name in taken else model.name: model.em
+        for model in view.models
+    }
     # The strongest and the cheapest model stand among the models already.
     routers = {
         result.name: result.em
