@@ -233,10 +233,14 @@ def test_what_cannot_be_delivered_is_told_before_the_scoring(
     )
     known = tmp_path / "known.jsonl"
     write_records(known, [row.model_copy(update={"model": "gpt-4o"}) for row in records()[::3]])
+    both, link = tmp_path / "both", tmp_path / "link"
+    link.symlink_to(both)
     cases: list[tuple[list[object], str]] = [
         ([saved, data, "--html", tmp_path / "no" / "report.html"], "no such folder to write to"),
         ([saved, data, "--html", tmp_path], "is a folder"),
         ([saved, data, "--vectors", tmp_path / "no" / "vectors.npz"], "no such folder"),
+        ([saved, data, "--html", both, "--vectors", both], "is the file of --html and of --vec"),
+        ([saved, data, "--html", both, "--vectors", link], "name two files to write"),
         ([saved, data, "--training", data], "split by group"),
         ([arms.default_model(), known, "--embeddings", "image"], "has no image encoder"),
     ]

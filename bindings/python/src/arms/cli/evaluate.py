@@ -225,6 +225,10 @@ def _check_outputs(html: Path | None, vectors: Path | None, inputs: list[Path]) 
     for path in (html, vectors):
         if path is not None:
             check_output(path, inputs)
+    if html is not None and vectors is not None and html.resolve() == vectors.resolve():
+        raise InvalidArgumentError(
+            f"{vectors}: is the file of --html and of --vectors: name two files to write"
+        )
     if html is not None:
         need_matplotlib()
 
