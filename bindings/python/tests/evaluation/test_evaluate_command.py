@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 import arms
+from arms.cli import main
+from arms.cli.tables import print_json
 from arms.data import OutcomeTable, Record, write_records
 from arms.evaluation import Outcomes, from_json
 from arms.evaluation.scoring import common_models, priced_by, score_queries
@@ -291,6 +294,30 @@ def test_files_are_written_though_nobody_reads_the_evaluation(
     assert b"Traceback" not in done.stderr
     assert page.read_text().startswith("<!")
     assert "fused" in np.load(vectors)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_names_survive_an_output_that_lacks_their_letters(
+    encoding: str, saved: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "gpt-模型é"
+    with arms.Router(saved) as router:
+        router.candidates.add([arms.Candidate(name=name)])
+        router.save(saved)
+    write_records(data, [row.model_copy(update={"model": name}) for row in records()[::3]])
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(saved), str(data), "--replicates", "5", "--json"])
+    evaluation = from_json(written.getvalue().decode(encoding))
+    assert evaluation.data.models == [name]
+
+
+def test_json_is_printed_to_a_stream_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    print_json({"name": "模型"})
+    assert output.getvalue() == '{"name": "模型"}\n'
 
 
 def test_a_file_that_fails_is_told_though_nobody_reads_the_evaluation(

@@ -18,7 +18,7 @@ from arms._output import check_output, replacing
 from arms.cli.adapting import Data, Exact, Lenient, Model, Threads
 from arms.cli.data.options import need_packages, tell_reading
 from arms.cli.runs import need_matplotlib
-from arms.cli.tables import console
+from arms.cli.tables import console, print_json_text
 
 if TYPE_CHECKING:
     from arms.data import OutcomeTable
@@ -154,7 +154,8 @@ def evaluate(
         if vectors is not None:
             files.callback(_save_vectors, vectors, tested, scored)
         if json:
-            print(to_json(evaluation), flush=True)
+            print_json_text(to_json(evaluation))
+            sys.stdout.flush()
         else:
             console().print(terminal_report(evaluation))
 

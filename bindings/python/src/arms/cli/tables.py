@@ -25,13 +25,18 @@ def console() -> Console:
 
 def print_json(value: object) -> None:
     """Print a value as one line of JSON."""
-    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    print_json_text(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def print_json_text(text: str) -> None:
+    """Print what is JSON already, in one line."""
     try:
-        line.encode(sys.stdout.encoding)
+        # A stream in memory takes any letter, and has no encoding.
+        text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         # Escaped, it is the same value; with letters replaced it would be another.
-        line = json.dumps(value, allow_nan=False)
-    print(line)
+        text = json.dumps(json.loads(text))
+    print(text)
 
 
 def bar(confidence: float) -> Text:
