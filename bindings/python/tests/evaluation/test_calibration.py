@@ -7,7 +7,8 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from arms.evaluation import Bootstrap, calibration, expected_calibration_error
+from arms.errors import InvalidArgumentError
+from arms.evaluation import Bootstrap, calibration, evaluate, expected_calibration_error
 from worked import bootstrap_of, drawn
 
 
@@ -23,6 +24,18 @@ def test_brier_score_and_bins_are_those_of_scikit_learn(unknown: float) -> None:
     found = np.array([(entry.confidence, entry.accuracy.value) for entry in filled], np.float64)
     np.testing.assert_allclose(found, np.column_stack([means, accuracies]))
     assert sum(entry.count for entry in measured.bins) == known.sum()
+
+
+def test_the_calibration_error_takes_lists_and_refuses_what_has_no_bins() -> None:
+    assert expected_calibration_error([0.1, 0.8], [0, 1]) == pytest.approx(0.15)
+    with pytest.raises(InvalidArgumentError, match=r"\[2\], labels \[1\]: expected one"):
+        expected_calibration_error([0.1, 0.8], [0])
+    for bins in (0, -3):
+        with pytest.raises(InvalidArgumentError, match=f"bins must be at least 1, not {bins}"):
+            expected_calibration_error([0.1], [0], bins)
+    outcomes, confidences = drawn()
+    with pytest.raises(InvalidArgumentError, match="bins must be at least 1"):
+        evaluate(outcomes, confidences, bins=0, replicates=2)
 
 
 def test_the_calibration_error_of_a_worked_example() -> None:

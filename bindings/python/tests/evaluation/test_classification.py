@@ -42,7 +42,7 @@ def test_counts_are_those_of_the_confusion_matrix() -> None:
 
 
 def test_a_confidence_of_one_half_is_no() -> None:
-    assert confusion(np.array([[0.5, 0.5001]]), np.array([[1.0, 1.0]])).tolist() == [[1, 0, 1, 0]]
+    assert confusion([[0.5, 0.5001]], [[1.0, 1.0]]).tolist() == [[1, 0, 1, 0]]
 
 
 def test_what_has_no_denominator_is_not_defined() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import auc
 
+from arms.errors import InvalidArgumentError
 from arms.evaluation import (
     Outcomes,
     aiq,
@@ -78,6 +79,27 @@ def test_qnc_is_the_least_cost_that_reaches_the_best_model(
 
 def test_qnc_of_a_free_model_is_not_defined() -> None:
     assert np.isnan(quality_neutral_cost(COST, ACCURACY, 0.6, 0.0))
+
+
+def test_points_may_be_lists_and_must_be_numbers() -> None:
+    cost, accuracy = COST.tolist(), ACCURACY.tolist()
+    assert nauc(cost, accuracy) == nauc(COST, ACCURACY)
+    assert aiq(cost, accuracy, 5.0) == aiq(COST, ACCURACY, 5.0)
+    assert quality_neutral_cost(cost, accuracy, 0.6, 4.0) == 0.5
+    assert (peak(accuracy), shared_range([(cost, accuracy)])) == (0.7, (1, 4))
+    assert lambda_grid([1.0, 2.0]).tolist() == lambda_grid(np.array([1.0, 2.0])).tolist()
+    outcomes, scores = drawn()
+    curve = cost_quality_curve(outcomes, scores.tolist(), [0.0, np.inf], prices=list(COSTS))
+    assert curve.cost[-1] == pytest.approx(COSTS[0])
+    with pytest.raises(InvalidArgumentError, match="cost and accuracy must be finite"):
+        aiq(COST, ACCURACY * np.nan, 5.0)
+    with pytest.raises(InvalidArgumentError, match="cost and accuracy must be finite"):
+        quality_neutral_cost(COST * np.nan, ACCURACY, 0.6, 4.0)
+    for short in ([0.5], []):
+        with pytest.raises(InvalidArgumentError, match="expected one value a point of each"):
+            nauc(COST[: 2 * len(short)], short)
+    with pytest.raises(InvalidArgumentError, match="prices must all be known"):
+        lambda_grid([1.0, np.nan])
 
 
 def test_aiq_is_the_area_under_the_hull_over_the_shared_cost() -> None:

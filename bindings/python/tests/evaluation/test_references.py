@@ -80,7 +80,7 @@ def test_means_per_task_fall_back_on_the_whole() -> None:
 
 
 def test_the_paradox_is_what_one_gets_wrong_and_another_right() -> None:
-    shares = paradox_matrix(OUTCOMES.labels)
+    shares = paradox_matrix(OUTCOMES.labels.tolist())
     # a errs on the queries 1 and 2, of which b answers none and c one; and so on.
     expected = [[NAN, 0, 1 / 2], [1 / 3, NAN, 2 / 3], [1 / 2, 1 / 2, NAN]]
     np.testing.assert_allclose(shares, expected)

@@ -47,6 +47,21 @@ def test_prices_must_be_known_where_they_count() -> None:
         choose(SCORES, COSTS, lambda_=-1.0)
 
 
+def test_scores_may_be_lists_and_limits_must_be_numbers() -> None:
+    scores, costs = SCORES.tolist(), COSTS.tolist()
+    assert choose(scores, costs, lambda_=0.11).tolist() == [2, 0]
+    assert choose(scores).tolist() == [1, 1]
+    assert lambda_for_cost(scores, costs, 1.5) == lambda_for_cost(SCORES, COSTS, 1.5)
+    with pytest.raises(InvalidArgumentError, match="budget must be a number of US dollars"):
+        lambda_for_cost(SCORES, COSTS, math.nan)
+    with pytest.raises(InvalidArgumentError, match="must all be known for a budget"):
+        lambda_for_cost(SCORES, COSTS * np.nan, 1.0)
+    with pytest.raises(InvalidArgumentError, match="cost_cap must be a number of US dollars"):
+        choose(SCORES, COSTS, cost_cap=math.nan)
+    with pytest.raises(InvalidArgumentError, match=r"expected \[queries, models\]"):
+        choose([0.5, 0.9])
+
+
 def test_what_a_query_costs_is_not_known_when_it_is_routed() -> None:
     by_query = np.array([[1.0, 3.0, 2.0], [9.0, 8.0, 7.0]])
     with pytest.raises(InvalidArgumentError, match=r"expected \[3\], one price a model"):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from arms._marshal import real_array
+from arms.errors import InvalidArgumentError
 from arms.evaluation.bootstrap import Bootstrap, Estimate
 from arms.evaluation.outcomes import Floats
 
@@ -61,6 +64,11 @@ def calibration(
         Over the same queries.
     bins
         Of equal width.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If `bins` is less than 1.
     """
     known = ~np.isnan(labels)
     squares = np.where(known, (confidences - labels) ** 2, 0).sum(axis=1)
@@ -81,15 +89,35 @@ def calibration(
         )
 
 
-def expected_calibration_error(confidences: Floats, labels: Floats, bins: int = 15) -> float:
-    """Return the expected calibration error of any array of confidences; NaN without labels."""
-    sums = _bin_sums(confidences.reshape(1, -1), labels.reshape(1, -1), bins)[0]
+def expected_calibration_error(confidences: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
+    """Return the expected calibration error of any array of confidences; NaN without labels.
+
+    Parameters
+    ----------
+    confidences, labels
+        Of one shape; labels are NaN where unknown.
+    bins
+        Of equal width.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shapes differ, or `bins` is less than 1.
+    """
+    given, truth = real_array(confidences, "confidences"), real_array(labels, "labels")
+    if given.shape != truth.shape:
+        raise InvalidArgumentError(
+            f"confidences has shape {list(given.shape)}, labels {list(truth.shape)}: expected one"
+        )
+    sums = _bin_sums(given.reshape(1, -1), truth.reshape(1, -1), bins)[0]
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(_distance(sums))
 
 
 def _bin_sums(confidences: Floats, labels: Floats, bins: int) -> Floats:
     """Return ``[queries, 3, bins]``: pairs, and sums of their confidences and labels."""
+    if bins < 1:
+        raise InvalidArgumentError(f"bins must be at least 1, not {bins}")
     known = ~np.isnan(labels)
     places = np.clip(np.ceil(confidences * bins).astype(np.intp) - 1, 0, bins - 1)
     rows = np.broadcast_to(np.arange(len(labels))[:, None], labels.shape)[known]

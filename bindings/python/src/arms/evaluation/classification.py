@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from arms._marshal import real_array
 from arms.evaluation.bootstrap import Bootstrap, Estimate
 from arms.evaluation.outcomes import Floats
 
@@ -25,7 +27,7 @@ class LabelMetrics:
     f1: Estimate
 
 
-def confusion(confidences: Floats, labels: Floats, threshold: float = 0.5) -> Floats:
+def confusion(confidences: ArrayLike, labels: ArrayLike, threshold: float = 0.5) -> Floats:
     """Count the true and false positives and negatives of each query.
 
     Parameters
@@ -40,7 +42,8 @@ def confusion(confidences: Floats, labels: Floats, threshold: float = 0.5) -> Fl
     ndarray
         ``[queries, 4]``: true positives, false positives, false negatives, true negatives.
     """
-    positive, right, known = confidences > threshold, labels == 1, ~np.isnan(labels)
+    given, truth = real_array(confidences, "confidences"), real_array(labels, "labels")
+    positive, right, known = given > threshold, truth == 1, ~np.isnan(truth)
     cells = (positive & right, positive & ~right, ~positive & right, ~positive & ~right)
     return np.stack([(cell & known).sum(axis=1) for cell in cells], axis=1).astype(np.float64)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from arms._marshal import real_array
+from arms.errors import InvalidArgumentError
 from arms.evaluation.outcomes import Floats, Outcomes
 from arms.evaluation.selection import choose
 
@@ -48,7 +50,7 @@ class Curve:
     spent: Floats
 
 
-def lambda_grid(prices: Floats, points: int = 97) -> Floats:
+def lambda_grid(prices: ArrayLike, points: int = 97) -> Floats:
     """Return lambdas at which choices change: 0, a geometric grid, infinity.
 
     The grid lies between the lambda at which the largest difference in price is worth a thousandth
@@ -60,8 +62,16 @@ def lambda_grid(prices: Floats, points: int = 97) -> Floats:
         ``[models]`` in US dollars, `Outcomes.prices` say.
     points
         Of the geometric grid.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a price is not known.
     """
-    spread = float(prices.max() - prices.min())
+    known = real_array(prices, "prices")
+    if not np.isfinite(known).all():
+        raise InvalidArgumentError("prices must all be known")
+    spread = float(known.max() - known.min())
     if spread == 0:
         return np.array([0.0, np.inf])
     return np.concatenate([[0.0], np.geomspace(1e-3, 1e3, points) / spread, [np.inf]])
@@ -69,10 +79,10 @@ def lambda_grid(prices: Floats, points: int = 97) -> Floats:
 
 def cost_quality_curve(
     outcomes: Outcomes,
-    scores: Floats,
-    lambdas: Floats | None = None,
+    scores: ArrayLike,
+    lambdas: ArrayLike | None = None,
     *,
-    prices: Floats | None = None,
+    prices: ArrayLike | None = None,
 ) -> Curve:
     """Trace a router from its best answers to the cheapest model.
 
@@ -95,7 +105,7 @@ def cost_quality_curve(
         If a cost is not known.
     """
     prices = outcomes.prices if prices is None else prices
-    grid = lambda_grid(prices) if lambdas is None else lambdas
+    grid = lambda_grid(prices) if lambdas is None else real_array(lambdas, "lambdas")
     rows = np.arange(len(outcomes))[:, None]
     choices = np.stack([choose(scores, prices, lambda_=value) for value in grid], axis=1)
     correct, spent = outcomes.labels[rows, choices], outcomes.costs[rows, choices]
@@ -105,22 +115,28 @@ def cost_quality_curve(
     return Curve(grid, spent.mean(axis=0), accuracy, correct, spent)
 
 
-def pareto_points(cost: Floats, accuracy: Floats) -> tuple[Floats, Floats]:
+def pareto_points(cost: ArrayLike, accuracy: ArrayLike) -> tuple[Floats, Floats]:
     """Return the points that no other beats, both coordinates increasing.
 
     Parameters
     ----------
     cost, accuracy
         ``[points]``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there are not as many of both, or none, or one is not finite.
     """
-    order = np.lexsort((-accuracy, cost))
-    sorted_cost, sorted_accuracy = cost[order], accuracy[order]
+    x, y = _points(cost, accuracy)
+    order = np.lexsort((-y, x))
+    sorted_cost, sorted_accuracy = x[order], y[order]
     before = np.concatenate([[-np.inf], np.maximum.accumulate(sorted_accuracy)[:-1]])
     better = sorted_accuracy > before
     return sorted_cost[better], sorted_accuracy[better]
 
 
-def shared_range(curves: list[tuple[Floats, Floats]]) -> tuple[float, float] | None:
+def shared_range(curves: list[tuple[ArrayLike, ArrayLike]]) -> tuple[float, float] | None:
     """Return the costs that the Pareto points of all curves span; `None` when there are none.
 
     Parameters
@@ -137,7 +153,7 @@ def shared_range(curves: list[tuple[Floats, Floats]]) -> tuple[float, float] | N
     return (float(low), float(high)) if low < high else None
 
 
-def nauc(cost: Floats, accuracy: Floats, between: tuple[float, float] | None = None) -> float:
+def nauc(cost: ArrayLike, accuracy: ArrayLike, between: tuple[float, float] | None = None) -> float:
     """Return the normalised area under the curve: the mean accuracy over a range of costs.
 
     The trapezoids under the Pareto points, over the width of the range.
@@ -154,6 +170,11 @@ def nauc(cost: Floats, accuracy: Floats, between: tuple[float, float] | None = N
     -------
     float
         From 0 to 1; of a single point its accuracy.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As of `pareto_points`.
     """
     x, y = pareto_points(cost, accuracy)
     if between is None:
@@ -169,13 +190,13 @@ def nauc(cost: Floats, accuracy: Floats, between: tuple[float, float] | None = N
     return _trapezoid(np.interp(grid, x, y), grid) / (high - low)
 
 
-def peak(accuracy: Floats) -> float:
+def peak(accuracy: ArrayLike) -> float:
     """Return Ps, the curve's highest accuracy."""
-    return float(accuracy.max())
+    return float(real_array(accuracy, "accuracy").max())
 
 
 def quality_neutral_cost(
-    cost: Floats, accuracy: Floats, single_accuracy: float, single_cost: float
+    cost: ArrayLike, accuracy: ArrayLike, single_accuracy: float, single_cost: float
 ) -> float:
     """Return QNC: the least cost that reaches the best single model's accuracy, over that model's.
 
@@ -191,15 +212,21 @@ def quality_neutral_cost(
     float
         Below 1 the router is as good and cheaper. Infinite if it is never as good, NaN if the
         single model costs nothing.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As of `pareto_points`.
     """
+    x, y = _points(cost, accuracy)
     if single_cost <= 0:
         return float("nan")
     # A mean of the same labels in another order of summation may differ in its last bits.
-    reached: NDArray[np.bool_] = accuracy >= single_accuracy - 1e-12
-    return float(cost[reached].min() / single_cost) if reached.any() else float("inf")
+    reached: NDArray[np.bool_] = y >= single_accuracy - 1e-12
+    return float(x[reached].min() / single_cost) if reached.any() else float("inf")
 
 
-def aiq(cost: Floats, accuracy: Floats, largest_cost: float) -> float:
+def aiq(cost: ArrayLike, accuracy: ArrayLike, largest_cost: float) -> float:
     """Return AIQ, the average improvement in quality.
 
     The area under the non-decreasing hull, extended to a cost shared by all routers, over that
@@ -217,6 +244,11 @@ def aiq(cost: Floats, accuracy: Floats, largest_cost: float) -> float:
     -------
     float
         From 0 to 1; NaN if everything is free.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As of `pareto_points`.
     """
     if largest_cost <= 0:
         return float("nan")
@@ -225,6 +257,18 @@ def aiq(cost: Floats, accuracy: Floats, largest_cost: float) -> float:
         return 0.0
     grid = np.append(x[x < largest_cost], largest_cost)
     return _trapezoid(np.interp(grid, x, y), grid) / largest_cost
+
+
+def _points(cost: ArrayLike, accuracy: ArrayLike) -> tuple[Floats, Floats]:
+    x, y = real_array(cost, "cost"), real_array(accuracy, "accuracy")
+    if x.ndim != 1 or x.shape != y.shape or not len(x):
+        raise InvalidArgumentError(
+            f"cost has shape {list(x.shape)} and accuracy {list(y.shape)}: expected one value a "
+            "point of each, and a point"
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InvalidArgumentError("cost and accuracy must be finite")
+    return x, y
 
 
 def _trapezoid(y: Floats, x: Floats) -> float:

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from arms._marshal import real_array
 from arms.errors import InvalidArgumentError
 from arms.evaluation.outcomes import Choices, Floats, Outcomes
 
@@ -47,8 +49,8 @@ def routed(outcomes: Outcomes, choices: Choices) -> Routed:
 
 
 def choose(
-    scores: Floats,
-    costs: Floats | None = None,
+    scores: ArrayLike,
+    costs: ArrayLike | None = None,
     *,
     lambda_: float = 0.0,
     cost_cap: float | None = None,
@@ -73,33 +75,47 @@ def choose(
     Raises
     ------
     InvalidArgumentError
-        If a cost is needed and not known, there is not one a model, or `lambda_` is negative.
+        If a cost is needed and not known, there is not one a model, `lambda_` is negative, or
+        `cost_cap` is NaN.
     """
+    values = _checked_scores(scores)
     if lambda_ < 0 or math.isnan(lambda_):
         raise InvalidArgumentError(f"lambda_ must not be negative, but is {lambda_}")
-    if costs is not None:
-        _check_prices(scores, costs)
-    if costs is None or np.isnan(costs).any():
+    if cost_cap is not None and math.isnan(cost_cap):
+        raise InvalidArgumentError("cost_cap must be a number of US dollars, not NaN")
+    known = None if costs is None else _checked_prices(values, costs)
+    if known is None or np.isnan(known).any():
         if lambda_ > 0 or cost_cap is not None:
             raise InvalidArgumentError("costs must all be known for a lambda or a cost cap")
-        return np.asarray(scores.argmax(axis=1), np.intp)
-    prices = np.broadcast_to(costs, scores.shape)
+        return np.asarray(values.argmax(axis=1), np.intp)
+    prices = np.broadcast_to(known, values.shape)
     if math.isinf(lambda_):
-        return _first(-prices, scores)
-    utility = scores - lambda_ * prices
+        return _first(-prices, values)
+    utility = values - lambda_ * prices
     if cost_cap is None:
         return _first(utility, -prices)
     fits = prices <= cost_cap
     chosen = _first(np.where(fits, utility, -np.inf), np.where(fits, -prices, -np.inf))
-    return np.where(fits.any(axis=1), chosen, _first(-prices, scores))
+    return np.where(fits.any(axis=1), chosen, _first(-prices, values))
 
 
-def _check_prices(scores: Floats, costs: Floats) -> None:
-    if costs.shape != scores.shape[1:]:
+def _checked_scores(scores: ArrayLike) -> Floats:
+    values = real_array(scores, "scores")
+    if values.ndim != 2:
         raise InvalidArgumentError(
-            f"costs has shape {list(costs.shape)}: expected {list(scores.shape[1:])}, one price a "
+            f"scores has shape {list(values.shape)}: expected [queries, models]"
+        )
+    return values
+
+
+def _checked_prices(scores: Floats, costs: ArrayLike) -> Floats:
+    prices = real_array(costs, "costs")
+    if prices.shape != scores.shape[1:]:
+        raise InvalidArgumentError(
+            f"costs has shape {list(prices.shape)}: expected {list(scores.shape[1:])}, one price a "
             "model, Outcomes.prices say: what a query costs is not known when it is routed"
         )
+    return prices
 
 
 def _first(values: Floats, ties: Floats) -> Choices:
@@ -108,7 +124,7 @@ def _first(values: Floats, ties: Floats) -> Choices:
     return np.asarray(np.where(best, ties, -np.inf).argmax(axis=1), np.intp)
 
 
-def lambda_for_cost(scores: Floats, costs: Floats, budget: float) -> float:
+def lambda_for_cost(scores: ArrayLike, costs: ArrayLike, budget: float) -> float:
     """Find the smallest lambda whose choices cost at most `budget` a query in the mean.
 
     Choose it on training data and use it on others: a lambda that is chosen on what it is judged by
@@ -125,14 +141,25 @@ def lambda_for_cost(scores: Floats, costs: Floats, budget: float) -> float:
     -------
     float
         To a relative 1e-6; infinite when only the cheapest models fit, or even they do not.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a cost is not known, there is not one a model, or `budget` is NaN.
     """
+    values = _checked_scores(scores)
+    prices = _checked_prices(values, costs)
+    if math.isnan(budget):
+        raise InvalidArgumentError("budget must be a number of US dollars, not NaN")
+    if np.isnan(prices).any():
+        raise InvalidArgumentError("costs must all be known for a budget")
 
     def spent(lambda_: float) -> float:
-        return float(costs[choose(scores, costs, lambda_=lambda_)].mean())
+        return float(prices[choose(values, prices, lambda_=lambda_)].mean())
 
     if spent(0.0) <= budget:
         return 0.0
-    spread = float(costs.max() - costs.min())
+    spread = float(prices.max() - prices.min())
     if spread == 0 or spent(1e9 / spread) > budget:
         return math.inf
     # The mean cost does not grow with lambda: halve the interval, in the logarithm.
