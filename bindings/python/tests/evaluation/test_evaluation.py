@@ -179,6 +179,9 @@ def test_readers_are_told_what_they_must_know() -> None:
         ({"baselines": {"strongest (a)": np.zeros((120, 3))}}, r"'strongest \(a\)' is what the"),
         ({"baselines": {"x": np.zeros((120, 2))}}, r"x has shape \[120, 2\]: expected \[120, 3\]"),
         ({"second_pool": [True, True, True]}, "some of the models, but not all"),
+        ({"second_pool": ["cheap", "", "dear"]}, "second_pool: expected numbers"),
+        ({"second_pool": [0, 0, 2]}, "must be Booleans, one a model"),
+        ({"second_pool": [True]}, "must be Booleans, one a model"),
         ({"gate": np.ones((3, 2))}, "gate has shape"),
     ],
 )
@@ -273,6 +276,8 @@ def test_names_are_several() -> None:
     labels = np.ones((2, 2))
     with pytest.raises(TypeError, match=r"models: expected several strings, .* 'ab'"):
         Outcomes(models="ab", labels=labels)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"models\[1\] is a int: expected a str"):
+        Outcomes(models=("a", 2), labels=labels)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="names: expected several strings"):
         Outcomes(models=("a", "b"), labels=labels).with_models("ab")
 

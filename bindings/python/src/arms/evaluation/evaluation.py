@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from arms._marshal import real_array
 from arms.errors import InvalidArgumentError
 from arms.evaluation.bootstrap import Bootstrap
 from arms.evaluation.cascade import ThetaPoint, theta_sweep
 from arms.evaluation.experts import ExpertLoad, expert_load
-from arms.evaluation.outcomes import Floats, Outcomes, checked_scores
+from arms.evaluation.frames import in_order
+from arms.evaluation.outcomes import Booleans, Floats, Outcomes, checked_scores
 from arms.evaluation.references import mean_per_task, single_choices
 from arms.evaluation.verdict import Verdict, judged
 from arms.evaluation.view import MEAN_PER_TASK, View, is_reference, measured
@@ -163,9 +165,7 @@ def evaluate(
     whole = Bootstrap(outcomes.groups, replicates=replicates, seed=seed)
     sweep = None
     if second_pool is not None:
-        second = np.asarray(second_pool, np.bool_)
-        if second.shape != (len(outcomes.models),) or second.all() or not second.any():
-            raise InvalidArgumentError("second_pool must name some of the models, but not all")
+        second = _second_pool(second_pool, outcomes.models)
         sweep = theta_sweep(outcomes, confidences, second, whole)
     answerable = outcomes.answerable
     return Evaluation(
@@ -198,6 +198,17 @@ def _check_names(name: str, rivals: Mapping[str, Floats]) -> None:
             raise InvalidArgumentError(
                 f"{one!r} is what the tables call a reference: give the router another name"
             )
+
+
+def _second_pool(given: ArrayLike, models: Sequence[str]) -> Booleans:
+    values = real_array(in_order(given, models, "second_pool"), "second_pool")
+    if values.shape != (len(models),) or not np.isin(values, (0, 1)).all():
+        raise InvalidArgumentError(
+            "second_pool must be Booleans, one a model: whether it is of the second router"
+        )
+    if len(np.unique(values)) < 2:
+        raise InvalidArgumentError("second_pool must hold some of the models, but not all")
+    return np.asarray(values == 1, np.bool_)
 
 
 def _prices(outcomes: Outcomes, training: Outcomes | None) -> Floats:

@@ -58,6 +58,8 @@ class Outcomes:
     ------
     InvalidArgumentError
         If the shapes contradict each other, or a label is neither 0, 1 nor NaN.
+    TypeError
+        If a model's name is no text.
     """
 
     models: tuple[str, ...]
@@ -78,6 +80,9 @@ class Outcomes:
     def __post_init__(self) -> None:
         refuse_text(self.models, "models")
         self._set("models", tuple(self.models))
+        for place, model in enumerate(self.models):
+            if not isinstance(model, str):
+                raise TypeError(f"models[{place}] is a {type(model).__name__}: expected a str")
         if len(set(self.models)) != len(self.models):
             raise InvalidArgumentError("models has a name twice: a model has one column")
         labels = real_array(in_order(self.labels, self.models, "labels"), "labels")
