@@ -121,12 +121,15 @@ def test_what_cannot_be_drawn_is_told(
     vectors.write_bytes(b"PK\x03\x04 and no more")
     objects = tmp_path / "objects.npz"
     np.savez(objects, fused=np.array([{}], object), vlm=np.array(["a"]))
+    percent = [f"--incremental=100={evaluation}", f"--independent=100={evaluation}"]
     cases: list[tuple[list[object], str]] = [
         (["theta", one_pool, "-o", output], "has no figures for 'theta'"),
         (["em", evaluation, "-o", tmp_path / "plot.gif"], "must end in .png, .pdf or .svg"),
         (["em", tmp_path / "absent.json", "-o", output], "absent.json: No such file"),
         (["em", evaluation, "-o", tmp_path / "absent" / "plot.png"], "no such folder to write to"),
         (["epochs", f"one={evaluation}", "-o", output], "expected X=EVALUATION"),
+        (["data-amount", f"20={evaluation}", "-o", output], "20 is no share of the training data"),
+        (["strategies", *percent, "-o", output], "expected 0 to 1, 0.2 for 20 %"),
         (["epochs", evaluation, "-o", output], "expected X=EVALUATION"),
         (["projection", vectors, "-o", output], "not an .npz file of vectors"),
         (["projection", objects, "-o", output], "not an .npz file of vectors"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, ParamSpec
 
@@ -15,12 +15,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from arms._output import replacing
+from arms.errors import InvalidArgumentError
 
 __all__ = [
     "COLOURS",
     "HATCHES",
     "MARKERS",
     "OWN",
+    "check_shares",
     "figure",
     "kind_of",
     "png",
@@ -134,6 +136,21 @@ def _drawn(plot: Figure, kind: str) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         plot.savefig(buffer, format=kind, metadata=undated.get(kind))
     return buffer.getvalue()
+
+
+def check_shares(shares: Sequence[float]) -> None:
+    """Refuse shares that were given in percent, or as numbers of queries.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If one is not from 0 to 1.
+    """
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise InvalidArgumentError(
+                f"{share:g} is no share of the training data: expected 0 to 1, 0.2 for 20 %"
+            )
 
 
 def short(name: str, limit: int = 28) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from arms.plots.style import COLOURS, MARKERS, figure, styled
+from arms.plots.style import COLOURS, MARKERS, check_shares, figure, styled
 
 __all__ = ["data_amount", "epochs", "metric_lines"]
 
@@ -23,7 +23,13 @@ def data_amount(shares: Sequence[float], metrics: Mapping[str, Sequence[float]])
         From 0 to 1.
     metrics
         Values from 0 to 1 by name, one a share; the best of each is marked, and told in the legend.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a share is not from 0 to 1.
     """
+    check_shares(shares)
     return metric_lines([100 * share for share in shares], metrics, "training data used (%)")
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from arms.evaluation.bootstrap import Estimate
 from arms.evaluation.classification import LabelMetrics
-from arms.plots.style import COLOURS, HATCHES, MARKERS, styled
+from arms.plots.style import COLOURS, HATCHES, MARKERS, check_shares, styled
 
 __all__ = ["training_strategies"]
 
@@ -29,7 +29,13 @@ def training_strategies(
         Of the first pool's training data, from 0 to 1.
     em, labels
         By the name of the strategy, one a share.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a share is not from 0 to 1.
     """
+    check_shares(shares)
     drawn = Figure(figsize=(6.4, 5.4))
     FigureCanvasAgg(drawn)
     upper, lower = drawn.subplots(2, 1, sharex=True)
