@@ -102,6 +102,39 @@ def test_repeated_pairs_are_refused() -> None:
         OutcomeTable.from_records([])
 
 
+def test_an_id_names_one_query(tmp_path: Path) -> None:
+    chart, page = tmp_path / "chart.jsonl", tmp_path / "page.jsonl"
+    write_records(chart, [record(query, "small") for query in range(3)])
+    write_records(page, [record(query, "large", question="Whose page?") for query in range(3)])
+    with pytest.raises(DataError, match="'q0' has rows that differ in the question, 'What is"):
+        OutcomeTable.read([chart, page])
+    for name, value in (("group", "x"), ("split", "test"), ("image", "images/9.png")):
+        rows = [record(0, "small", split="train"), record(0, "large", **{name: value})]
+        with pytest.raises(DataError, match=f"'q0' has rows that differ in the {name}, "):
+            OutcomeTable.from_records(rows)
+    # Of a model that is not asked for nothing is compared.
+    assert len(OutcomeTable.from_records(rows, models=["large"])) == 1
+
+
+def test_rows_add_what_others_lack() -> None:
+    bare = record(0, "large", group=None, image=None, task=None, split=None)
+    whole = record(0, "small", split="test")
+    for rows in ([bare, whole], [whole, bare]):
+        table = OutcomeTable.from_records([*rows, record(1, "small")], folder="data")
+        assert (table.groups[0], table.images[0]) == ("g0", ("data/images/0.png",))
+        assert (table.tasks[0], table.splits[0]) == ("chart", "test")
+
+
+def test_an_image_has_several_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "more").mkdir()
+    write_records(tmp_path / "a.jsonl", [record(0, "small")])
+    write_records(tmp_path / "b.jsonl", [record(0, "large", image="./images/0.png")])
+    write_records(tmp_path / "more" / "c.jsonl", [record(0, "paid", image="../images/0.png")])
+    monkeypatch.chdir(tmp_path)
+    table = OutcomeTable.read(["a.jsonl", tmp_path / "b.jsonl", "more"])
+    assert (len(table), table.images[0]) == (1, ("./images/0.png",))
+
+
 def test_the_table_needs_numpy_alone() -> None:
     code = """
 import sys

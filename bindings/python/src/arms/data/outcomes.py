@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from arms._marshal import refuse_text
 from arms.data.errors import DataError
+from arms.data.images import located, same_images
 
 if TYPE_CHECKING:
     from arms.data.files import Source
@@ -94,7 +96,7 @@ class OutcomeTable:
         ------
         DataError
             If a row cannot be used and `strict` is set, if a pair of query and model comes twice,
-            or if there is no row.
+            if rows of one id are of different queries, or if there is no row.
         """
         from arms.data.reading import read_batches
 
@@ -125,7 +127,8 @@ class OutcomeTable:
         Raises
         ------
         DataError
-            If a pair of query and model comes twice, or if there is no record.
+            If a pair of query and model comes twice, if rows of one id are of different queries, or
+            if there is no record.
         """
         builder = _Builder(models)
         builder.add(records, os.fspath(folder))
@@ -278,32 +281,34 @@ _MATRICES = ("labels", "costs", "latencies")
 _BY_QUERY = (*_TEXTS, *_MATRICES)
 
 
+# What rows say of their query.
+_known_of = attrgetter("group", "question", "image", "task", "language", "benchmark", "split")
+_GROUP, _QUESTION, _IMAGE, _SPLIT = 0, 1, 2, 6
+
+
 class _Builder:
-    """Collects rows into columns; a query's own fields are those of its first row."""
+    """Collects rows into columns; what one row of a query lacks is taken from the others."""
 
     def __init__(self, models: Sequence[str] | None) -> None:
         refuse_text(models, "models")
         self._open = models is None
         self._models = {name: column for column, name in enumerate(models or ())}
         self._queries: dict[str, int] = {}
-        self._texts: list[tuple[Any, ...]] = []
+        self._known: list[tuple[Any, ...]] = []
+        self._folders: list[str] = []
         self._places: list[NDArray[np.int64]] = []
         self._values: list[NDArray[np.float64]] = []
 
     def add(self, records: Iterable[Record | Row], folder: str) -> None:
-        queries, models = self._queries, self._models
+        models = self._models
         rows = list(records)
         if self._open:
             for name in dict.fromkeys(row.model for row in rows):
                 models.setdefault(name, len(models))
         else:
             rows = [row for row in rows if row.model in models]
-        for row in rows:
-            if row.id not in queries:
-                queries[row.id] = len(queries)
-                self._texts.append(self._text(row, folder))
         # A column at a time takes half as long as a row at a time; numpy makes NaN of None.
-        places = ([queries[row.id] for row in rows], [models[row.model] for row in rows])
+        places = (self._numbers(rows, folder), [models[row.model] for row in rows])
         values = (
             [row.label for row in rows],
             [row.cost for row in rows],
@@ -312,18 +317,45 @@ class _Builder:
         self._places.append(np.array(places, np.int64).T)
         self._values.append(np.array(values, np.float64).T)
 
-    @staticmethod
-    def _text(row: Record | Row, folder: str) -> tuple[Any, ...]:
-        """Return a query's values in the order of `_TEXTS`."""
-        listed = [row.image] if isinstance(row.image, str) else row.image or ()
-        # As text: a Path for each row would take half of the time of reading.
-        images = tuple(
-            path if "://" in path or not folder or path.startswith("/") else f"{folder}/{path}"
-            for path in listed
+    def _numbers(self, rows: list[Record | Row], folder: str) -> list[int]:
+        """Return the query of each row."""
+        queries, known, folders = self._queries, self._known, self._folders
+        numbers = []
+        for row in rows:
+            number = queries.setdefault(row.id, len(known))
+            said = _known_of(row)
+            if number == len(known):
+                known.append(said)
+                folders.append(folder)
+            # As texts: to locate each row's images would take half of the time of reading.
+            elif known[number] != said or folders[number] != folder:
+                self._join(number, row.id, said, folder)
+            numbers.append(number)
+        return numbers
+
+    def _join(self, number: int, name: str, said: tuple[Any, ...], folder: str) -> None:
+        """Add what a further row knows of a query, which must be the same one."""
+        first = self._known[number]
+        images = located(first[_IMAGE], self._folders[number]), located(said[_IMAGE], folder)
+        if all(images) and not same_images(*images):
+            raise _contradiction(name, "image", *images)
+        for place, what in ((_QUESTION, "question"), (_GROUP, "group"), (_SPLIT, "split")):
+            if None not in (first[place], said[place]) and first[place] != said[place]:
+                raise _contradiction(name, what, first[place], said[place])
+        if not images[0]:
+            self._folders[number] = folder
+        self._known[number] = tuple(
+            one if one or other is None else other for one, other in zip(first, said, strict=True)
         )
-        group = row.id if row.group is None else row.group
-        known = (row.task, row.language, row.benchmark, row.split)
-        return (row.id, group, row.question, images, *known)
+
+    def _texts(self) -> list[tuple[Any, ...]]:
+        """Return each query's values in the order of `_TEXTS`."""
+        return [
+            (name, name if group is None else group, question, located(images, folder), *others)
+            for name, folder, (group, question, images, *others) in zip(
+                self._queries, self._folders, self._known, strict=True
+            )
+        ]
 
     def columns(self) -> dict[str, Any]:
         """Return the fields of a table."""
@@ -335,7 +367,7 @@ class _Builder:
         self._refuse_twice(cells, shape)
         values = np.concatenate(self._values)
         columns: dict[str, Any] = {"models": tuple(self._models)}
-        for name, texts in zip(_TEXTS, zip(*self._texts, strict=True), strict=True):
+        for name, texts in zip(_TEXTS, zip(*self._texts(), strict=True), strict=True):
             # Not np.array(texts): of tuples that would make a matrix.
             columns[name] = np.fromiter(texts, np.object_, shape[0])
         for number, name in enumerate(_MATRICES):
@@ -349,6 +381,19 @@ class _Builder:
         if (counts > 1).any():
             query, column = divmod(int(found[counts > 1][0]), shape[1])
             raise DataError(
-                f"query {self._texts[query][0]!r} has several rows of model "
+                f"query {list(self._queries)[query]!r} has several rows of model "
                 f"{list(self._models)[column]!r}; `arms data check` lists all such pairs"
             )
+
+
+def _contradiction(name: str, what: str, one: Any, other: Any) -> DataError:
+    return DataError(
+        f"query {name!r} has rows that differ in the {what}, {_short(one)} and {_short(other)}: an "
+        "id names one query; name one of the two anew, or mend its rows (`arms data check` lists "
+        "all contradictions)"
+    )
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:56]}...{shown[-1]}"
