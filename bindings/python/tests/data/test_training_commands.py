@@ -304,6 +304,28 @@ def test_splits_say_what_is_trained_on(model: Path, tmp_path: Path, command: Com
     assert_fails(command("calibrate", router, path), 1, "--split", "ood, test, train")
 
 
+def test_no_split_is_guessed(model: Path, tmp_path: Path, command: Command) -> None:
+    with_images(tmp_path)
+    path, built, router = (tmp_path / name for name in ("a.jsonl", "b.jsonl", "router.gguf"))
+    rows = records()
+    write_records(path, [replace_split(one, "test") if one.group == "g0" else one for one in rows])
+    train = ["-o", router, "--name-only", *BRISK, "--json"]
+    refused = command("train", model, path, *train)
+    assert_fails(refused, 1, "have the splits test, and no train: say with --split", "--test 0")
+    # As the message says.
+    assert command("data", "build", path, "-o", built, "--keep-splits", "--test", "0")[0] == 0
+    report = json.loads(command("train", model, built, *train, "--validation", "0")[1])
+    assert report["queries"] == 10
+    for split in ("train", "ood"):
+        write_records(path, [replace_split(one, split) for one in rows])
+        refused = command("evaluate", router, path)
+        assert_fails(refused, 1, f"have the splits {split}, and no test: say with --split")
+    write_records(path, rows[:9] + [replace_split(one, "train") for one in rows[9:]])
+    assert_fails(command("evaluate", router, path), 1, "--keep-splits --test 1` makes those")
+    said = command("evaluate", router, path, "--split", "train", "--replicates", "2", "--json")
+    assert json.loads(said[1])["data"]["queries"] == 9
+
+
 def replace_split(one: Record, split: str) -> Record:
     """The same row in a split."""
     return one.model_copy(update={"split": split})

@@ -47,7 +47,8 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Evaluate on the queries of this split. Default: test, where records have splits.",
+            help="Evaluate on the queries of this split. Default: test; all, where records have no "
+            "splits.",
             show_default=False,
             rich_help_panel=_DATA,
         ),
@@ -172,7 +173,7 @@ def _read(
     from arms.data import OutcomeTable
     from arms.data.reading import ReadReport
     from arms.evaluation import Outcomes
-    from arms.training.parts import in_listed_groups, of_split
+    from arms.training.parts import in_listed_groups, of_split, usual_split
 
     def read(source: list[str]) -> OutcomeTable:
         report = ReadReport()
@@ -186,10 +187,9 @@ def _read(
             raise typer.BadParameter("--held-out goes without --training and --split")
         tested = in_listed_groups(table, held_out)
         return Outcomes.of(table.take(tested)), Outcomes.of(table.take(~tested))
-    splits = set(table.splits)
-    wanted = split or ("test" if "test" in splits else None)
+    wanted = usual_split(table, split, "test")
     if wanted is not None:
-        if other is None and "train" in splits and wanted != "train":
+        if other is None and "train" in table.splits and wanted != "train":
             other = table.take(of_split(table, "train"))
         table = table.take(of_split(table, wanted))
     return Outcomes.of(table), None if other is None else Outcomes.of(other)

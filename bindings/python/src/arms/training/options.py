@@ -70,7 +70,7 @@ class RunOptions:
         None,
         DATA,
         "Train on the queries of this split.",
-        "train, where records have splits, else all",
+        "train; all, where records have no splits",
     )
     models: tuple[str, ...] | None = option(
         None, DATA, "Use the outcomes of these models only; can be repeated.", "all"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,7 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
     if options.held_out is not None:
         mask = in_listed_groups(table, options.held_out)
         table, held_out = table.take(~mask), table.take(mask)
-    splits = {name for name in table.splits if name is not None}
-    wanted = options.split or ("train" if "train" in splits else None)
+    wanted = usual_split(table, options.split, "train")
     training = table if wanted is None else table.take(of_split(table, wanted))
     if options.validation_split is not None:
         validation = table.take(of_split(table, options.validation_split))
@@ -105,6 +104,43 @@ def _inputs(options: RunOptions, *, model: bool) -> Iterator[Path]:
     yield from find_files(options.data)
 
 
+def usual_split(
+    table: OutcomeTable, asked: str | None, usual: Literal["train", "test"]
+) -> str | None:
+    """Return the split to use, or `None` for all queries, where records have no splits.
+
+    Parameters
+    ----------
+    table
+        The records.
+    asked
+        The split that was asked for, if one was.
+    usual
+        The one to use where none was.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If none was asked for, and the records have splits but not the usual one: to use all would
+        mix training and test queries.
+    """
+    known = _splits(table)
+    if asked is not None or not known:
+        return asked
+    if usual in known:
+        return usual
+    unmarked = (
+        f"; `arms data build --keep-splits --test {int(usual == 'test')}` makes those without a "
+        f"split {usual}"
+        if None in table.splits
+        else ""
+    )
+    raise InvalidArgumentError(
+        f"the records have the splits {', '.join(known)}, and no {usual}: say with --split which "
+        f"of them to use{unmarked}"
+    )
+
+
 def select(table: OutcomeTable, split: str | None, groups: Path | None) -> OutcomeTable:
     """Return what a router that is trained already learns from, as a calibration.
 
@@ -117,7 +153,7 @@ def select(table: OutcomeTable, split: str | None, groups: Path | None) -> Outco
         table = table.take(in_listed_groups(table, groups))
     if split is not None:
         return table.take(of_split(table, split))
-    known = sorted({name for name in table.splits if name is not None})
+    known = _splits(table)
     if known and groups is None:
         raise InvalidArgumentError(
             f"the records have the splits {', '.join(known)}: say with --split which of them to "
@@ -155,11 +191,14 @@ def of_split(table: OutcomeTable, split: str) -> NDArray[np.bool_]:
     """
     mask = np.equal(table.splits, split).astype(np.bool_)
     if not mask.any():
-        splits = sorted({name for name in table.splits if name is not None})
         raise InvalidArgumentError(
-            f"the data has no split {split!r}: it has {', '.join(splits) or 'none'}"
+            f"the data has no split {split!r}: it has {', '.join(_splits(table)) or 'none'}"
         )
     return mask
+
+
+def _splits(table: OutcomeTable) -> list[str]:
+    return sorted({name for name in table.splits if name is not None})
 
 
 def _filled(table: OutcomeTable) -> OutcomeTable:
