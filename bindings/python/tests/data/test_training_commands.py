@@ -278,6 +278,54 @@ def test_what_is_kept_out_is_measured_in_the_end(
     assert report["held_out"]["exact_match"] == pytest.approx(chosen.mean())
 
 
+def loss_of(path: Path, table: OutcomeTable) -> float:
+    """The mean cross-entropy of the confidences that a model file gives."""
+    with arms.Router(path) as router:
+        queries = list(zip(table.images, table.questions, strict=True))
+        right = router.score(queries, list(table.models)).astype(float)
+    return float(-np.log(np.where(table.labels == 1, right, 1 - right)).mean())
+
+
+def test_what_is_measured_is_what_is_written(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    groups = tmp_path / "groups.txt"
+    groups.write_text("g0\ng3\n")
+    left = OutcomeTable.read(data).select(groups=["g0", "g3"])
+    kept = ["--held-out", groups, "--validation", "0.5", "--json", "--name-only", *BRISK]
+    path, known = tmp_path / "router.gguf", ["--models", "small", "--models", "large"]
+    for more in (["--calibrate", "--strength", "1"], ["--type", "int8"]):
+        code, printed, _ = command("train", model, data, "-o", path, *kept, *known, *more)
+        assert code == 0
+        expected = loss_of(path, left.select(models=["small", "large"]))
+        assert json.loads(printed)["held_out"]["loss"] == pytest.approx(expected, rel=1e-5)
+    for strategy, seen in (("incremental", ["small", "large", "paid"]), ("independent", ["paid"])):
+        said = ["--new", "paid", "--strategy", strategy, "--calibrate", "--strength", "1"]
+        output = tmp_path / f"{strategy}.gguf"
+        code, printed, _ = command("extend", path, data, "-o", output, *kept, *said)
+        assert code == 0
+        expected = loss_of(output, left.select(models=seen))
+        assert json.loads(printed)["held_out"]["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_calibration_of_other_weights_is_told(
+    trained: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    assert command("calibrate", trained, data, "--strength", "1")[0] == 0
+    output = tmp_path / "finer.gguf"
+    known = ["--models", "small", "--models", "large", *BRISK]
+    code, _, errors = command("train", trained, data, "-o", output, *known)
+    assert (code, "calibration was of other weights, and is dropped" in errors) == (0, True)
+    with arms.Router(output) as router:
+        assert {(one.temperature, one.bias) for one in router.candidates.list()} == {(1, 0)}
+    assert command("train", trained, data, "-o", output, *known, "--calibrate")[::2] == (0, "")
+    said = ["--new", "paid", "--name-only", "--no-check", *BRISK]
+    code, _, errors = command("extend", trained, data, "-o", output, *said)
+    assert (code, "old candidates keep the model's calibration" in errors) == (0, True)
+    with arms.Router(output) as router, arms.Router(trained) as before:
+        assert router.candidates["small"].bias == before.candidates["small"].bias
+
+
 def test_a_group_may_hold_whatever_ends_no_line(tmp_path: Path) -> None:
     name = "one\u2028and\x0canother\x85"
     table = OutcomeTable.from_records([record(0, group=name), record(2, group="one")])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.table import Table
 
+from arms._printable import printable
 from arms.adaptation import HeldOutMetrics
 from arms.cli.data.options import need_packages, tell_reading
 from arms.cli.tables import console, print_json
@@ -50,6 +51,8 @@ def run_and_show(
         print(f"arms: stopped{on_interrupt}", file=sys.stderr)
         raise typer.Exit(130) from None
     tell_reading(reading)
+    for note in report.notes:
+        print(f"arms: {printable(note)}", file=sys.stderr)
     if json:
         print_json(_record(report))
     else:

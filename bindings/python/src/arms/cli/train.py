@@ -28,7 +28,8 @@ def train(
 
     The head and what is learned of each candidate are always trained, the
     encoders as far as --text-layers and --image-layers say. A tenth of the
-    groups is kept to measure on, and with --calibrate to calibrate on.
+    groups is kept to measure on, and with --calibrate to calibrate on. A
+    calibration that MODEL has is dropped, as it is of other weights.
 
       arms train fresh.gguf m2.jsonl.gz -o router.gguf --candidates profiles.json --calibrate
 

@@ -12,6 +12,7 @@ from arms.errors import InvalidArgumentError
 from arms.progress import Metrics, Report
 from arms.router import Router
 from arms.trainer import Trainer
+from arms.training.measuring import measured
 from arms.training.options import ExtendOptions, Strategy
 from arms.training.parts import Parts, read_parts
 from arms.training.pool import add_missing, profiled
@@ -20,6 +21,7 @@ from arms.training.result import (
     calibrate,
     dataset,
     keep_configuration,
+    kept_calibration,
     with_threads,
 )
 
@@ -32,7 +34,8 @@ def extend(
 ) -> RunReport:
     """Extend a router to new candidates, and write it and its configuration.
 
-    The same options, files and machine give the same bytes of weights.
+    The same options, files and machine give the same bytes of weights. Unless the run calibrates,
+    an incremental extension keeps the old candidates' calibration, with which it was checked.
 
     Parameters
     ----------
@@ -120,12 +123,10 @@ def _incremental(
         progress=progress,
         **options.training,
     )
-    held_out = calibrated = None
+    held_out, calibrated = None, False
     if extension.accepted:
-        if data.held_out is not None:
-            with Trainer(router, **options.training) as trainer:
-                held_out = _held_out(trainer, data.held_out, options)
         calibrated = calibrate(router, options, data.validation)
+        held_out = measured(router, data.held_out, exact=options.exact)
         router.save(options.output)
     return RunReport(
         output=options.output if extension.accepted else None,
@@ -134,21 +135,12 @@ def _incremental(
         outcomes=training.outcome_count,
         epochs=list(extension.validation),
         held_out=held_out,
-        calibrated=bool(calibrated),
+        calibrated=calibrated,
         accepted=extension.accepted,
         before=extension.before,
         after=extension.after,
+        notes=[] if calibrated else kept_calibration(router, options.new),
     )
-
-
-def _held_out(
-    trainer: Trainer, table: OutcomeTable | None, options: ExtendOptions
-) -> Metrics | None:
-    # The groups may have no outcome of whom the trainer knows.
-    if table is None or not table.known.any():
-        return None
-    with dataset(table, options) as data:
-        return trainer.evaluate(data)
 
 
 def _independent(
@@ -174,12 +166,9 @@ def _independent(
                 None if validation is None else dataset(validation, options),
                 progress=progress,
             )
-            held_out = _held_out(
-                trainer, data.held_out and data.held_out.select(models=options.new), options
-            )
             with beside(options.output) as trained:
                 trainer.save(trained, weights=options.type)
-                calibrated = _join(router, trained, data, options)
+                calibrated, held_out = _join(router, trained, data, options)
     return RunReport(
         output=options.output,
         configuration=keep_configuration("extend", options),
@@ -191,17 +180,18 @@ def _independent(
     )
 
 
-def _join(first: Router, trained: Path, data: _Shares, options: ExtendOptions) -> bool:
-    """Write the cascade, and say whether it is calibrated."""
+def _join(
+    first: Router, trained: Path, data: _Shares, options: ExtendOptions
+) -> tuple[bool, Metrics | None]:
+    """Write the cascade; say whether it is calibrated, and what its new part gives."""
+    left = data.held_out and data.held_out.select(models=options.new)
     with (
         Router(trained, threads=options.threads) as second,
         beside(options.output) as joined,
     ):
-        if not options.calibrate:
-            first.join(second, options.output, theta=options.theta)
-            return False
         first.join(second, joined, theta=options.theta)
         with Router(joined, threads=options.threads) as both:
             calibrated = calibrate(both, options, data.validation)
+            held_out = measured(both, left, exact=options.exact)
             both.save(options.output)
-    return calibrated
+    return calibrated, held_out

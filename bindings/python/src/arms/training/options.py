@@ -79,7 +79,7 @@ class RunOptions:
         None,
         DATA,
         "A file with one group a line: these groups are kept out of everything, and "
-        "measured in the end.",
+        "measured in the end, by the output as it is written.",
         "none",
     )
     validation_split: str | None = option(

@@ -23,16 +23,19 @@ class RunReport:
     queries, outcomes
         What was trained on.
     epochs
-        What the validation gave after each epoch.
+        What the validation gave after each epoch, of the weights as they are trained: neither
+        calibrated nor rounded to the output's type.
     held_out
-        What the result gave on the groups that were kept out of everything; of an independent
-        extension the new router, on the new candidates.
+        What the output gives on the groups that were kept out of everything, by its calibrated
+        confidences; of an independent extension the new router, on the new candidates.
     calibrated
-        Whether the output is calibrated.
+        Whether the run calibrated the output.
     accepted
         Incremental extension: whether the new weights were kept.
     before, after
         Incremental extension: the old candidates on the validation queries, before and after.
+    notes
+        What else there is to know of the output, a sentence each.
     """
 
     output: Path | None
@@ -45,3 +48,4 @@ class RunReport:
     accepted: bool = True
     before: HeldOutMetrics | None = None
     after: HeldOutMetrics | None = None
+    notes: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ from arms.errors import InvalidArgumentError
 from arms.progress import Metrics, Report
 from arms.router import Router
 from arms.trainer import Trainer
+from arms.training.measuring import measured
 from arms.training.options import TrainOptions
 from arms.training.parts import Parts, read_parts
 from arms.training.pool import add_missing
@@ -17,6 +18,7 @@ from arms.training.report import RunReport
 from arms.training.result import (
     calibrate,
     dataset,
+    drop_calibration,
     keep_configuration,
     with_threads,
 )
@@ -34,7 +36,8 @@ def train(
 ) -> RunReport:
     """Train a router on records, and write it and its configuration (Eq. 1).
 
-    The same options, files and machine give the same bytes of weights.
+    The same options, files and machine give the same bytes of weights. A calibration that the model
+    has is dropped, as it was fitted to other weights.
 
     Parameters
     ----------
@@ -57,6 +60,7 @@ def train(
     parts = read_parts(options, report)
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)
+        notes = drop_calibration(router)
         add_missing(
             router,
             parts.training.models,
@@ -70,8 +74,7 @@ def train(
             if resume and options.checkpoint is not None and options.checkpoint.exists():
                 trainer.resume(options.checkpoint)
             epochs = _run(trainer, data, parts, options, progress)
-            held_out = _held_out(trainer, parts, options)
-            calibrated = _write(trainer, parts, options)
+            calibrated, held_out = _write(trainer, parts, options)
             return RunReport(
                 output=options.output,
                 configuration=keep_configuration("train", options),
@@ -80,6 +83,7 @@ def train(
                 epochs=epochs,
                 held_out=held_out,
                 calibrated=calibrated,
+                notes=[] if calibrated else notes,
             )
 
 
@@ -96,24 +100,15 @@ def _run(
     )
 
 
-def _held_out(trainer: Trainer, parts: Parts, options: TrainOptions) -> Metrics | None:
-    if parts.held_out is None:
-        return None
-    with dataset(parts.held_out, options) as data:
-        return trainer.evaluate(data)
-
-
-def _write(trainer: Trainer, parts: Parts, options: TrainOptions) -> bool:
-    """Write the output, and say whether it is calibrated."""
+def _write(trainer: Trainer, parts: Parts, options: TrainOptions) -> tuple[bool, Metrics | None]:
+    """Write the output; say whether it is calibrated, and what it gives on what was kept out."""
     if options.adapter is not None:
         trainer.save_adapter(options.adapter)
-    if not options.calibrate:
-        trainer.save(options.output, weights=options.type)
-        return False
-    # What is calibrated are the weights as they are saved, which may be of fewer bits.
+    # What is calibrated and measured are the weights as they are saved, which may be of fewer bits.
     with beside(options.output) as trained:
         trainer.save(trained, weights=options.type)
         with Router(trained, threads=options.threads) as router:
             calibrated = calibrate(router, options, parts.validation)
+            held_out = measured(router, parts.held_out, exact=options.exact)
             router.save(options.output)
-    return calibrated
+    return calibrated, held_out
