@@ -326,6 +326,27 @@ def test_a_calibration_of_other_weights_is_told(
         assert router.candidates["small"].bias == before.candidates["small"].bias
 
 
+def test_models_without_outcomes_are_not_added(
+    model: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    rows = [
+        one.model_copy(update={"label": None} if one.model == "paid" else {}) for one in records()
+    ]
+    write_records(data, rows)
+    output = tmp_path / "router.gguf"
+    train = ["train", model, data, "-o", output, "--name-only", *BRISK]
+    code, _, errors = command(*train)
+    assert code == 0
+    assert errors == "arms: left out, as the data to train on has no outcome of theirs: paid\n"
+    with arms.Router(output) as router:
+        assert list(router.candidates) == ["small", "large"]
+    output.unlink()
+    for name in ("paid", "nosuch"):
+        refused = command(*train, "--models", "small", "--models", name)
+        assert_fails(refused, 1, f"no outcome of {name}: look at models")
+    assert not output.exists()
+
+
 def test_a_group_may_hold_whatever_ends_no_line(tmp_path: Path) -> None:
     name = "one\u2028and\x0canother\x85"
     table = OutcomeTable.from_records([record(0, group=name), record(2, group="one")])

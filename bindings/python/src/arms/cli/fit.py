@@ -60,6 +60,7 @@ def fit(
 
       arms fit router.gguf m2.jsonl.gz --split train --new gpt-4o --name-only --shots 64
     """
+    from arms.training.parts import without_outcome
     from arms.training.pool import add_missing
 
     path = output or model
@@ -69,10 +70,10 @@ def fit(
     if shots is not None:
         order = np.random.default_rng(seed).permutation(len(table))[:shots]
         table = table.take(np.sort(order))
-    counts = dict(zip(new, table.known.sum(axis=0).tolist(), strict=True))
-    absent = [name for name, count in counts.items() if not count]
+    absent = without_outcome(table, new)
     if absent:
         raise InvalidArgumentError(f"the data has no outcome of {', '.join(absent)}")
+    counts = dict(zip(new, table.known.sum(axis=0).tolist(), strict=True))
     with Router(model, threads=threads) as router:
         add_missing(router, new, candidates=candidates, name_only=name_only)
         with table.to_dataset(exact=exact) as outcomes:

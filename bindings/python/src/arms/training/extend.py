@@ -14,7 +14,7 @@ from arms.router import Router
 from arms.trainer import Trainer
 from arms.training.measuring import measured
 from arms.training.options import ExtendOptions, Strategy
-from arms.training.parts import Parts, read_parts
+from arms.training.parts import Parts, read_parts, without_outcome
 from arms.training.pool import add_missing, profiled
 from arms.training.report import RunReport
 from arms.training.result import (
@@ -80,9 +80,9 @@ class _Shares:
 
 def _shares(parts: Parts, router: Router, options: ExtendOptions) -> _Shares:
     new = parts.training.select(models=options.new)
-    for column, name in enumerate(options.new):
-        if not new.known[:, column].any():
-            raise InvalidArgumentError(f"the data to train on has no outcome of {name!r}")
+    absent = without_outcome(new, options.new)
+    if absent:
+        raise InvalidArgumentError(f"the data to train on has no outcome of {', '.join(absent)}")
     old = [
         name
         for name in parts.training.models

@@ -73,7 +73,10 @@ class RunOptions:
         "train; all, where records have no splits",
     )
     models: tuple[str, ...] | None = option(
-        None, DATA, "Use the outcomes of these models only; can be repeated.", "all"
+        None,
+        DATA,
+        "Use the outcomes of these models only; can be repeated.",
+        "all that have outcomes",
     )
     held_out: Path | None = option(
         None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,6 +39,20 @@ class Parts:
     validation: OutcomeTable | None
     held_out: OutcomeTable | None
 
+    def of_trained_models(self) -> tuple[Parts, list[str]]:
+        """Return the parts without the models of which nothing can be learned, and these models.
+
+        A router that knew such a model would route to it by its profile alone.
+        """
+        left = without_outcome(self.training, self.training.models)
+        models = [name for name in self.training.models if name not in left]
+
+        def part(table: OutcomeTable | None) -> OutcomeTable | None:
+            return None if table is None else table.select(models=models)
+
+        training = self.training.select(models=models)
+        return Parts(training, part(self.validation), part(self.held_out)), left
+
 
 def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
     """Read the data of a run and part it by group.
@@ -48,8 +62,8 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
     DataError
         If a row cannot be used, or there is none.
     InvalidArgumentError
-        If a split is missing or a part is empty, or one group is in two of them, or if the run
-        would write over a file that it reads.
+        If a split or an outcome of one of the models asked for is missing or a part is empty, or
+        one group is in two of them, or if the run would write over a file that it reads.
     OSError
         If the run could not write its files.
     """
@@ -57,6 +71,11 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
     table = OutcomeTable.read(
         list(options.data), strict=not options.lenient, models=options.models, report=report
     )
+    absent = without_outcome(table, options.models or ())
+    if absent:
+        raise InvalidArgumentError(
+            f"the data has no outcome of {', '.join(absent)}: look at models"
+        )
     held_out = None
     if options.held_out is not None:
         mask = in_listed_groups(table, options.held_out)
@@ -81,6 +100,11 @@ def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:
             "would be known by heart"
         )
     return Parts(_filled(training), validation, held_out)
+
+
+def without_outcome(table: OutcomeTable, models: Iterable[str]) -> list[str]:
+    """Return those of a table's models of which no outcome is known."""
+    return [name for name in models if not table.known[:, table.index_of(name)].any()]
 
 
 def _check_outputs(options: RunOptions) -> None:

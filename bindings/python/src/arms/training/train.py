@@ -37,7 +37,8 @@ def train(
     """Train a router on records, and write it and its configuration (Eq. 1).
 
     The same options, files and machine give the same bytes of weights. A calibration that the model
-    has is dropped, as it was fitted to other weights.
+    has is dropped, as it was fitted to other weights. Models of which the data to train on has no
+    outcome are left out.
 
     Parameters
     ----------
@@ -57,10 +58,10 @@ def train(
     """
     if resume and options.checkpoint is None:
         raise InvalidArgumentError("resume needs a checkpoint to go on from: give its path")
-    parts = read_parts(options, report)
+    parts, unknown = read_parts(options, report).of_trained_models()
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)
-        notes = drop_calibration(router)
+        dropped = drop_calibration(router)
         add_missing(
             router,
             parts.training.models,
@@ -83,8 +84,13 @@ def train(
                 epochs=epochs,
                 held_out=held_out,
                 calibrated=calibrated,
-                notes=[] if calibrated else notes,
+                notes=_left_out(unknown) + ([] if calibrated else dropped),
             )
+
+
+def _left_out(models: list[str]) -> list[str]:
+    said = f"left out, as the data to train on has no outcome of theirs: {', '.join(models)}"
+    return [said] if models else []
 
 
 def _run(
