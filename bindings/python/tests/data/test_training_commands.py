@@ -355,6 +355,19 @@ def test_a_group_may_hold_whatever_ends_no_line(tmp_path: Path) -> None:
     assert in_listed_groups(table, listed).tolist() == [True, False]
 
 
+def test_listed_groups_are_in_the_data(tmp_path: Path) -> None:
+    table = OutcomeTable.from_records([record(query) for query in range(8)])
+    listed = tmp_path / "groups.txt"
+    # As editors write it: a mark of the encoding first, and an empty line at the end.
+    listed.write_bytes(b"\xef\xbb\xbfg0\r\ng2\r\n\r\n")
+    assert in_listed_groups(table, listed).tolist() == [True, True, False, False] * 2
+    listed.write_text("g0\ng20\ng21\n")
+    with pytest.raises(
+        arms.InvalidArgumentError, match="2 of its groups are not in the data, 'g20'"
+    ):
+        in_listed_groups(table, listed)
+
+
 def test_splits_say_what_is_trained_on(model: Path, tmp_path: Path, command: Command) -> None:
     with_images(tmp_path)
     path = tmp_path / "split.jsonl"

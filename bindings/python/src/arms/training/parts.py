@@ -192,15 +192,24 @@ def in_listed_groups(table: OutcomeTable, path: Path) -> NDArray[np.bool_]:
     Raises
     ------
     InvalidArgumentError
-        If none is, or all are.
+        If none is, or all are, or the file lists a group that the queries do not have: a misspelt
+        one would stay among them.
     """
-    # Only at line feeds, as a group may have a carriage return in it.
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        listed = {line.removesuffix("\n").removesuffix("\r") for line in lines}
+    # Only at line feeds, as a group may have a carriage return in it; editors may put a mark of the
+    # encoding before the first.
+    with path.open(encoding="utf-8-sig", newline="\n") as lines:
+        listed = dict.fromkeys(line.removesuffix("\n").removesuffix("\r") for line in lines)
     mask = np.fromiter((group in listed for group in table.groups), np.bool_, len(table))
     if not mask.any() or mask.all():
         raise InvalidArgumentError(
             f"{path}: names {'all' if mask.any() else 'none'} of the groups of the data"
+        )
+    there = set(table.groups)
+    absent = [group for group in listed if group and group not in there]
+    if absent:
+        raise InvalidArgumentError(
+            f"{path}: {len(absent):,} of its groups are not in the data, {absent[0]!r} first: mend "
+            "the name, or leave them out of the list"
         )
     return mask
 
