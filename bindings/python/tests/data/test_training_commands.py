@@ -465,6 +465,11 @@ def test_runs_that_make_no_sense_are_refused(
     assert_fails(command("train", model, data, "-o", tmp_path), 1, "is a folder")
     # Before anything is read, and not when the first epoch is over.
     unread = ["train", model, tmp_path / "none.jsonl", "-o", tmp_path / "out.gguf"]
+    assert_fails(command(*unread, "--calibrate", "--strength", "-5"), 1, "strength is -5.0")
+    assert_fails(command(*unread, "--seed", "-1"), 1, "seed must be from 0")
+    added = ["extend", *unread[1:], "--strategy", "independent", "--new", "paid"]
+    for theta in ("5", "0", "nan"):
+        assert_fails(command(*added, "--theta", theta), 1, "theta is", "at most 1")
     assert_fails(command(*unread, "--checkpoint", tmp_path / "no" / "run"), 1, "no such folder")
     assert_fails(command(*unread, "--checkpoint", tmp_path), 1, "is a folder")
     assert_fails(command(*unread, "--checkpoint", "/dev/null"), 1, "is a device")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from arms._marshal import refuse_text
-from arms._training_options import TrainingOptions
+from arms._marshal import refuse_text, vanishes
+from arms._training_options import TrainingOptions, trainer_options
 from arms.errors import InvalidArgumentError
 from arms.options import Schedule, WeightType
 
@@ -214,6 +215,12 @@ class RunOptions:
             raise InvalidArgumentError(
                 f"validation is a share of the groups, from 0 to below 1, not {self.validation}"
             )
+        # What would be refused when the training is over, or by words that name no option.
+        trainer_options(**self.training)
+        if not 0 < self.strength < math.inf:
+            raise InvalidArgumentError(
+                f"strength is {self.strength}: expected a finite number above 0"
+            )
         if self.calibrate and not self.validates:
             raise InvalidArgumentError(
                 "calibrate needs queries that are not trained on: set validation above 0"
@@ -366,6 +373,10 @@ class ExtendOptions(RunOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_type(self.type)
+        if self.theta is not None and not (0 < self.theta <= 1 and not vanishes(self.theta)):
+            raise InvalidArgumentError(
+                f"theta is {self.theta}: expected a number above 0 and at most 1"
+            )
         if not self.new:
             raise InvalidArgumentError("no new candidate is named: give its name as --new")
         strays = [name for name in self._other_strategy() if self._is_given(name)]
