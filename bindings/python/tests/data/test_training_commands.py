@@ -479,6 +479,30 @@ def test_runs_that_make_no_sense_are_refused(
     assert not [*tmp_path.glob(".*")]
 
 
+def test_images_are_looked_for_before_the_work(
+    trained: Path, data: Path, tmp_path: Path, command: Command
+) -> None:
+    write_records(data, [*records(), record(90, image="https://x.org/a.png", group="g5")])
+    (tmp_path / "images" / "3.png").unlink()
+    output = tmp_path / "out.gguf"
+    runs: list[list[object]] = [
+        ["train", trained, data, "-o", output, "--name-only", *BRISK],
+        ["extend", trained, data, "-o", output, "--name-only", "--new", "paid", *BRISK],
+        ["fit", trained, data, "-o", output, "--name-only", "--new", "paid"],
+        ["calibrate", trained, data, "-o", output],
+        ["evaluate", trained, data, "--replicates", "2"],
+    ]
+    for words in runs:
+        refused = command(*words)
+        assert (refused[0], output.exists()) == (1, False)
+        assert f"query 'q3': image {tmp_path}/images/3.png does not exist" in refused[2]
+        code, _, errors = command(*words, "--lenient")
+        assert (code, "for an image that does not exist: " in errors) == (0, True)
+        output.unlink(missing_ok=True)
+    (tmp_path / "images" / "3.png").write_bytes((tmp_path / "images" / "2.png").read_bytes())
+    assert "'q90': image https://x.org/a.png is a URL, not a file" in command(*runs[0])[2]
+
+
 def test_queries_that_are_one_are_named() -> None:
     table = OutcomeTable.from_records(
         [record(0, image=None, question="?"), record(1, image=None, question="?")]
@@ -644,6 +668,9 @@ def test_calibrate(trained: Path, data: Path, tmp_path: Path, command: Command) 
     )
     assert (small.temperature, small.bias) != (1, 0)
     assert_fails(command("calibrate", trained, data, "--strength", "0"), 1, "strength")
+    write_records(data, [record(0, "other")])
+    refused = command("calibrate", trained, data)
+    assert_fails(refused, 1, "no model in common", "the data has other", "the router small, large")
 
 
 def test_fit(trained: Path, data: Path, tmp_path: Path, command: Command) -> None:

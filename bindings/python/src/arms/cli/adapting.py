@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from arms._output import check_output
+from arms._printable import printable
 from arms.cli.data.options import Lenient, need_packages, tell_reading
 
 if TYPE_CHECKING:
+    from arms import Router
     from arms.data import OutcomeTable
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "Split",
     "Threads",
     "read",
+    "with_images",
 ]
 
 Model: TypeAlias = Annotated[
@@ -83,3 +87,13 @@ def read(
     table = OutcomeTable.read(data, strict=not lenient, report=report)
     tell_reading(report)
     return select(table, split, groups)
+
+
+def with_images(router: Router, table: OutcomeTable, lenient: bool) -> OutcomeTable:
+    """Look for the images of what a command learns from; say which queries are left out."""
+    from arms.training.images import with_images
+
+    table, notes = with_images(router, table, lenient=lenient)
+    for note in notes:
+        print(f"arms: {printable(note)}", file=sys.stderr)
+    return table

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from arms import Router
+from arms import InvalidArgumentError, Router
 from arms._printable import printable
-from arms.cli.adapting import Data, Exact, Groups, Lenient, Model, Output, Split, Threads, read
+from arms.cli.adapting import (
+    Data,
+    Exact,
+    Groups,
+    Lenient,
+    Model,
+    Output,
+    Split,
+    Threads,
+    read,
+    with_images,
+)
 from arms.cli.tables import Json, console, print_json
+
+if TYPE_CHECKING:
+    from arms.data import OutcomeTable
 
 
 def register(app: typer.Typer) -> None:
@@ -49,8 +63,8 @@ def calibrate(
     path = output or model
     table = read(data, split, groups, lenient, output=path)
     with Router(model, threads=threads) as router:
-        known = [name for name in table.models if name in router.candidates]
-        with table.to_dataset(models=known or None, exact=exact) as outcomes:
+        table = with_images(router, _of_candidates(table, router), lenient)
+        with table.to_dataset(exact=exact) as outcomes:
             router.calibrate(outcomes, strength=strength)
             counts = (len(outcomes), outcomes.outcome_count)
         router.save(path)
@@ -74,3 +88,14 @@ def calibrate(
         drawn.add_row(Text(printable(one.name)), f"{one.temperature:.3f}", f"{one.bias:+.3f}")
     console().print(drawn)
     print(f"{path}: calibrated on {counts[0]:,} queries, {counts[1]:,} outcomes")
+
+
+def _of_candidates(table: OutcomeTable, router: Router) -> OutcomeTable:
+    """Leave aside the models that the router does not have."""
+    common = [name for name in table.models if name in router.candidates]
+    if not common:
+        raise InvalidArgumentError(
+            f"the data and {router.path} have no model in common: the data has "
+            f"{', '.join(table.models[:4])}, the router {', '.join([*router.candidates][:4])}"
+        )
+    return table.select(models=common)

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from arms import InvalidArgumentError, Router
 from arms._output import check_output, replacing
+from arms._printable import printable
 from arms.cli.adapting import Data, Exact, Lenient, Model, Threads
 from arms.cli.data.options import need_packages, tell_reading
 from arms.cli.runs import need_matplotlib
@@ -127,8 +128,10 @@ def evaluate(
             names = [name for name in names if name in trained.models]
         _tell_left_out(router, tested, names)
         tested = _routable(router, priced_by(router, tested.with_models(names)))
+        tested = _with_images(router, tested, lenient)
         if trained is not None:
             trained = _routable(router, priced_by(router, trained.with_models(names)))
+            trained = _with_images(router, trained, lenient)
             check_training(tested, trained)
             if baselines:
                 _check_baselines(router, embeddings)
@@ -219,6 +222,19 @@ def _routable(router: Router, outcomes: Outcomes) -> Outcomes:
             file=sys.stderr,
         )
     return outcomes.select(fits)
+
+
+def _with_images(router: Router, outcomes: Outcomes, lenient: bool) -> Outcomes:
+    """Look for the images before the scoring, and say how many queries are left out."""
+    from arms.training.images import images_found, left_out
+
+    found = images_found(router, outcomes.ids, outcomes.images, lenient=lenient)
+    if found.all():
+        return outcomes
+    if not found.any():
+        raise InvalidArgumentError("the images of every query are missing")
+    print(f"arms: {printable(left_out(outcomes.ids, found))}", file=sys.stderr)
+    return outcomes.select(found)
 
 
 def _check_outputs(html: Path | None, vectors: Path | None, inputs: list[Path]) -> None:

@@ -9,7 +9,18 @@ import numpy as np
 import typer
 
 from arms import InvalidArgumentError, Router
-from arms.cli.adapting import Data, Exact, Groups, Lenient, Model, Output, Split, Threads, read
+from arms.cli.adapting import (
+    Data,
+    Exact,
+    Groups,
+    Lenient,
+    Model,
+    Output,
+    Split,
+    Threads,
+    read,
+    with_images,
+)
 from arms.cli.tables import Json, print_json
 
 
@@ -73,8 +84,9 @@ def fit(
     absent = without_outcome(table, new)
     if absent:
         raise InvalidArgumentError(f"the data has no outcome of {', '.join(absent)}")
-    counts = dict(zip(new, table.known.sum(axis=0).tolist(), strict=True))
     with Router(model, threads=threads) as router:
+        table = with_images(router, table, lenient)
+        counts = dict(zip(new, table.known.sum(axis=0).tolist(), strict=True))
         add_missing(router, new, candidates=candidates, name_only=name_only)
         with table.to_dataset(exact=exact) as outcomes:
             router.fit(new, outcomes, strength=strength)

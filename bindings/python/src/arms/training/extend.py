@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +62,11 @@ def extend(
     parts = read_parts(options, report)
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)
+        parts, notes = parts.with_images(router, lenient=options.lenient)
         data = _shares(parts, router, options)
-        if options.strategy is Strategy.INCREMENTAL:
-            return _incremental(router, data, options, progress)
-        return _independent(router, data, options, progress)
+        run = _incremental if options.strategy is Strategy.INCREMENTAL else _independent
+        made = run(router, data, options, progress)
+        return replace(made, notes=notes + made.notes)
 
 
 @dataclass(frozen=True, slots=True)

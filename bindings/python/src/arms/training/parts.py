@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +14,9 @@ from arms._output import check_output
 from arms.data import OutcomeTable
 from arms.data.files import find_files
 from arms.errors import InvalidArgumentError
+from arms.router import Router
 from arms.training.configuration import configuration_path
+from arms.training.images import with_images
 from arms.training.options import RunOptions
 
 if TYPE_CHECKING:
@@ -39,6 +41,26 @@ class Parts:
     validation: OutcomeTable | None
     held_out: OutcomeTable | None
 
+    def with_images(self, router: Router, *, lenient: bool) -> tuple[Parts, list[str]]:
+        """Return the parts without the queries whose images are no files, and what to say of these.
+
+        Raises
+        ------
+        DataError
+            If there is one, unless `lenient`.
+        InvalidArgumentError
+            If nothing is left to train on.
+        """
+        notes: list[str] = []
+
+        def part(table: OutcomeTable) -> OutcomeTable:
+            table, said = with_images(router, table, lenient=lenient)
+            notes.extend(said)
+            return table
+
+        parts = self._each(part)
+        return replace(parts, training=_filled(parts.training)), notes
+
     def of_trained_models(self) -> tuple[Parts, list[str]]:
         """Return the parts without the models of which nothing can be learned, and these models.
 
@@ -46,12 +68,14 @@ class Parts:
         """
         left = without_outcome(self.training, self.training.models)
         models = [name for name in self.training.models if name not in left]
+        return self._each(lambda table: table.select(models=models)), left
 
-        def part(table: OutcomeTable | None) -> OutcomeTable | None:
-            return None if table is None else table.select(models=models)
-
-        training = self.training.select(models=models)
-        return Parts(training, part(self.validation), part(self.held_out)), left
+    def _each(self, change: Callable[[OutcomeTable], OutcomeTable]) -> Parts:
+        return Parts(
+            change(self.training),
+            None if self.validation is None else change(self.validation),
+            None if self.held_out is None else change(self.held_out),
+        )
 
 
 def read_parts(options: RunOptions, report: ReadReport | None = None) -> Parts:

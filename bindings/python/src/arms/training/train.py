@@ -58,9 +58,11 @@ def train(
     """
     if resume and options.checkpoint is None:
         raise InvalidArgumentError("resume needs a checkpoint to go on from: give its path")
-    parts, unknown = read_parts(options, report).of_trained_models()
+    read = read_parts(options, report)
     with Router(options.model, threads=options.threads) as router:
         options = with_threads(options, router)
+        read, notes = read.with_images(router, lenient=options.lenient)
+        parts, unknown = read.of_trained_models()
         dropped = drop_calibration(router)
         add_missing(
             router,
@@ -84,7 +86,7 @@ def train(
                 epochs=epochs,
                 held_out=held_out,
                 calibrated=calibrated,
-                notes=_left_out(unknown) + ([] if calibrated else dropped),
+                notes=notes + _left_out(unknown) + ([] if calibrated else dropped),
             )
 
 
