@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+import arms
 from arms.data import BadRowError, Record, check, write_records
 from arms.data.checking import Report, Severity
+from conftest import MODELS
 from samples import make_image, record, records, with_images
 
 
@@ -86,11 +89,56 @@ def test_images(tmp_path: Path) -> None:
     report = checked(tmp_path, rows)
     assert found(report) | {"nobody right": 0} == {
         "missing image": 2,
-        "unreadable image": 2,
+        "unreadable image": 3,
         "nobody right": 0,
     }
     with pytest.raises(BadRowError, match=r"d\.jsonl:4: image 'images/3\.png' does not exist"):
         check(tmp_path / "d.jsonl", strict=True)
+
+
+def test_images_are_such_as_the_router_reads(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    with_images(tmp_path, 1)
+    with Image.open(tmp_path / "images" / "0.png") as image:
+        image.save(tmp_path / "good.jpg", "JPEG")
+        for number, kind in enumerate(("GIF", "WEBP", "BMP", "TIFF")):
+            image.save(tmp_path / f"{number}.jpg", kind)
+    Image.new("1", (10_001, 10_000)).save(tmp_path / "many.png")
+    Image.new("1", (1_000_001, 1)).save(tmp_path / "wide.png")
+    names = ["good.jpg", *(f"{number}.jpg" for number in range(4)), "many.png", "wide.png"]
+    report = checked(tmp_path, [record(number, image=name) for number, name in enumerate(names)])
+    assert found(report)["unreadable image"] == 6
+    examples = report.findings[0].examples
+    assert examples[1] == f"{tmp_path}/1.jpg is a WEBP file: the router reads JPEG and PNG"
+    assert examples[4].endswith(
+        "has 100,010,000 pixels, more than the router's limit of 100,000,000"
+    )
+    assert examples[5].endswith("has 1,000,001 columns, more than the router's limit of 1,000,000")
+    assert not recwarn.list
+    with arms.Router(MODELS / "distilbert-patches-scaled.gguf") as router:
+        for name in names:
+            if name == "good.jpg":
+                router.encode_image(tmp_path / name)
+            else:
+                with pytest.raises((arms.ImageError, arms.LimitExceededError)):
+                    router.encode_image(tmp_path / name)
+
+
+def test_a_query_is_compared_with_all_of_its_copies(tmp_path: Path) -> None:
+    rows = [
+        record(number, image=None, question="?", group=f"g{number}", split=split)
+        for number, split in enumerate((None, "train", "test", "test", "train"))
+    ]
+    report = checked(tmp_path, rows)
+    assert found(report) == {"query in several splits": 3, "repeated query": 1, "one class": 1}
+    assert report.findings[0].examples[0] == "q1 (train) and q2 (test)"
+
+
+def test_no_row_is_wrong(tmp_path: Path) -> None:
+    report = checked(tmp_path, [])
+    assert (found(report), report.is_sound) == ({"no row": 1}, False)
+    assert report.findings[0].examples == [str(tmp_path / "d.jsonl")]
 
 
 def test_oddities(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from arms.data.errors import EXAMPLES_KEPT, BadRow
-from arms.data.files import Source
-from arms.data.images import digest_of, fault_of
+from arms.data.files import Source, find_files
+from arms.data.images import digest_of, fault_of, located, same_images
 from arms.data.reading import Batch, ReadReport, read_batches
-from arms.data.schema import Row, answers_of, group_of, images_of
+from arms.data.schema import Row, answers_of, group_of
 
 
 class Severity(StrEnum):
@@ -84,6 +85,7 @@ class Report:
 
 # Every finding there is: its severity, and what it means.
 _KINDS: dict[str, tuple[Severity, str]] = {
+    "no row": (Severity.WRONG, "the data set is empty"),
     "bad row": (Severity.WRONG, "rows that cannot be used; mend or remove them"),
     "duplicate row": (
         Severity.WRONG,
@@ -104,7 +106,10 @@ _KINDS: dict[str, tuple[Severity, str]] = {
         "give them one group and split again",
     ),
     "missing image": (Severity.WRONG, "image files that do not exist"),
-    "unreadable image": (Severity.WRONG, "image files that cannot be decoded"),
+    "unreadable image": (
+        Severity.WRONG,
+        "images that the router cannot read; make them JPEG or PNG files within its limits",
+    ),
     "repeated query": (
         Severity.ODD,
         "the same question and images under several ids; they count twice, "
@@ -171,6 +176,8 @@ def check(
         source, strict=strict, models=models, images=images and strict, report=reading
     ):
         checker.add(batch)
+    if not reading.rows and not reading.bad:
+        checker.found("no row", ", ".join(map(str, find_files(source)[:EXAMPLES_KEPT])))
     return checker.report(reading, images)
 
 
@@ -184,17 +191,10 @@ class _Query:
         self.first = place
         self.group = group_of(row)
         self.split = row.split
-        self.images = _located(row, folder)
+        self.images = located(row.image, folder)
         self.asked = _asked(row)
         self.right = 0
         self.wrong = 0
-
-
-def _located(row: Row, folder: str) -> tuple[str, ...]:
-    return tuple(
-        image if "://" in image or image.startswith("/") else f"{folder}/{image}"
-        for image in images_of(row)
-    )
 
 
 def _asked(row: Row) -> tuple[int, int]:
@@ -221,7 +221,7 @@ class _Checker:
         # One bit a pair of query and model.
         self._seen: list[int] = []
 
-    def _found(self, kind: str, example: str) -> None:
+    def found(self, kind: str, example: str) -> None:
         if kind not in self._findings:
             severity, message = _KINDS[kind]
             self._findings[kind] = Finding(kind, severity, message)
@@ -241,15 +241,15 @@ class _Checker:
         self._facts.append(_Query(row, str(batch.folder), batch.place(index)))
         self._seen.append(0)
         if not row.question.strip():
-            self._found("empty question", f"{row.id} ({batch.place(index)})")
+            self.found("empty question", f"{row.id} ({batch.place(index)})")
         if not answers_of(row):
-            self._found("no answer", f"{row.id} ({batch.place(index)})")
+            self.found("no answer", f"{row.id} ({batch.place(index)})")
         return number
 
     def _compare(self, query: _Query, row: Row, batch: Batch[Row], index: int) -> None:
         if _asked(row) != query.asked:
             differs = "question or answer"
-        elif _located(row, str(batch.folder)) != query.images:
+        elif not same_images(located(row.image, str(batch.folder)), query.images):
             differs = "image"
         elif group_of(row) != query.group:
             differs = "group"
@@ -258,7 +258,7 @@ class _Checker:
         else:
             return
         where = f"{query.first} and {batch.place(index)}"
-        self._found("contradiction", f"{row.id}: its {differs} differs between {where}")
+        self.found("contradiction", f"{row.id}: its {differs} differs between {where}")
 
     def _count(self, number: int, row: Row, batch: Batch[Row], index: int) -> None:
         model = self._models.get(row.model)
@@ -266,7 +266,7 @@ class _Checker:
             model = self._models[row.model] = _Model()
         bit = 1 << self._columns.setdefault(row.model, len(self._columns))
         if self._seen[number] & bit:
-            self._found("duplicate row", f"{row.id}, {row.model} ({batch.place(index)})")
+            self.found("duplicate row", f"{row.id}, {row.model} ({batch.place(index)})")
             return
         self._seen[number] |= bit
         model.rows += 1
@@ -274,14 +274,14 @@ class _Checker:
         model.timed += row.latency is not None
         query = self._facts[number]
         if row.label is None:
-            self._found("no label", f"{row.id}, {row.model} ({batch.place(index)})")
+            self.found("no label", f"{row.id}, {row.model} ({batch.place(index)})")
         else:
             model.right += row.label
             model.wrong += not row.label
             query.right += row.label
             query.wrong += not row.label
         if row.output is not None and not row.output.strip():
-            self._found("empty output", f"{row.id}, {row.model} ({batch.place(index)})")
+            self.found("empty output", f"{row.id}, {row.model} ({batch.place(index)})")
 
     def report(self, reading: ReadReport, images: bool) -> Report:
         self._report_reading(reading)
@@ -292,7 +292,7 @@ class _Checker:
         self._report_models()
         for query in self._facts:
             if query.wrong and not query.right:
-                self._found("nobody right", query.id)
+                self.found("nobody right", query.id)
         order = list(_KINDS)
         return Report(
             rows=reading.rows,
@@ -306,24 +306,32 @@ class _Checker:
     def _report_reading(self, reading: ReadReport) -> None:
         for kind, count in reading.bad.counts.most_common():
             for example in reading.bad.examples[kind]:
-                self._found("bad row", _shown(example))
+                self.found("bad row", _shown(example))
             self._findings["bad row"].count += count - len(reading.bad.examples[kind])
         if reading.bad:
             finding = self._findings["bad row"]
             finding.message = f"{reading.bad.kinds}: {finding.message}"
         for name, place in reading.unknown_fields.items():
-            self._found("unknown field", f"{name} ({place})")
+            self.found("unknown field", f"{name} ({place})")
 
     def _look_at(self, names: list[str]) -> dict[str, bytes]:
         """Open each image once; return the hashes of those that can be decoded."""
+        from PIL import Image
+
         digests: dict[str, bytes] = {}
-        for name, fault, digest in _opened([name for name in names if "://" not in name]):
-            if fault == "does not exist":
-                self._found("missing image", name)
-            elif fault is not None:
-                self._found("unreadable image", f"{name} {fault}")
-            if digest is not None:
-                digests[name] = digest
+        for name in names:
+            if "://" in name:
+                self.found("unreadable image", f"{name} is a URL: the router reads files")
+        with warnings.catch_warnings():
+            # Those beyond the router's limit are found anyway.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            for name, fault, digest in _opened([name for name in names if "://" not in name]):
+                if fault == "does not exist":
+                    self.found("missing image", name)
+                elif fault is not None:
+                    self.found("unreadable image", f"{name} {fault}")
+                if digest is not None:
+                    digests[name] = digest
         return digests
 
     def _report_splits(self) -> None:
@@ -333,35 +341,41 @@ class _Checker:
                 splits.setdefault(query.group, {})[query.split] = None
         for group, several in splits.items():
             if len(several) > 1:
-                self._found("group in several splits", f"{group}: {', '.join(several)}")
+                self.found("group in several splits", f"{group}: {', '.join(several)}")
 
     def _report_repeated(self, digests: dict[str, bytes]) -> None:
         same: dict[object, _Query] = {}
+        # The first query of each split, of those that are repeated.
+        several: dict[object, dict[str, _Query]] = {}
         for query in self._facts:
             key = (query.asked[0], *(digests.get(image, image) for image in query.images))
             first = same.setdefault(key, query)
             if first is query:
                 continue
-            if first.split != query.split and None not in (first.split, query.split):
-                both = f"{first.id} ({first.split}) and {query.id} ({query.split})"
-                self._found("query in several splits", both)
+            splits = several.setdefault(key, {first.split: first} if first.split else {})
+            other = next((one for split, one in splits.items() if split != query.split), None)
+            if query.split is not None:
+                splits.setdefault(query.split, query)
+            if other is not None and query.split is not None:
+                both = f"{other.id} ({other.split}) and {query.id} ({query.split})"
+                self.found("query in several splits", both)
             else:
                 apart = "" if first.group == query.group else ", in different groups"
-                self._found("repeated query", f"{first.id} and {query.id}{apart}")
+                self.found("repeated query", f"{first.id} and {query.id}{apart}")
 
     def _report_models(self) -> None:
         for name, model in self._models.items():
             if model.rows < len(self._facts):
                 missing = len(self._facts) - model.rows
-                self._found("model lacks rows", f"{name} lacks {missing:,} of {len(self._facts):,}")
+                self.found("model lacks rows", f"{name} lacks {missing:,} of {len(self._facts):,}")
             known = model.right + model.wrong
             if known > 1 and known in (model.right, model.wrong):
                 side = "right" if model.right else "wrong"
-                self._found("one class", f"{name} is always {side} ({known:,} rows)")
+                self.found("one class", f"{name} is always {side} ({known:,} rows)")
             if 0 < model.priced < model.rows:
-                self._found("partly priced", f"{name}: {model.priced:,} of {model.rows:,}")
+                self.found("partly priced", f"{name}: {model.priced:,} of {model.rows:,}")
             if 0 < model.timed < model.rows:
-                self._found("partly timed", f"{name}: {model.timed:,} of {model.rows:,}")
+                self.found("partly timed", f"{name}: {model.timed:,} of {model.rows:,}")
 
 
 def _shown(row: BadRow) -> str:

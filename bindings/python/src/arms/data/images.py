@@ -11,6 +11,11 @@ from typing import Final
 
 from arms.data.errors import DataError
 
+# What a router opens by default, as arms_open_options in arms.h has it.
+MAX_PIXELS: Final = 100_000_000
+MAX_PNG_COLUMNS: Final = 1_000_000
+MAX_BYTES: Final = 64 << 20
+
 _SIGNATURES: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -41,7 +46,10 @@ def same_images(first: Sequence[str], second: Sequence[str]) -> bool:
 
 
 def _resolved(path: str) -> str:
-    return path if "://" in path else os.path.realpath(path)
+    try:
+        return path if "://" in path else os.path.realpath(path)
+    except ValueError:  # A name that no file can have.
+        return path
 
 
 def media_type(content: bytes) -> str | None:
@@ -70,18 +78,35 @@ def data_url(path: Path) -> str:
 
 
 def fault_of(path: Path) -> str | None:
-    """Decode an image and say what is wrong with it, or `None`."""
+    """Decode an image and say why the router cannot use it, or `None`."""
     from PIL import Image, UnidentifiedImageError
 
     if not path.is_file():
         return "does not exist"
     try:
         with Image.open(path) as image:
-            image.load()
+            refused = _refused(path, str(image.format), *image.size)
+            if refused is None:
+                image.load()
     except UnidentifiedImageError:
         return "is not an image"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return f"cannot be decoded: {error}"
+    return refused
+
+
+def _refused(path: Path, kind: str, width: int, height: int) -> str | None:
+    """Say which limit of the router an image is beyond."""
+    # Pillow calls a JPEG that has further pictures behind it MPO.
+    if kind not in ("PNG", "JPEG", "MPO"):
+        return f"is a {kind} file: the router reads JPEG and PNG"
+    if width * height > MAX_PIXELS:
+        return f"has {width * height:,} pixels, more than the router's limit of {MAX_PIXELS:,}"
+    if kind == "PNG" and width > MAX_PNG_COLUMNS:
+        return f"has {width:,} columns, more than the router's limit of {MAX_PNG_COLUMNS:,}"
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        return f"has {size:,} bytes, more than the router's limit of {MAX_BYTES:,}"
     return None
 
 

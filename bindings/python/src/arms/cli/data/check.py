@@ -37,9 +37,10 @@ def check_data(
 ) -> None:
     """Look for what is wrong with a data set and what is odd; exit with 1 if something is wrong.
 
-    Wrong: rows that cannot be used, pairs of query and model that come
-    twice, queries whose rows disagree, groups or queries that are in
-    several splits, images that are missing or cannot be decoded. Odd:
+    Wrong: no row, rows that cannot be used, pairs of query and model that
+    come twice, queries whose rows disagree, groups or queries that are in
+    several splits, images that are missing or that the router cannot read:
+    other formats than JPEG and PNG, beyond its limits, URLs. Odd:
     repeated queries, models that lack rows or whose labels are all alike,
     rows without label, queries that nobody answers, costs known in part,
     unknown fields.
