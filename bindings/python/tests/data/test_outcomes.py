@@ -93,6 +93,10 @@ def test_groups_do_not_part(table: OutcomeTable) -> None:
     assert (len(train), len(test)) == (8, 4)
     assert not set(train.groups) & set(test.groups)
     assert table.split_by_group(1 / 3, seed=3)[1].ids.tolist() == test.ids.tolist()
+    assert [len(table.split_by_group(share)[1]) for share in (0, 1)] == [0, 12]
+    for share in (-0.1, 1.5, np.nan):
+        with pytest.raises(DataError, match="share lies from 0 to 1"):
+            table.split_by_group(share)
 
 
 def test_repeated_pairs_are_refused() -> None:

@@ -235,7 +235,14 @@ class OutcomeTable:
             Share of the groups that the second part gets, from 0 to 1.
         seed
             The same seed parts the same groups in the same way.
+
+        Raises
+        ------
+        DataError
+            If the share is out of range.
         """
+        if not 0 <= share <= 1:
+            raise DataError(f"the second part's share lies from 0 to 1, not at {share}")
         codes = self.group_codes
         count = int(codes.max(initial=-1)) + 1
         taken = np.random.default_rng(seed).permutation(count)[: round(share * count)]
