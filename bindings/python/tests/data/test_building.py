@@ -19,6 +19,7 @@ from arms.data import (
     write_records,
 )
 from arms.data.building import Balance, BuildReport
+from arms.errors import InvalidArgumentError
 from samples import MODELS, record, records
 
 
@@ -168,3 +169,40 @@ def test_table_2(tmp_path: Path) -> None:
         build(tmp_path / "d.jsonl", tmp_path / "p.jsonl", BuildOptions(pools={"Free": ["x"]}))
     with pytest.raises(DataError, match="share lies from 0 to 1"):
         BuildOptions(test=2)
+
+
+def test_images_are_one_by_whatever_path(tmp_path: Path) -> None:
+    rows = [
+        record(2 * number + other, question=f"q{number}", image=("a.png", "./a.png")[other])
+        for number in range(20)
+        for other in range(2)
+    ]
+    rows = [row.model_copy(update={"group": None}) for row in rows]
+    write_records(tmp_path / "all.jsonl", rows)
+    splits: dict[str, set[str | None]] = {}
+    for row in built(tmp_path / "all.jsonl", test=0.5)[1]:
+        splits.setdefault(row.question, set()).add(row.split)
+    assert {len(one) for one in splits.values()} == {1}
+    assert {split for one in splits.values() for split in one} == {"train", "test"}
+
+
+def test_an_output_is_no_input(data: Path) -> None:
+    before = data.read_bytes()
+    with pytest.raises(InvalidArgumentError, match="and would be lost"):
+        build(data, data)
+    with pytest.raises(InvalidArgumentError, match="would be lost"):
+        build(data.rename(data.with_name("m2-ood.jsonl")), data.with_name("m2-{split}.jsonl"))
+    assert data.with_name("m2-ood.jsonl").read_bytes() == before
+
+
+def test_no_file_of_a_former_split_is_left(data: Path) -> None:
+    output = data.with_name("m2-{split}.jsonl")
+    build(data, output, BuildOptions(ood_tasks=["map"]))
+    before = data.with_name("m2-train.jsonl").read_bytes()
+    with pytest.raises(
+        InvalidArgumentError, match="is there from before, and no query is in the split ood"
+    ):
+        build(data, output)
+    assert data.with_name("m2-train.jsonl").read_bytes() == before
+    data.with_name("m2-ood.jsonl").unlink()
+    assert build(data, output).queries["ood"] == 0

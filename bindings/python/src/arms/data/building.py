@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arms._output import check_output
 from arms.data.errors import DataError
-from arms.data.files import Source
+from arms.data.files import Source, find_files
+from arms.data.images import resolved
 from arms.data.outcomes import OutcomeTable
 from arms.data.reading import ReadReport, read_batches
 from arms.data.schema import SPLITS, Split
 from arms.data.writing import RecordWriter, rebase_images
+from arms.errors import InvalidArgumentError
 
 TRAIN, TEST, OOD = range(3)
 DROPPED = -1
@@ -153,9 +156,14 @@ def build(
     ------
     DataError
         If a file cannot be read or written, if an option names a task, a benchmark or a model that
-        no query has, or if a pair of query and model comes twice.
+        no query has, if a pair of query and model comes twice, or if rows of one id are of
+        different queries.
+    InvalidArgumentError
+        If the output is read, or a file of a split that gets no query is there from before.
     """
     options = options or BuildOptions()
+    for path in _paths(Path(output)).values():
+        check_output(path, find_files(source))
     table = OutcomeTable.read(source, strict=strict, report=report)
     fates = _assign(table, options)
     answered = table.answered
@@ -167,6 +175,7 @@ def build(
     surplus = _surplus(table, fates, options)
     fates[surplus] = DROPPED
     statistics = describe(table, fates, options.pools)
+    _refuse_leftovers(Path(output), fates)
     rows, paths = _write(source, Path(output), table, fates, strict)
     return BuildReport(
         rows=rows,
@@ -221,7 +230,8 @@ def _families(table: OutcomeTable) -> NDArray[np.int64]:
 
     firsts: dict[Any, int] = {}
     for query in range(len(table)):
-        same = (("group", table.groups[query]), (table.questions[query], table.images[query]))
+        images = tuple(map(resolved, table.images[query]))
+        same = (("group", table.groups[query]), (table.questions[query], images))
         for key in same:
             first = firsts.setdefault(key, query)
             parents[root(query)] = root(first)
@@ -349,15 +359,35 @@ def _write(
     return sum(writer.count for writer in distinct), [writer.path for writer in distinct]
 
 
+def _paths(output: Path) -> dict[int, Path]:
+    """Return the file of each split; the same one unless the name has a place."""
+    return {
+        code: output.with_name(output.name.replace("{split}", split))
+        for code, split in enumerate(SPLITS)
+    }
+
+
+def _refuse_leftovers(output: Path, fates: NDArray[np.int8]) -> None:
+    """Refuse to leave a file beside the new ones whose queries may now be in another of them."""
+    if "{split}" not in output.name:
+        return
+    for code, path in _paths(output).items():
+        if path.exists() and not (fates == code).any():
+            raise InvalidArgumentError(
+                f"{path}: is there from before, and no query is in the split {SPLITS[code]} now: "
+                "remove it, or name another output"
+            )
+
+
 def _writers(
     output: Path, fates: NDArray[np.int8], stack: ExitStack
 ) -> Iterator[tuple[int, RecordWriter]]:
     """Open the writer of each split that has queries; one for all unless the name has a place."""
     codes = [code for code in range(len(SPLITS)) if (fates == code).any()]
     if "{split}" in output.name:
+        paths = _paths(output)
         for code in codes:
-            name = output.name.replace("{split}", SPLITS[code])
-            yield code, stack.enter_context(RecordWriter(output.with_name(name)))
+            yield code, stack.enter_context(RecordWriter(paths[code]))
     else:
         writer = stack.enter_context(RecordWriter(output))
         yield from ((code, writer) for code in codes)

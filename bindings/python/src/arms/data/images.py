@@ -42,10 +42,11 @@ def located(image: str | Sequence[str] | None, folder: str) -> tuple[str, ...]:
 
 def same_images(first: Sequence[str], second: Sequence[str]) -> bool:
     """Tell whether images that were `located` are the same files, in the same order."""
-    return first == second or [*map(_resolved, first)] == [*map(_resolved, second)]
+    return first == second or [*map(resolved, first)] == [*map(resolved, second)]
 
 
-def _resolved(path: str) -> str:
+def resolved(path: str) -> str:
+    """Return the one name of an image that was `located`, whatever leads to it; a URL as it is."""
     try:
         return path if "://" in path else os.path.realpath(path)
     except ValueError:  # A name that no file can have.

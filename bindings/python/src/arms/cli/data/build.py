@@ -65,7 +65,8 @@ def build_data(
 
     Queries of one group, and queries with the same question and images,
     never part. With {split} in the output's name each split gets its own
-    file. Prints the paper's Table 2.
+    file; one of a split that gets no query must not be there. Prints the
+    paper's Table 2.
 
       arms data build labelled.jsonl -o m2.parquet --ood-benchmark vhelm --drop-unanswered
 
