@@ -71,6 +71,14 @@ def test_selections(table: OutcomeTable) -> None:
         table.select(models=["other"])
 
 
+def test_a_name_that_looks_the_same_is_told() -> None:
+    table = OutcomeTable.from_records([record(0, "qwe\u0301n"), record(0, "Small")])
+    with pytest.raises(DataError, match=r"; 'qw\\xe9n' is spelt 'qwe\\u0301n' there$"):
+        table.index_of("qw\xe9n")
+    with pytest.raises(DataError, match="'small' is spelt 'Small' there"):
+        table.index_of("small")
+
+
 def test_names_are_several(table: OutcomeTable, tmp_path: Path) -> None:
     path = tmp_path / "m2.jsonl"
     write_records(path, records())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -167,7 +168,10 @@ class OutcomeTable:
         """
         for name in models:
             if name not in self.models:
-                raise DataError(f"no model {name!r}; there are {', '.join(self.models)}")
+                alike = [one for one in self.models if _folded(one) == _folded(name)]
+                # What looks the same on a terminal has to be shown by its characters.
+                hint = f"; {name!a} is spelt {alike[0]!a} there" if alike else ""
+                raise DataError(f"no model {name!r}; there are {', '.join(self.models)}{hint}")
         return [self.models.index(name) for name in models]
 
     # Taking a part of it.
@@ -399,6 +403,10 @@ def _contradiction(name: str, what: str, one: Any, other: Any) -> DataError:
         "id names one query; name one of the two anew, or mend its rows (`arms data check` lists "
         "all contradictions)"
     )
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
 def _short(value: Any) -> str:
