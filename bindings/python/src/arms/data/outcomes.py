@@ -303,7 +303,8 @@ class _Builder:
     def __init__(self, models: Sequence[str] | None) -> None:
         refuse_text(models, "models")
         self._open = models is None
-        self._models = {name: column for column, name in enumerate(models or ())}
+        named = dict.fromkeys(models or ())
+        self._models = {name: column for column, name in enumerate(named)}
         self._queries: dict[str, int] = {}
         self._known: list[tuple[Any, ...]] = []
         self._folders: list[str] = []
