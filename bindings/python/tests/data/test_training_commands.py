@@ -363,7 +363,7 @@ def test_listed_groups_are_in_the_data(tmp_path: Path) -> None:
     assert in_listed_groups(table, listed).tolist() == [True, True, False, False] * 2
     listed.write_text("g0\ng20\ng21\n")
     with pytest.raises(
-        arms.InvalidArgumentError, match="2 of its groups are not in the data, 'g20'"
+        arms.InvalidArgumentError, match="2 of the groups listed are not in the data"
     ):
         in_listed_groups(table, listed)
 
@@ -501,6 +501,16 @@ def test_images_are_looked_for_before_the_work(
         output.unlink(missing_ok=True)
     (tmp_path / "images" / "3.png").write_bytes((tmp_path / "images" / "2.png").read_bytes())
     assert "'q90': image https://x.org/a.png is a URL, not a file" in command(*runs[0])[2]
+
+
+def test_images_that_no_router_sees_are_not_looked_for(tmp_path: Path, command: Command) -> None:
+    path, output = tmp_path / "m2.jsonl", tmp_path / "out.gguf"
+    write_records(path, [record(query, "gpt-4o", label=query % 2 == 0) for query in range(8)])
+    router = arms.default_model()
+    assert command("calibrate", router, path, "-o", output)[::2] == (0, "")
+    said = command("train", router, path, "-o", output, "--validation", "0", *BRISK)
+    assert said[0] == 0, said
+    assert command("evaluate", router, path, "--replicates", "2")[0] == 0
 
 
 def test_queries_that_are_one_are_named() -> None:

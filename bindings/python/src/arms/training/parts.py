@@ -232,8 +232,8 @@ def in_listed_groups(table: OutcomeTable, path: Path) -> NDArray[np.bool_]:
     absent = [group for group in listed if group and group not in there]
     if absent:
         raise InvalidArgumentError(
-            f"{path}: {len(absent):,} of its groups are not in the data, {absent[0]!r} first: mend "
-            "the name, or leave them out of the list"
+            f"{path}: {len(absent):,} of the groups listed are not in the data, {absent[0]!r} "
+            "first: mend the name, or leave them out of the list"
         )
     return mask
 
