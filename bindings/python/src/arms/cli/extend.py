@@ -26,6 +26,7 @@ def extend(
     [bold]incremental[/bold]: training goes on, on the new candidates' outcomes. The
     result is kept if the old candidates are still told as well on the
     validation queries; else nothing is written, and the command exits with 1.
+    Without --calibrate they keep the calibration that they are checked with.
 
       arms extend router.gguf new.jsonl.gz -o larger.gguf --new gpt-4o --candidates profiles.json
 

@@ -43,7 +43,7 @@ def measured(router: Router, table: OutcomeTable | None, *, exact: bool = False)
     return Metrics(
         loss=float(np.logaddexp(0, -signs * logits)[table.known].mean()),
         accuracy=float(((logits > 0) == (signs > 0))[table.known].mean()),
-        exact_match=float(table.labels[np.arange(len(table)), chosen].mean()),
+        exact_match=float((table.labels[np.arange(len(table)), chosen] == 1).mean()),
         query_count=len(table),
         outcome_count=int(table.known.sum()),
     )
