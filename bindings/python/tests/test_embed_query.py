@@ -36,7 +36,7 @@ def test_what_is_encoded_has_the_same_vector(
 
 
 def test_a_second_router_must_be_there(router: arms.Router) -> None:
-    with pytest.raises(arms.CandidateNotFoundError, match="no router 1 in the file"):
+    with pytest.raises(arms.CandidateNotFoundError, match="router is 1; this file holds 1"):
         router.embed_query(None, "What is shown?", router=1)
     with pytest.raises(arms.InvalidArgumentError, match="router"):
         router.embed_query(None, "What is shown?", router=-1)
