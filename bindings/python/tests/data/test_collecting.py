@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from arms import InvalidArgumentError
 from arms.data import BadRowError, DataError, read_records, write_records
 from arms.data.collecting import (
     CollectConfig,
@@ -324,14 +325,58 @@ def test_the_journal_mends_its_end(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     write_records(path, [record(0), record(1)])
     whole = path.read_bytes()
-    for cut in range(len(whole)):
+    first = whole.index(b"\n") + 1
+    for cut in range(first, len(whole) - 1):
         path.write_bytes(whole[:cut])
         with Journal(path) as journal:
-            assert len(journal.done) == whole[:cut].count(b"\n")
-        assert path.read_bytes() == whole[: whole[:cut].rfind(b"\n") + 1]
+            assert (len(journal.done), journal.torn) == (1, cut - first)
+        assert path.read_bytes() == whole[:first]
+    # Whole rows that lack the end of their line get it.
+    for cut in (first - 1, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        with Journal(path) as journal:
+            assert (len(journal.done), journal.torn) == (whole[: cut + 1].count(b"\n"), 0)
+        assert path.read_bytes() == whole[: cut + 1]
     path.write_bytes(b"broken\n" + whole)
     with pytest.raises(DataError, match=r"c\.jsonl:1: not a row of a collection"):
         Journal(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id":"1","question":"?"}',
+        '{"precious":"result"}',
+        '{"precious":"res',
+        '{"precious":"\udcff"}',
+        "[" * 100_000,
+        '{"id":"q0"}',
+    ],
+    ids=["query", "foreign", "torn", "not UTF-8", "deep", "no row"],
+)
+def test_the_journal_cuts_off_nothing_of_other_files(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    content = line.encode("utf-8", "surrogateescape")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"c\.jsonl:1: not a row of a collection.*another file"):
+        Journal(path)
+    assert path.read_bytes() == content
+    if line.endswith("}"):  # A whole line after rows is not cut off either.
+        write_records(path, [record(0)])
+        rows = path.read_bytes()
+        path.write_bytes(rows + content)
+        with pytest.raises(DataError, match=r"c\.jsonl:2: not a row of a collection"):
+            Journal(path)
+        assert path.read_bytes() == rows + content
+
+
+def test_queries_are_not_appended_to(chat: ChatServer, queries: Path) -> None:
+    before = queries.read_bytes()
+    for source in (queries, queries.parent):
+        with pytest.raises(InvalidArgumentError, match=r"queries\.jsonl: is read as"):
+            collect(source, queries, config(chat))
+    assert queries.read_bytes() == before
+    assert not chat.requests
 
 
 def test_one_process_collects_into_a_file(tmp_path: Path) -> None:

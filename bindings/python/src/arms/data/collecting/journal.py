@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,9 @@ _SUFFIXES = (".jsonl", ".ndjson")
 class Journal:
     """Opens the file of a collection, mends its end, and appends rows that outlive a crash.
 
+    A last row that is whole but for its end of line gets one; one that breaks off is cut, if rows
+    lie before it that show the file to be a collection.
+
     Parameters
     ----------
     path
@@ -34,7 +38,8 @@ class Journal:
     Raises
     ------
     DataError
-        If another process has it open, or a line of it is no row; the message names the line.
+        If another process has it open, or a line of it is no row; the message names the line, and
+        the file is left as it was.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,29 +61,33 @@ class Journal:
             raise
 
     def _recover(self) -> None:
-        """Learn what is done, and cut off a last line that a crash has torn."""
+        """Learn what is done, and mend a last line that a crash has torn."""
         decoder = msgspec.json.Decoder(Row)
         self._file.seek(0)
         end = 0
+        line = b""
         for number, line in enumerate(self._file, 1):
             try:
                 row = decoder.decode(line) if line.strip() else None
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                if not line.endswith(b"\n"):
-                    break
+                if self.done and _is_torn(line):
+                    self._cut(end)
+                    return
                 raise DataError(
-                    f"{self.path}:{number}: not a row of a collection: {error}"
+                    f"{self.path}:{number}: not a row of a collection: {error}; "
+                    "name another file to append to, or remove the line"
                 ) from error
-            if not line.endswith(b"\n"):
-                # Whole but for its end: a crash came between the two.
-                break
             end += len(line)
             if row is not None:
                 self.done.add((row.id, row.model))
+        if line and not line.endswith(b"\n"):
+            # Whole but for its end: a crash came between the two, or another program wrote it.
+            self._file.write(b"\n")
+
+    def _cut(self, end: int) -> None:
         self.torn = self._file.seek(0, os.SEEK_END) - end
-        if self.torn:
-            self._file.truncate(end)
-            self._file.seek(end)
+        self._file.truncate(end)
+        self._file.seek(end)
 
     def append(self, rows: list[Row]) -> None:
         """Append rows; they are on the disk when this returns."""
@@ -101,3 +110,16 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _is_torn(line: bytes) -> bool:
+    """Say whether a line breaks off: it lacks its end, and is not JSON either."""
+    if line.endswith(b"\n"):
+        return False
+    try:
+        json.loads(line.decode(errors="replace"))
+    except json.JSONDecodeError:
+        return True
+    except RecursionError:
+        pass
+    return False

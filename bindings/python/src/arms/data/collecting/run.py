@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from arms._output import check_output
 from arms.data.collecting.config import CollectConfig, ModelConfig
 from arms.data.collecting.endpoint import AskError, Endpoint, EndpointError, Reply
 from arms.data.collecting.journal import Journal
 from arms.data.collecting.prompt import prompt_of
 from arms.data.errors import DataError
-from arms.data.files import Source
+from arms.data.files import Source, find_files
 from arms.data.images import data_url
 from arms.data.reading import read_queries
 from arms.data.schema import QueryRow, Row, as_dict, images_of
@@ -105,7 +106,11 @@ def collect(
     DataError
         Before anything is asked: if a query cannot be used, a key is not set, or the output is
         damaged or in use.
+    InvalidArgumentError
+        If the output is a file of queries.
     """
+    source = find_files(source)
+    check_output(Path(output), source)
     count_queries(source)
     for model in config.models:
         model.key()
