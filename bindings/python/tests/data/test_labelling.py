@@ -122,6 +122,23 @@ def test_rows_are_marked(tmp_path: Path) -> None:
     assert [row.label for row in read_records(path)] == [True, False, True, None, None]
 
 
+def test_labels_stay_where_none_can_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    rows = [
+        record(0, label=True, output=None),
+        record(1, label=False, answer=None),
+        record(2, label=False),
+        record(3, label=None, output=None),
+    ]
+    write_records(path, rows)
+    report = label(path, path, LabelOptions(relabel=True))
+    assert [row.label for row in read_records(path)] == [True, False, True, None]
+    assert (report.right, report.wrong, report.kept, report.unknown) == (1, 0, 2, 1)
+    report = label(path, path, LabelOptions(relabel=True, judge=0.5))
+    assert [row.label for row in read_records(path)] == [True, False, True, None]
+    assert (report.kept, report.unknown, report.models) == (3, 1, {})
+
+
 def test_a_judge_decides(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     write_records(

@@ -32,7 +32,7 @@ class LabelOptions:
     judge
         Mark by the field `judge`, not by exact match: right from this verdict on.
     relabel
-        Mark rows that have a label already too.
+        Mark rows that have a label already too; those that cannot be marked keep it.
     """
 
     tolerance: float = 0.0
@@ -65,7 +65,7 @@ class LabelReport:
     kept
         Rows that had a label and kept it.
     unknown
-        Rows that cannot be marked: no output, no answer, or no verdict of a judge.
+        Rows without a label that cannot be marked: no output, no answer, or no verdict of a judge.
     models
         Rows of each model that were marked.
     """
@@ -160,16 +160,17 @@ def label(
 
 
 def _mark(row: Row, options: LabelOptions, result: LabelReport) -> None:
-    if row.label is not None and not options.relabel:
-        result.kept += 1
+    had = row.label is not None
+    right = None if had and not options.relabel else _label(row, options)
+    if right is None:
+        # A label may come from elsewhere than the output: what is known is not forgotten.
+        result.kept += had
+        result.unknown += not had
         return
-    row.label = _label(row, options)
-    if row.label is None:
-        result.unknown += 1
-        return
+    row.label = right
     for counts in (result, result.models.setdefault(row.model, ModelLabels())):
-        counts.right += row.label
-        counts.wrong += not row.label
+        counts.right += right
+        counts.wrong += not right
 
 
 def _label(row: Row, options: LabelOptions) -> bool | None:

@@ -31,7 +31,10 @@ def label_data(
         ),
     ] = None,
     relabel: Annotated[
-        bool, typer.Option("--relabel", help="Mark rows that have a label too.")
+        bool,
+        typer.Option(
+            "--relabel", help="Mark rows that have a label too, if that can be told; else it stays."
+        ),
     ] = False,
     lenient: Lenient = False,
     json: Json = False,
