@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from arms import InvalidArgumentError
 from arms.data import BadRowError, BadRowKind, BadRows, DataError, Row, read_records
 from arms.data.importing import ImportFormat, ImportOptions, import_records, import_rows
 from samples import make_image, plain
@@ -484,6 +485,15 @@ def test_refused_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing is written"):
         import_records("csv", [tmp_path / "t.csv"], tmp_path / "o.jsonl")
     assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_what_is_read_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "raw.jsonl"
+    path.write_text('{"question":"?","model":"m","seen":"nowhere else"}\n')
+    before = path.read_bytes()
+    with pytest.raises(InvalidArgumentError, match=r"raw\.jsonl: is read as"):
+        import_records("csv", [path], path)
+    assert path.read_bytes() == before
 
 
 NAMES = ["t.csv", "t.tsv", "t.json", "t.jsonl", "t.xlsx", "t.csv.gz", "t.jsonl.zst"]

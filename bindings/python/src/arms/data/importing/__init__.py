@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
+from arms._output import check_output
 from arms.data.errors import BadRow, BadRowError, BadRows, DataError
 from arms.data.importing import columns, helm, m2, mmr_bench, vlmevalkit
 from arms.data.importing.options import ImportOptions
@@ -117,10 +118,16 @@ def import_records(
     """Write another format as a data set and return how many rows it has.
 
     Parameters are those of `import_rows`; `output` is a file as of `arms.data.RecordWriter`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the output is one of the files that are read; otherwise as `import_rows`.
     """
-    target = Path(output)
+    target, files = Path(output), [Path(path) for path in paths]
+    check_output(target, files)
     with RecordWriter(target) as writer:
-        for row in import_rows(kind, paths, options, strict=strict, bad=bad):
+        for row in import_rows(kind, files, options, strict=strict, bad=bad):
             rebase_images([row], Path(), target.parent)
             writer.write(row)
         if not writer.count:
