@@ -416,6 +416,22 @@ def test_any_table_by_its_columns(tmp_path: Path) -> None:
         list(import_rows("csv", [path], ImportOptions(columns={"question": "Nope"})))
 
 
+def test_ids_are_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = {"question": "How many?", "model": "a", "label": "1", "image": "img/1.png"}
+    path = write_csv(tmp_path / "logs" / "t.csv", [sample])
+    make_image(tmp_path / "logs" / "img" / "1.png")
+    monkeypatch.chdir(tmp_path)
+    rows = list(import_rows("csv", [Path("logs/t.csv")]))
+    rows += import_rows("csv", [path], ImportOptions(images=Path("logs")))
+    rows += import_rows("csv", [path], ImportOptions(images=tmp_path / "logs"))
+    monkeypatch.chdir(path.parent)
+    rows += import_rows("m2", [Path("t.csv")])
+    assert len({row.image for row in rows}) == 3
+    assert len({row.id for row in rows}) == 1
+    write_csv(path, [sample | {"image": "img/2.png"}])
+    assert next(import_rows("csv", [path])).id != rows[0].id
+
+
 @pytest.mark.parametrize("form", ["csv", "m2"])
 def test_a_column_that_no_row_has_is_refused(form: str, tmp_path: Path) -> None:
     first = write_csv(tmp_path / "a.csv", [{"question": "?", "model": "m", "label": "1"}])

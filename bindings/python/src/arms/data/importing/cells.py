@@ -25,12 +25,9 @@ def as_row(
 ) -> Row | None:
     """Make a row of cells by field, or tell `bad` why it cannot be.
 
-    Texts are taken as the numbers and truth values that their fields need. A row without an id gets
-    one made of its benchmark, question and images, which is the same for every model.
+    Texts are taken as the numbers and truth values that their fields need.
     """
     fields = {name: _typed(name, value) for name, value in values.items() if value is not None}
-    if "id" not in fields and isinstance(fields.get("question"), str):
-        fields["id"] = _id_of(fields)
     try:
         return msgspec.convert(fields, Row)
     except msgspec.ValidationError as error:
@@ -88,8 +85,16 @@ def as_text(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
-def _id_of(fields: Mapping[str, Any]) -> str:
-    key = [str(fields.get(name)) for name in ("benchmark", "question", "image")]
+def id_of(values: Mapping[str, Any]) -> str:
+    """Return an id for a query that has none, which is the same for every model.
+
+    Parameters
+    ----------
+    values
+        Cells by field. The benchmark, the question and the images count, as the table names them:
+        where they lie here depends on the folders of this import.
+    """
+    key = [str(_typed(name, values.get(name))) for name in ("benchmark", "question", "image")]
     return hashlib.blake2b("\0".join(key).encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from arms.data.errors import BadRow, DataError
-from arms.data.importing.cells import as_row, locate
+from arms.data.importing.cells import as_row, id_of, locate
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.tables import read_table
 from arms.data.schema import FIELDS, Row
@@ -55,6 +55,8 @@ def read_mapped(
             if cell is not None:
                 values[field] = cell
                 met.add(column)
+        if "id" not in values and "question" in values:
+            values["id"] = id_of(values)
         images = values.get("image")
         if isinstance(images, str):
             values["image"] = locate(images, options.images, path.parent)
