@@ -416,6 +416,31 @@ def test_any_table_by_its_columns(tmp_path: Path) -> None:
         list(import_rows("csv", [path], ImportOptions(columns={"question": "Nope"})))
 
 
+def test_images_of_the_same_name_stay_apart(tmp_path: Path) -> None:
+    images = tmp_path / "imgs"
+    for name in ("0001.png", "sub/2.png"):
+        make_image(images / name)
+    names = {
+        "chartqa/0001.png": None,
+        "docvqa/0001.png": None,
+        r"docvqa\0001.png": None,
+        "0001.png": "0001.png",
+        "imgs/0001.png": "0001.png",
+        r"sub\2.png": "sub/2.png",
+        "/elsewhere/sub/2.png": "sub/2.png",
+        r"C:\elsewhere\sub\2.png": "sub/2.png",
+        "C:/elsewhere/0001.png": "0001.png",
+        r"\\server\share\sub\2.png": "sub/2.png",
+        "/elsewhere/3.png": None,
+    }
+    path = write_csv(
+        tmp_path / "t.csv", [{"question": "?", "model": "m", "image": name} for name in names]
+    )
+    rows = list(import_rows("csv", [path], ImportOptions(images=images)))
+    for row, (name, found) in zip(rows, names.items(), strict=True):
+        assert row.image == str(images / (found or name))
+
+
 def test_ids_are_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = {"question": "How many?", "model": "a", "label": "1", "image": "img/1.png"}
     path = write_csv(tmp_path / "logs" / "t.csv", [sample])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PureWindowsPath
 from typing import Any, Final
 
 import msgspec
@@ -104,8 +104,10 @@ def locate(image: str, *folders: Path | None) -> str:
     Parameters
     ----------
     image
-        A path, absolute or not. Of a path that another machine wrote, the longest end that a folder
-        has is taken.
+        A path. Of one that is absolute, as another machine wrote it, or of Windows, the longest
+        end that a folder has is taken. Of a relative one no folder is left out, since
+        ``chartqa/1.png`` and ``docvqa/1.png`` are two images; but it may begin with the name of
+        the folder itself.
     folders
         Where to look, the likeliest first; `None` is left out.
 
@@ -117,10 +119,24 @@ def locate(image: str, *folders: Path | None) -> str:
     if "://" in image:
         return image
     there = [folder for folder in folders if folder is not None]
-    parts = Path(image).parts
     for folder in there:
-        for start in range(len(parts)):
-            found = folder.joinpath(*parts[start:])
+        for parts in _ends(image, folder):
+            found = folder.joinpath(*parts)
             if found.is_file():
                 return str(found)
     return str(there[0] / image) if there else image
+
+
+def _ends(image: str, folder: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the ends of a path that may lie in a folder, the longest first."""
+    yield (image,)
+    there = PureWindowsPath(image)
+    is_windows = bool(there.drive) or "\\" in image
+    path = there if is_windows else Path(image)
+    parts = path.parts
+    if path.is_absolute():
+        yield from (parts[start:] for start in range(1, len(parts)))
+        return
+    yield parts
+    if len(parts) > 1 and parts[0] == folder.absolute().name:
+        yield parts[1:]

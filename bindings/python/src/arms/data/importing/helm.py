@@ -130,7 +130,20 @@ def _images(content: dict[str, Any], folder: Path, options: ImportOptions) -> li
         for media in _media(content)
         if str(media.get("content_type", "")).startswith("image/") and media.get("location")
     ]
-    return [locate(name, options.images, Path(), folder) for name in names]
+    return [_located(name, (options.images, Path(), folder)) for name in names]
+
+
+def _located(name: str, folders: tuple[Path | None, ...]) -> str:
+    """Find an image, which HELM names ``benchmark_output/scenarios/mmmu/1.png``.
+
+    ``--images`` may be the folder that HELM ran in, or that of all scenarios wherever it is now.
+    """
+    _, found, rest = name.partition("/scenarios/")
+    located = locate(name, *folders)
+    if not found or Path(located).is_file():
+        return located
+    shorter = locate(rest, *folders)
+    return shorter if Path(shorter).is_file() else located
 
 
 def _answers(references: list[dict[str, Any]], letters: dict[str, str]) -> list[str]:
