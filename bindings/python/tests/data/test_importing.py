@@ -457,6 +457,18 @@ def test_ids_are_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.Mo
     assert next(import_rows("csv", [path])).id != rows[0].id
 
 
+def test_images_move_along_from_each_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        make_image(tmp_path / name / "a.png")
+        write_csv(tmp_path / name / "t.csv", [{"question": "?", "model": "m", "image": "a.png"}])
+        monkeypatch.chdir(tmp_path / name)
+        import_records("csv", ["t.csv"], tmp_path / "out.jsonl")
+        (row,) = read_records(tmp_path / "out.jsonl")
+        assert row.image == f"{name}/a.png"
+
+
 @pytest.mark.parametrize("form", ["csv", "m2"])
 def test_a_column_that_no_row_has_is_refused(form: str, tmp_path: Path) -> None:
     first = write_csv(tmp_path / "a.csv", [{"question": "?", "model": "m", "label": "1"}])

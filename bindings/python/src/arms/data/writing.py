@@ -126,7 +126,9 @@ def rebase_images(rows: Iterable[Row], source: Path, target: Path) -> None:
     source, target
         The folder that they are relative to, and the one that they shall be relative to.
     """
-    if source.resolve() == target.resolve():
+    # What is remembered of relative folders would be wrong after a change of the working folder.
+    source, target = source.resolve(), target.resolve()
+    if source == target:
         return
     for row in rows:
         if isinstance(row.image, str):
@@ -140,7 +142,7 @@ def rebase_images(rows: Iterable[Row], source: Path, target: Path) -> None:
 def _rebased(image: str, source: Path, target: Path) -> str:
     if "://" in image or Path(image).is_absolute():
         return image
-    return os.path.relpath(source.resolve() / image, target.resolve())
+    return os.path.relpath(source / image, target)
 
 
 class _LineSink:
