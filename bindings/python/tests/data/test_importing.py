@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -194,7 +195,9 @@ def test_vlmevalkit_files_and_refusals(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="say it with model=NAME"):
         list(import_rows("vlmevalkit", [path]))
     named = ImportOptions(constants={"model": "m", "benchmark": "b"})
-    with pytest.raises(BadRowError, match="the verdict must be a number, not 'unsure'"):
+    with pytest.raises(
+        BadRowError, match="the verdict must be a number, true or false, not 'unsure'"
+    ):
         list(import_rows("vlmevalkit", [path], named))
     bad = BadRows()
     (row,) = import_rows("vlmevalkit", [path], named, strict=False, bad=bad)
@@ -257,7 +260,9 @@ def test_mmr_bench_of_one_data_set(tmp_path: Path) -> None:
     (row,) = import_rows("mmr-bench", [path])
     assert (row.id, row.benchmark, row.image) == ("toy_1", "toy", str(tmp_path / "toy" / "0.jpg"))
     write_csv(path, [outcome | {"m_is_correct": "maybe"}])
-    with pytest.raises(BadRowError, match="m_is_correct must be a number, not 'maybe'"):
+    with pytest.raises(
+        BadRowError, match="m_is_correct must be a number, true or false, not 'maybe'"
+    ):
         list(import_rows("mmr-bench", [path]))
     write_csv(path, [{"question": "?"}])
     with pytest.raises(DataError, match="no column ends in _correct"):
@@ -387,6 +392,48 @@ def test_helm_refusals(tmp_path: Path) -> None:
     (folder / "scenario_state.json").write_text("{}")
     with pytest.raises(DataError, match=r"no adapter_spec\.model"):
         list(import_rows("helm", [folder]))
+
+
+# Verdicts of any format.
+
+
+@pytest.fixture(params=["vlmevalkit", "mmr-bench", "helm"])
+def labels_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., list[bool | None]]:
+    """Import two verdicts in a format and return the labels."""
+
+    def labels(verdicts: tuple[Any, Any], threshold: float | None = None) -> list[bool | None]:
+        match request.param:
+            case "vlmevalkit":
+                path = write_csv(tmp_path / "m" / "m_D.csv", judged(*verdicts, name="score"))
+            case "mmr-bench":
+                path = write_csv(tmp_path / "d.csv", [{"m_correct": one} for one in verdicts])
+            case _:
+                stats = [
+                    statistics(n, exact_match=float(str(one).replace("True", "1")))
+                    for n, one in enumerate(verdicts)
+                ]
+                path = tmp_path / f"a:model=b,n={len(list(tmp_path.iterdir()))}"
+                write_run(path, "b", [request_state(0), request_state(1)], stats)
+        options = ImportOptions(threshold=threshold, constants={"question": "?"})
+        return [row.label for row in import_rows(request.param, [path], options)]
+
+    return labels
+
+
+def test_scores_above_1_need_a_threshold(labels_of: Callable[..., list[bool | None]]) -> None:
+    with pytest.raises(DataError, match=r": a score of 3, above 1: say .* --threshold"):
+        labels_of((1, 3))
+    assert labels_of((1, 3), 2.5) == [False, True]
+    assert labels_of((1, 0.9)) == [True, False]
+
+
+@pytest.mark.parametrize("kind", ["vlmevalkit", "mmr-bench"])
+def test_verdicts_may_be_words(kind: str, tmp_path: Path) -> None:
+    rows = judged("True", "False", name="hit" if kind == "vlmevalkit" else "m_correct")
+    path = write_csv(tmp_path / "m" / "m_D.csv", rows)
+    for threshold in (None, 5.0):
+        read = import_rows(kind, [path], ImportOptions(threshold=threshold))
+        assert [row.label for row in read] == [True, False]
 
 
 # Any table.

@@ -46,8 +46,12 @@ def import_data(
         typer.Option("--set", help='Field of every row: "language=en".', show_default=False),
     ] = None,
     threshold: Annotated[
-        float, typer.Option(help="Score from which on an output counts as right.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            help="Score from which on an output counts as right. Default: 1, if none is above it.",
+            show_default=False,
+        ),
+    ] = None,
     metric: Annotated[
         str | None,
         typer.Option(

@@ -16,6 +16,7 @@ from typing import Any, Final
 from arms.data.errors import BadRow, BadRowKind, DataError
 from arms.data.importing.cells import as_number, as_row, locate
 from arms.data.importing.options import ImportOptions
+from arms.data.importing.verdicts import verdict_fields
 from arms.data.schema import Row
 
 _STATE: Final = "scenario_state.json"
@@ -53,7 +54,7 @@ def _read(folder: Path, options: ImportOptions, bad: Callable[[BadRow], None]) -
     model = _model(state, folder)
     run = _MODEL.sub("", folder.resolve().name).rstrip(",:")
     benchmark, _, arguments = run.partition(":")
-    labels = _labels(folder, options.metric)
+    labels = _labels(folder, options)
     requests = state.get("request_states")
     if not isinstance(requests, list):
         raise DataError(f"{folder / _STATE}: no list of request_states")
@@ -82,7 +83,7 @@ def _model(state: dict[str, Any], folder: Path) -> str:
 def _values(
     request: dict[str, Any],
     run: str,
-    labels: dict[tuple[str, int], float],
+    labels: dict[tuple[str, int], dict[str, Any]],
     folder: Path,
     options: ImportOptions,
 ) -> dict[str, Any] | None:
@@ -94,10 +95,10 @@ def _values(
     name = f"{run}/{instance['id']}"
     result = request.get("result") or {}
     completions = result.get("completions") or []
-    score = labels.get((instance["id"], trial))
+    label = labels.get((instance["id"], trial), {})
     seconds = None if result.get("cached") else as_number(result.get("request_time"))
     letters = request.get("output_mapping") or {}
-    values = {
+    return label | {
         "id": f"{name}#{trial}" if trial else name,
         "group": name,
         "question": _question(instance["input"], letters),
@@ -106,11 +107,6 @@ def _values(
         "output": completions[0]["text"] if completions else None,
         "latency": None if seconds is None else seconds * 1000,
     }
-    if score is not None:
-        values["label"] = score >= options.threshold
-        if 0 < score < 1:
-            values["judge"] = score
-    return values
 
 
 def _media(content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -153,9 +149,18 @@ def _answers(references: list[dict[str, Any]], letters: dict[str, str]) -> list[
     return [letter for letter, text in letters.items() if text in texts]
 
 
-def _labels(folder: Path, metric: str | None) -> dict[tuple[str, int], float]:
-    """Return a metric of each instance and trial."""
+def _labels(folder: Path, options: ImportOptions) -> dict[tuple[str, int], dict[str, Any]]:
+    """Return what the metric says of each instance and trial, as fields."""
     path = folder / _STATS
+    scores = _scores(path, options.metric)
+    return {
+        key: verdict_fields(score, options, f"{path}: instance {key[0]}") or {}
+        for key, score in scores.items()
+    }
+
+
+def _scores(path: Path, metric: str | None) -> dict[tuple[str, int], float]:
+    """Return a metric of each instance and trial."""
     if not path.is_file():
         return {}
     found: dict[str, dict[tuple[str, int], float]] = {}

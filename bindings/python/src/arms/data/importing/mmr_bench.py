@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from arms.data.errors import BadRow, BadRowKind, DataError
-from arms.data.importing.cells import as_number, as_row, locate
+from arms.data.importing.cells import as_row, locate
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.tables import read_table
+from arms.data.importing.verdicts import verdict_fields
 from arms.data.schema import Row
 
 _CORRECT: Final = ("_is_correct", "_correct")
@@ -43,14 +44,12 @@ def _read(path: Path, options: ImportOptions, bad: Callable[[BadRow], None]) -> 
             if model is None:
                 continue
             met = True
-            right = as_number(score)
-            if right is None:
-                message = f"{column} must be a number, not {score!r}"
+            fields = verdict_fields(score, options, f"{path}:{number}")
+            if fields is None:
+                message = f"{column} must be a number, true or false, not {score!r}"
                 bad(BadRow(path, number, BadRowKind.LABEL, message))
                 continue
-            values = query | {"model": model, "label": right >= options.threshold}
-            if 0 < right < 1:
-                values["judge"] = right
+            values = query | {"model": model} | fields
             if (cost := cells.get(model + _COST)) is not None:
                 values["cost"] = cost
             row = as_row(values, path, number, bad)

@@ -20,7 +20,8 @@ class ImportOptions:
     images
         Folder in which to look for images.
     threshold
-        The score from which on an output counts as right.
+        The score from which on an output counts as right. By default 1, and a score above 1 is
+        refused, since its scale is not known.
     metric
         The metric that says whether an output is right; used by HELM.
     """
@@ -28,5 +29,5 @@ class ImportOptions:
     constants: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     images: Path | None = None
-    threshold: float = 1.0
+    threshold: float | None = None
     metric: str | None = None

@@ -16,9 +16,10 @@ from string import ascii_uppercase
 from typing import Any, Final
 
 from arms.data.errors import BadRow, BadRowKind, DataError
-from arms.data.importing.cells import as_number, as_row, as_text, locate
+from arms.data.importing.cells import as_row, as_text, locate
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.tables import read_table
+from arms.data.importing.verdicts import verdict_fields
 from arms.data.schema import Row
 
 _TABLES: Final = (".xlsx", ".tsv", ".csv", ".json")
@@ -121,14 +122,12 @@ def _row(
         values["image"] = image
     verdict = next((cells[name] for name in _VERDICTS if name in cells), None)
     if verdict is not None:
-        score = as_number(verdict)
-        if score is None:
-            message = f"the verdict must be a number, not {verdict!r}"
+        fields = verdict_fields(verdict, options, f"{file}:{number}")
+        if fields is None:
+            message = f"the verdict must be a number, true or false, not {verdict!r}"
             bad(BadRow(file, number, BadRowKind.LABEL, message))
             return None
-        values["label"] = score >= options.threshold
-        if 0 < score < 1:
-            values["judge"] = score
+        values |= fields
     return as_row(values, file, number, bad)
 
 
