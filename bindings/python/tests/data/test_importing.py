@@ -537,6 +537,22 @@ def test_options_that_a_format_does_not_heed_are_refused(tmp_path: Path) -> None
         list(import_rows("m2", [path], ImportOptions(constants={"lang": "en"})))
     with pytest.raises(DataError, match="mmr-bench has columns of its own"):
         list(import_rows("mmr-bench", [path], ImportOptions(columns={"question": "Q"})))
+    with pytest.raises(DataError, match="the format csv has no metrics"):
+        list(import_rows("csv", [path], ImportOptions(metric="exact_match")))
+
+
+@pytest.mark.parametrize("form", ["csv", "m2"])
+def test_labels_may_be_scores(form: str, tmp_path: Path) -> None:
+    cells = ["0.7", "0.5", "0.2", "1", "true", "no", ""]
+    path = write_csv(
+        tmp_path / "t.csv", [{"question": "?", "model": "m", "label": cell} for cell in cells]
+    )
+    rows = import_rows(form, [path], ImportOptions(threshold=0.5))
+    assert [row.label for row in rows] == [True, True, False, True, True, False, None]
+    rows = import_rows(form, [path], ImportOptions(threshold=5))
+    assert [row.label for row in rows] == [False, False, False, False, True, False, None]
+    with pytest.raises(BadRowError, match=r'not "0.7"; of scores, say .* with --threshold'):
+        list(import_rows(form, [path]))
 
 
 def test_bad_cells_are_named(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ _READERS: dict[ImportFormat, _Reader] = {
 
 # The formats that heed ImportOptions.columns.
 _MAPPED = (ImportFormat.M2, ImportFormat.CSV)
+# Those that heed ImportOptions.metric.
+_MEASURED = (ImportFormat.HELM,)
 
 
 def import_rows(
@@ -84,7 +86,7 @@ def import_rows(
     BadRowError
         At the first bad row, if `strict`.
     DataError
-        If a file is not of the format.
+        If a file is not of the format, or an option is given that the format does not heed.
     """
     met = bad if bad is not None else BadRows()
 
@@ -103,6 +105,8 @@ def import_rows(
             raise DataError(f"there is no field {name!r}; there are {', '.join(FIELDS)}")
     if options.columns and form not in _MAPPED:
         raise DataError(f"the format {form} has columns of its own: none can be named for a field")
+    if options.metric is not None and form not in _MEASURED:
+        raise DataError(f"the format {form} has no metrics, of which one could be the label")
     yield from _READERS[form](files, options, refuse)
 
 

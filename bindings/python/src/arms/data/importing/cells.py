@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 from typing import Any, Final
 
@@ -39,7 +40,11 @@ def _explain(fields: Mapping[str, Any], path: Path, number: int, error: Exceptio
     try:
         Record.model_validate(fields)
     except ValidationError as invalid:
-        return explain(path, number, invalid)
+        row = explain(path, number, invalid)
+        if row.kind is BadRowKind.LABEL and as_number(fields.get("label")) is not None:
+            hint = "of scores, say from which one on an output counts as right, with --threshold"
+            return replace(row, message=f"{row.message}; {hint}")
+        return row
     return BadRow(path, number, BadRowKind.TYPE, str(error))
 
 

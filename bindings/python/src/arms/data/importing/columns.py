@@ -10,6 +10,7 @@ from arms.data.errors import BadRow, DataError
 from arms.data.importing.cells import as_row, id_of, locate
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.tables import read_table
+from arms.data.importing.verdicts import verdict_fields
 from arms.data.schema import FIELDS, Row
 
 
@@ -57,6 +58,8 @@ def read_mapped(
                 met.add(column)
         if "id" not in values and "question" in values:
             values["id"] = id_of(values)
+        if "label" in values:
+            values["label"] = _label(values["label"], options, f"{path}:{number}")
         images = values.get("image")
         if isinstance(images, str):
             values["image"] = locate(images, options.images, path.parent)
@@ -68,6 +71,14 @@ def read_mapped(
         row = as_row(values, path, number, bad)
         if row is not None:
             yield row
+
+
+def _label(cell: Any, options: ImportOptions, place: str) -> Any:
+    """Return a label that is a score as a truth value, if a threshold was given."""
+    if options.threshold is None:
+        return cell
+    fields = verdict_fields(cell, options, place)
+    return cell if fields is None else fields["label"]
 
 
 def _require(path: Path, columns: Mapping[str, str], cells: Mapping[str, Any]) -> None:

@@ -16,14 +16,14 @@ class ImportOptions:
     constants
         Fields of all rows that the files do not say, such as ``{"language": "en"}``.
     columns
-        Name of the column of each field; used by the formats of plain tables.
+        Name of the column of each field; for the formats of plain tables alone.
     images
         Folder in which to look for images.
     threshold
         The score from which on an output counts as right. By default 1, and a score above 1 is
         refused, since its scale is not known.
     metric
-        The metric that says whether an output is right; used by HELM.
+        The metric that says whether an output is right; for HELM alone.
     """
 
     constants: Mapping[str, str] = field(default_factory=dict)
