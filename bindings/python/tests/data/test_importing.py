@@ -215,6 +215,34 @@ def test_vlmevalkit_files_and_refusals(tmp_path: Path) -> None:
         list(import_rows("vlmevalkit", [broken]))
 
 
+def test_vlmevalkit_rows_without_an_index(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    rows = [row | {"hit": 1} for row in PREDICTIONS]
+    write_csv(folder / "m_D.csv", [rows[0], rows[0] | {"index": ""}, rows[1]])
+    with pytest.raises(BadRowError, match=r"m_D\.csv:3: the cell of index is empty"):
+        list(import_rows("vlmevalkit", [folder]))
+    bad = BadRows()
+    read = list(import_rows("vlmevalkit", [folder], strict=False, bad=bad))
+    assert [row.id for row in read] == ["D/12", "D/1000012"]
+    assert bad.counts == {BadRowKind.MISSING_FIELD: 1}
+
+
+def test_vlmevalkit_runs_are_not_mixed(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    for run in ("T1", "T2"):
+        write_csv(folder / run / "m_D.csv", PREDICTIONS)
+    write_csv(folder / "T1" / "m_D_openai_result.csv", judged(1, 1))
+    with pytest.raises(DataError, match=r"two runs of m on D: in .*T1 and in .*T2; name the"):
+        list(import_rows("vlmevalkit", [folder]))
+    assert [row.label for row in import_rows("vlmevalkit", [folder / "T1"])] == [True, True]
+    # VLMEvalKit links to the newest run; a copy of its folders may have lost where to.
+    (folder / "T2" / "m_D.csv").unlink()
+    (folder / "m_D.csv").symlink_to("T1/m_D.csv")
+    (folder / "m_E.csv").symlink_to("T9/m_E.csv")
+    (folder / "T1" / "._m_D.csv").write_bytes(b"of another system")
+    assert [row.label for row in import_rows("vlmevalkit", [folder])] == [True, True]
+
+
 # MMR-Bench.
 
 OUTCOMES: list[dict[str, Any]] = [

@@ -3,14 +3,14 @@
 A run leaves ``<model>/<model>_<dataset>.xlsx`` (or ``.tsv``, ``.json``) with the columns ``index``,
 ``question``, ``answer``, ``prediction``, options ``A``, ``B``, ..., ``hint`` and ``category``;
 judging it leaves a second table of the same name and an ending such as ``_openai_result`` with
-``hit`` or ``score`` for each index. Both are joined by index. Tables without an index hold averages
-and are passed over in folders.
+``hit`` or ``score`` for each index. Both, which lie in one folder, are joined by index. Tables
+without an index in the first row hold averages and are passed over in folders.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, Final
@@ -42,20 +42,33 @@ def read(paths: list[Path], options: ImportOptions, bad: Callable[[BadRow], None
     """Read result tables, or all of those in folders.
 
     The model is the folder that a file's name begins with, or ``options.constants["model"]``; the
-    data set is the rest of the name, or ``options.constants["benchmark"]``.
+    data set is the rest of the name, or ``options.constants["benchmark"]``. Links to a file, which
+    VLMEvalKit makes to the newest run, count as the file.
     """
-    runs: dict[tuple[str, str], list[tuple[Path, bool]]] = {}
+    runs: dict[tuple[str, str], dict[Path, tuple[Path, bool]]] = {}
     for path in paths:
         for file in _files(path):
-            runs.setdefault(_run(file, options), []).append((file, path.is_dir()))
+            files = runs.setdefault(_run(file, options), {})
+            files.setdefault(file.resolve(), (file, path.is_dir()))
     for (model, dataset), files in runs.items():
-        yield from _read(model, dataset, files, options, bad)
+        _require_one_run(model, dataset, files)
+        yield from _read(model, dataset, list(files.values()), options, bad)
+
+
+def _require_one_run(model: str, dataset: str, files: Iterable[Path]) -> None:
+    """Refuse files of two folders: one run's verdicts are none on another's predictions."""
+    folders = list(dict.fromkeys(file.parent for file in files))
+    if len(folders) > 1:
+        raise DataError(
+            f"two runs of {model} on {dataset}: in {folders[0]} and in {folders[1]}; "
+            "name the files or the folder of one of them"
+        )
 
 
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = [file for file in path.rglob("*") if file.suffix in _TABLES]
+    files = [file for file in path.rglob("[!.]*") if file.suffix in _TABLES and file.is_file()]
     kept = sorted(file for file in files if not file.stem.endswith(_AVERAGES))
     if not kept:
         raise DataError(f"{path}: no table ({', '.join(_TABLES)}) lies in this folder")
@@ -86,12 +99,17 @@ def _read(
 ) -> Iterator[Row]:
     questions: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     for file, in_folder in files:
+        is_first = True
         for number, cells in read_table(file, bad):
             index = as_text(cells.get("index", cells.get("id")))
-            if index is None:
+            if index is None and is_first:
                 if in_folder:
                     break
                 raise DataError(f"{file}: no column index; does it hold averages?")
+            is_first = False
+            if index is None:
+                bad(BadRow(file, number, BadRowKind.MISSING_FIELD, "the cell of index is empty"))
+                continue
             first = questions.setdefault(str(index), (file, number, {}))
             first[2].update(cells)
     for index, (file, number, cells) in questions.items():
