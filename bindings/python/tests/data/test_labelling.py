@@ -36,6 +36,20 @@ SAME = [
     ("<think>4? Answer: 4</think>5", "5"),
     ("snake_case_name", "snake_case_name"),
     ("???", "???"),
+    ("my_file_name.", "my_file_name"),
+    ("The answer is `my_file_name`.", "my_file_name"),
+    ("Answer: x_1 + x_2", "x_1 + x_2"),
+    ("Answer: 2*3*4", "2*3*4"),
+    ("Answer: $5 to $10", "$5 to $10"),
+    ("**`42`**, as seen", "42, as seen"),
+    ("(*red*)", "red"),
+    ("red", "**red**"),
+    ("$42$", "42"),
+    ("10\u00b2", "10^2"),
+    ("10\u207b\u00b3", "10^\u22123"),
+    ("25 m\u00b2", "25 m2"),
+    ("x\u00b2 + 1", "x^2 + 1"),
+    ("1e999", "1e999"),
 ]
 DIFFERENT = [
     ("", "4"),
@@ -48,6 +62,14 @@ DIFFERENT = [
     ("?", "!"),
     ("-3", "3"),
     ("<think>4</think>", "4"),
+    ("2*3*4", "234"),
+    ("x_1_2", "x12"),
+    ("10\u00b2", "102"),
+    ("(5)\u00b2", "(5)2"),
+    ("10\u2082", "102"),
+    ("1e999", "1e998"),
+    ("9007199254740993", "9007199254740992"),
+    ("e5", "100000"),
 ]
 
 
@@ -79,6 +101,10 @@ def test_any_of_several_answers_and_tolerance() -> None:
     assert is_correct("four", ["4", "four"])
     assert is_correct("1.02", "1", tolerance=0.05)
     assert not is_correct("1.06", "1", tolerance=0.05)
+    # To the last digit, which binary fractions would miss.
+    for answer, within, beyond in (("100", "105", "105.001"), ("2", "2.1", "2.101")):
+        assert is_correct(within, answer, tolerance=0.05)
+        assert not is_correct(beyond, answer, tolerance=0.05)
     assert options_of("A. only one") == {}
     assert parse_number("9" * 100) is None
 

@@ -15,6 +15,7 @@ from arms.data.normalize import (
     options_of,
     parse_number,
     same_number,
+    unmarked,
 )
 from arms.data.reading import ReadReport, read_batches
 from arms.data.schema import Row, answers_of
@@ -106,7 +107,7 @@ def is_correct(
     options = options_of(question)
     wanted = [answers] if isinstance(answers, str) else answers
     return any(
-        output.strip() == answer.strip() or _matches(said, answer, options, tolerance)
+        output.strip() == answer.strip() or _matches(said, unmarked(answer), options, tolerance)
         for answer in wanted
     )
 

@@ -4,10 +4,13 @@ The paper marks an output as right "if the VLM's output exactly matches the grou
 Models wrap the same answer in different ways, so both sides are normalised first, by these rules:
 
 1. The *final answer* is taken from the output: what a thinking model wrote before ``</think>`` is
-   dropped, and of an output with lines such as ``Answer: 42`` the last of these counts. Emphasis
-   and code marks (``**42**``), ``\boxed{42}`` and ``$42$`` are unwrapped.
+   dropped, and of an output with lines such as ``Answer: 42`` the last of these counts.
+   ``\boxed{42}`` is unwrapped; so are, on both sides, emphasis, code and ``$42$``, whose marks are
+   alike and stand at the ends of words: ``**42**``, but not ``2*3*4`` or ``my_file_name``.
 2. Text: Unicode NFKC, case folded, accents kept, white space collapsed, punctuation at either end
    of a word dropped, the articles *a*, *an*, *the* dropped. ``"The red Bus."`` equals ``red bus``.
+   A power stays one: ``10²`` is ``10^2``, not ``102``; after a letter, ``m²``, ``m^2`` and ``m2``
+   are the same.
 3. Numbers: when both sides are one number, their values are compared: thousands separators, a
    currency sign before and a unit or per cent sign after the number are ignored unless both sides
    have one and they differ. ``1,200.0`` equals ``1200``, ``50%`` equals ``50``, ``5 kg`` is not
@@ -24,6 +27,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 # Outputs are what strangers' models say: every repetition is bounded, so that none takes long.
@@ -36,7 +40,15 @@ _ANSWER_LINE: Final = re.compile(
 )
 _BOXED: Final = re.compile(r"\\boxed\s{0,3}\{((?:[^{}]|\{[^{}]{0,99}\}){0,199})\}")
 _TEXT_COMMAND: Final = re.compile(r"\\text\s{0,3}\{([^{}]{0,199})\}")
-_MARKS: Final = re.compile(r"[*_`$]{1,3}(?=\S)(.{0,199}?)(?<=\S)[*_`$]{1,3}")
+_MARKS: Final = re.compile(
+    r"(?<![\w*_`$])(?P<mark>\*{1,3}|_{1,3}|`{1,3}|\${1,2})(?=\S)(?P<text>.{0,199}?)(?<=\S)(?P=mark)"
+    r"(?![\w*_`$])"
+)
+# Emphasis around code, and the like.
+_MARK_DEPTH: Final = 3
+_RAISED: Final = re.compile(r"(?<=[\d)\]}])[\u00b2\u00b3\u00b9\u2070-\u207f]+")
+_LOWERED: Final = re.compile(r"(?<=[\d)\]}])[\u2080-\u208e]+")
+_POWER_OF_LETTER: Final = re.compile(r"(?<=[^\W\d_])\^(?=\d)")
 _ARTICLES: Final = frozenset(("a", "an", "the"))
 _NUMBER_LENGTH: Final = 64
 _NUMBER: Final = re.compile(
@@ -65,14 +77,27 @@ def final_answer(output: str) -> str:
     boxed = _BOXED.findall(text)
     if boxed:
         return _TEXT_COMMAND.sub(r"\1", boxed[-1]).strip()
-    plain = _MARKS.sub(r"\1", text)
+    plain = unmarked(text)
     lines = list(_ANSWER_LINE.finditer(plain))
     return (lines[-1]["answer"] if lines else plain).strip()
 
 
+def unmarked(text: str) -> str:
+    """Return a text without the marks of emphasis, code and formulas around words (rule 1)."""
+    for _ in range(_MARK_DEPTH):
+        text = _MARKS.sub(r"\g<text>", text)
+    return text
+
+
+def _compatible(text: str) -> str:
+    """Return a text in Unicode NFKC, whose digits of powers do not become those of the number."""
+    raised = _RAISED.sub(r"^\g<0>", text)
+    return unicodedata.normalize("NFKC", _LOWERED.sub(r"_\g<0>", raised))
+
+
 def normalize(text: str) -> str:
     """Return a text as it is compared (rule 2)."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = _POWER_OF_LETTER.sub("", _compatible(text).casefold())
     words = (_bare(word) for word in folded.split())
     kept = [word for word in words if word]
     # An answer that is nothing but an article stays: "A" may be a grade.
@@ -95,20 +120,21 @@ def _bare(word: str) -> str:
 class Number:
     """A number with what stands around it."""
 
-    value: float
+    # Not a float: 1e999 is not 1e998, and 105 is within 5% of 100 to the last digit.
+    value: Decimal
     unit: str
     currency: str
 
 
 def parse_number(text: str) -> Number | None:
     """Return the number that a text is, or `None` if it is none (rule 3)."""
-    plain = unicodedata.normalize("NFKC", text).replace("\N{MINUS SIGN}", "-").strip().rstrip(".")
+    plain = _compatible(text).replace("\N{MINUS SIGN}", "-").strip().rstrip(".")
     match = _NUMBER.match(plain) if len(plain) <= _NUMBER_LENGTH else None
     if match is None or not any(map(str.isdigit, match["value"])):
         return None
     try:
-        value = float(match["value"].replace(",", ""))
-    except ValueError:
+        value = Decimal(match["value"].replace(",", ""))
+    except InvalidOperation:  # No digit but an exponent's.
         return None
     return Number(value, normalize(match["unit"] or ""), match["currency"] or "")
 
@@ -120,7 +146,8 @@ def same_number(output: Number, answer: Number, tolerance: float) -> bool:
             return False
     if output.value == answer.value:
         return True
-    return abs(output.value - answer.value) <= tolerance * abs(answer.value)
+    # By its shortest digits, 0.05 is a twentieth.
+    return abs(output.value - answer.value) <= Decimal(str(tolerance)) * abs(answer.value)
 
 
 def options_of(question: str) -> dict[str, str]:
