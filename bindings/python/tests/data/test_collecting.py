@@ -243,6 +243,16 @@ def test_strange_answers_fail(
     assert "answer" in next(iter(report.models["m"].reasons))
 
 
+def test_half_a_surrogate_pair_is_one_failure(
+    chat: ChatServer, queries: Path, tmp_path: Path
+) -> None:
+    chat.answer = lambda body: "\ud83d" if number_of(body) == "3" else "\ud83d\ude00"
+    report = collect(queries, tmp_path / "c.jsonl", config(chat))
+    assert (report.models["m"].done, report.models["m"].failed) == (11, 1)
+    assert "no Unicode text" in next(iter(report.models["m"].reasons))
+    assert {row.output for row in read_records(tmp_path / "c.jsonl")} == {"\U0001f600"}
+
+
 def test_answers_without_usage_or_text(chat: ChatServer, queries: Path, tmp_path: Path) -> None:
     chat.answer = lambda _: None
 

@@ -612,6 +612,21 @@ def test_bad_cells_are_named(tmp_path: Path) -> None:
         list(import_rows("csv", [path]))
 
 
+def test_halves_of_surrogate_pairs_are_bad_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    rows = [
+        {"question": "?", "model": "m", "output": "\ud83d"},
+        {"question": "?", "model": "m", "answer": ["a", "\ud83d"]},
+        {"question": "?", "model": "m", "output": "\ud83d\ude00"},
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(BadRowError, match=r"t\.jsonl:1: output is no Unicode text"):
+        import_records("csv", [path], tmp_path / "o.jsonl")
+    bad = BadRows()
+    assert import_records("csv", [path], tmp_path / "o.jsonl", strict=False, bad=bad) == 1
+    assert bad.counts == {BadRowKind.UTF8: 2}
+
+
 def test_refused_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         list(import_rows(ImportFormat.CSV, [tmp_path / "absent.csv"]))

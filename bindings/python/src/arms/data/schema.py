@@ -123,6 +123,15 @@ def schema_of(row: type[QueryRow]) -> type[Query]:
     return Record if issubclass(row, Row) else Query
 
 
+def is_unicode(text: str) -> bool:
+    """Say whether a text can be written: Python lets halves of surrogate pairs through in JSON."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def group_of(row: QueryRow | Query) -> str:
     """Return a row's group, which is its id when it names none."""
     return row.id if row.group is None else row.group

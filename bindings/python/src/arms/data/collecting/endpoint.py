@@ -13,6 +13,7 @@ import openai
 
 from arms.data.collecting.config import ModelConfig
 from arms.data.collecting.prompt import messages_of
+from arms.data.schema import is_unicode
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 60.0
@@ -147,6 +148,8 @@ def _output(completion: Any) -> str:
         raise AskError("the endpoint's answer is not a chat completion") from error
     if content is not None and not isinstance(content, str):
         raise AskError("the endpoint's answer has a content that is not a text")
+    if content and not is_unicode(content):
+        raise AskError("the endpoint's answer is no Unicode text: half of a surrogate pair")
     return content or ""
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from arms.data.errors import BadRow, BadRowKind
 from arms.data.jsonl import explain
-from arms.data.schema import Record, Row
+from arms.data.schema import Record, Row, is_unicode
 
 _YES: Final = frozenset(("true", "yes", "right", "correct", "1", "1.0", "t", "y"))
 _NO: Final = frozenset(("false", "no", "wrong", "incorrect", "0", "0.0", "f", "n"))
@@ -29,11 +29,21 @@ def as_row(
     Texts are taken as the numbers and truth values that their fields need.
     """
     fields = {name: _typed(name, value) for name, value in values.items() if value is not None}
+    for name, value in fields.items():
+        if not all(is_unicode(one) for one in _texts(value)):
+            message = f"{name} is no Unicode text: half of a surrogate pair"
+            bad(BadRow(path, number, BadRowKind.UTF8, message))
+            return None
     try:
         return msgspec.convert(fields, Row)
     except msgspec.ValidationError as error:
         bad(_explain(fields, path, number, error))
         return None
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, str)]
 
 
 def _explain(fields: Mapping[str, Any], path: Path, number: int, error: Exception) -> BadRow:
