@@ -31,7 +31,7 @@ from arms.data.collecting import (
 from arms.data.collecting.prompt import CHOICE_INSTRUCTION, INSTRUCTION
 from chat_server import ChatServer, images_of, serving, text_of
 from conftest import Command
-from samples import record, records, with_images
+from samples import make_image, record, records, with_images
 
 
 @pytest.fixture(autouse=True)
@@ -378,6 +378,29 @@ def test_the_journal_cuts_off_nothing_of_other_files(line: str, tmp_path: Path) 
         with pytest.raises(DataError, match=r"c\.jsonl:2: not a row of a collection"):
             Journal(path)
         assert path.read_bytes() == rows + content
+
+
+def test_an_id_names_one_query(chat: ChatServer, tmp_path: Path) -> None:
+    def write(name: str, **fields: Any) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"id": "1", "question": "?"} | fields) + "\n")
+        return path
+
+    output = tmp_path / "out.jsonl"
+    for number in (1, 2):
+        make_image(tmp_path / f"{number}" / "0.png", number)
+    first = write("1/a.jsonl", image="0.png")
+    # The same query may come again, as in a data set.
+    again = write("2/b.jsonl", image="../1/0.png")
+    assert collect([first, again], output, config(chat)).models["m"].done == 1
+    for other in (write("c.jsonl"), write("2/d.jsonl", image="0.png")):
+        with pytest.raises(DataError, match=r"\.jsonl:1: the id '1' names another question or im"):
+            collect([first, other], tmp_path / "new.jsonl", config(chat))
+        with pytest.raises(DataError, match=r"out\.jsonl: holds answers to another question or im"):
+            collect(other, output, config(chat))
+    assert len(chat.requests) == 1
+    assert collect(again, output, config(chat)).models["m"].before == 1
 
 
 def test_queries_are_not_appended_to(chat: ChatServer, queries: Path) -> None:

@@ -55,7 +55,8 @@ def collect_data(
     """Ask models behind OpenAI-compatible endpoints every query that the output lacks.
 
     Answers are on the disk as they come, with their cost and latency. Stop
-    it when you like, and run it again: it goes on where it was. Exits with
+    it when you like, and run it again: it goes on where it was. An id names
+    one question and its images, in all files and in the output. Exits with
     1 if questions remain without an answer. The configuration names the
     models:
 

@@ -12,9 +12,25 @@ from typing import Self
 import msgspec
 
 from arms.data.errors import DataError
-from arms.data.schema import Row
+from arms.data.schema import QueryRow, Row, images_of
 
 _SUFFIXES = (".jsonl", ".ndjson")
+
+
+def fingerprint(query: QueryRow, folder: Path) -> int:
+    """Return a number that tells queries of one id apart, of this process alone.
+
+    Parameters
+    ----------
+    query
+        Its question and its images count.
+    folder
+        The folder that its images are relative to, resolved.
+    """
+    images = [
+        image if "://" in image else os.path.normpath(folder / image) for image in images_of(query)
+    ]
+    return hash((query.question, *images))
 
 
 class Journal:
@@ -32,6 +48,8 @@ class Journal:
     ----------
     done
         Pairs of query and model that the file has.
+    asked
+        The `fingerprint` of each query of the file, by id.
     torn
         Bytes of an unfinished last line that were cut off.
 
@@ -47,6 +65,7 @@ class Journal:
         if self.path.suffix not in _SUFFIXES:
             raise DataError(f"{path}: a collection is a .jsonl file, since it is appended to")
         self.done: set[tuple[str, str]] = set()
+        self.asked: dict[str, int] = {}
         self.torn = 0
         self._encode = msgspec.json.Encoder().encode_lines
         self._file = self.path.open("a+b")
@@ -62,7 +81,7 @@ class Journal:
 
     def _recover(self) -> None:
         """Learn what is done, and mend a last line that a crash has torn."""
-        decoder = msgspec.json.Decoder(Row)
+        decoder, folder = msgspec.json.Decoder(Row), self.path.parent.resolve()
         self._file.seek(0)
         end = 0
         line = b""
@@ -80,6 +99,7 @@ class Journal:
             end += len(line)
             if row is not None:
                 self.done.add((row.id, row.model))
+                self.asked[row.id] = fingerprint(row, folder)
         if line and not line.endswith(b"\n"):
             # Whole but for its end: a crash came between the two, or another program wrote it.
             self._file.write(b"\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 from arms._output import check_output
 from arms.data.collecting.config import CollectConfig, ModelConfig
 from arms.data.collecting.endpoint import AskError, Endpoint, EndpointError, Reply
-from arms.data.collecting.journal import Journal
+from arms.data.collecting.journal import Journal, fingerprint
 from arms.data.collecting.prompt import prompt_of
 from arms.data.errors import DataError
 from arms.data.files import Source, find_files
@@ -104,17 +104,18 @@ def collect(
     Raises
     ------
     DataError
-        Before anything is asked: if a query cannot be used, a key is not set, or the output is
-        damaged or in use.
+        Before anything is asked: if a query cannot be used, a key is not set, the output is
+        damaged or in use, or an id names two queries, here or in the output.
     InvalidArgumentError
         If the output is a file of queries.
     """
     source = find_files(source)
     check_output(Path(output), source)
-    count_queries(source)
+    queries = _queries(source)
     for model in config.models:
         model.key()
     with Journal(output) as journal:
+        _require_same(queries, journal)
         report = CollectReport(
             models={model.name: ModelReport() for model in config.models}, torn=journal.torn
         )
@@ -133,11 +134,35 @@ def count_queries(source: Source) -> int:
     ------
     BadRowError
         If a query cannot be used, or an image of it does not exist.
+    DataError
+        If an id names two queries.
     """
-    ids: set[str] = set()
+    return len(_queries(source))
+
+
+def _queries(source: Source) -> dict[str, int]:
+    """Return the fingerprint of each query by id."""
+    queries: dict[str, int] = {}
     for batch in read_queries(source, images=True):
-        ids.update(row.id for row in batch.rows)
-    return len(ids)
+        folder = batch.folder.resolve()
+        for index, row in enumerate(batch.rows):
+            found = fingerprint(row, folder)
+            if queries.setdefault(row.id, found) != found:
+                raise DataError(
+                    f"{batch.place(index)}: the id {row.id!r} names another question or image "
+                    "before: give each query an id of its own"
+                )
+    return queries
+
+
+def _require_same(queries: dict[str, int], journal: Journal) -> None:
+    """Refuse queries that changed since they were asked: their answers would be the old ones."""
+    for name, found in queries.items():
+        if journal.asked.get(name, found) != found:
+            raise DataError(
+                f"{journal.path}: holds answers to another question or image of the id {name!r}: "
+                "name another output, or give the query another id"
+            )
 
 
 def _first_of(errors: ExceptionGroup[Exception]) -> Exception:
