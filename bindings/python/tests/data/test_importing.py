@@ -643,6 +643,9 @@ def test_refused_files(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("question,model\n")
     with pytest.raises(DataError, match="nothing is written"):
         import_records("csv", [tmp_path / "t.csv"], tmp_path / "o.jsonl")
+    (tmp_path / "t.csv").write_text("question,model,label\n?,m,maybe\n?,m,perhaps\n")
+    with pytest.raises(DataError, match=r"written: 2 bad rows \(2 label\), such as .*\"maybe\""):
+        import_records("csv", [tmp_path / "t.csv"], tmp_path / "o.jsonl", strict=False)
     assert not (tmp_path / "o.jsonl").exists()
 
 

@@ -130,10 +130,12 @@ def import_records(
     """
     target, files = Path(output), [Path(path) for path in paths]
     check_output(target, files)
+    met = bad if bad is not None else BadRows()
     with RecordWriter(target) as writer:
-        for row in import_rows(kind, files, options, strict=strict, bad=bad):
+        for row in import_rows(kind, files, options, strict=strict, bad=met):
             rebase_images([row], Path(), target.parent)
             writer.write(row)
         if not writer.count:
-            raise DataError(f"no row of the format {kind} was found; nothing is written")
+            why = f": {met}" if len(met) else ""
+            raise DataError(f"no row of the format {kind} can be used; nothing is written{why}")
     return writer.count
