@@ -612,6 +612,27 @@ def test_bad_cells_are_named(tmp_path: Path) -> None:
         list(import_rows("csv", [path]))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_headers(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{suffix}"
+
+    def write(*rows: list[Any]) -> None:
+        book = Workbook()
+        for row in rows:
+            book.worksheets[0].append(row)
+        book.save(path)
+        if suffix == "csv":
+            path.write_text("\n".join(",".join(map(str, row)) for row in rows))
+
+    # Columns without a name are none, such as pandas' index.
+    write(["", " question ", "model", "label", ""], [0, "?", "m", 1, "x"])
+    (row,) = import_rows("csv", [path])
+    assert (row.question, row.label) == ("?", True)
+    write(["question", "model", "label", "label"], ["?", "m", 1, 0])
+    with pytest.raises(DataError, match="2 columns are named 'label': rename all but one"):
+        list(import_rows("csv", [path]))
+
+
 def test_halves_of_surrogate_pairs_are_bad_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     rows = [
@@ -635,7 +656,13 @@ def test_refused_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the name of a table ends in \.csv"):
         list(import_rows("csv", [path]))
     (tmp_path / "t.csv").write_text("question,question\n?,?\n")
-    with pytest.raises(DataError, match="two columns have the same name"):
+    with pytest.raises(DataError, match=r"t\.csv: 2 columns are named 'question'"):
+        list(import_rows("csv", [tmp_path / "t.csv"]))
+    (tmp_path / "t.csv").write_text("question,model\n?,m\n", encoding="utf-16")
+    with pytest.raises(DataError, match=r"t\.csv: is UTF-16: save the table as UTF-8"):
+        list(import_rows("csv", [tmp_path / "t.csv"]))
+    (tmp_path / "t.csv").write_text("größe,model\n?,m\n", encoding="latin-1")
+    with pytest.raises(DataError, match=r"t\.csv: begins with a line that is not UTF-8"):
         list(import_rows("csv", [tmp_path / "t.csv"]))
     (tmp_path / "t.json").write_text("[1]")
     with pytest.raises(DataError, match="expected a list of objects"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -70,9 +71,7 @@ def _separated(path: Path, delimiter: str, bad: Callable[[BadRow], None]) -> Tab
         texts = (line.decode("utf-8", "surrogateescape") for line in file)
         rows = csv.reader(texts, delimiter=delimiter)
         try:
-            header = [name.removeprefix("\ufeff").strip() for name in next(rows, [])]
-            if len(set(header)) < len(header):
-                raise DataError(f"{path}: two columns have the same name")
+            header = _header(path, next(rows, []))
             for cells in rows:
                 number = rows.line_num
                 if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
@@ -82,9 +81,22 @@ def _separated(path: Path, delimiter: str, bad: Callable[[BadRow], None]) -> Tab
                     bad(BadRow(path, number, BadRowKind.TYPE, message))
                 elif cells:
                     named = zip(header, cells, strict=False)
-                    yield number, {name: cell for name, cell in named if cell != ""}
+                    yield number, {name: cell for name, cell in named if name and cell != ""}
         except csv.Error as error:
             raise DataError(f"{path}:{rows.line_num}: {error}") from error
+
+
+def _header(path: Path, cells: list[str]) -> list[str]:
+    """Return the names of columns; those without one, such as pandas' index, are left out later."""
+    header = [name.removeprefix("\ufeff").strip() for name in cells]
+    if any("\udc80" <= letter <= "\udcff" for name in header for letter in name):
+        is_utf16 = header[0].startswith(("\udcff\udcfe", "\udcfe\udcff"))
+        encoding = "is UTF-16" if is_utf16 else "begins with a line that is not UTF-8"
+        raise DataError(f"{path}: {encoding}: save the table as UTF-8")
+    for name, count in Counter(header).items():
+        if name and count > 1:
+            raise DataError(f"{path}: {count} columns are named {name!r}: rename all but one")
+    return header
 
 
 def _excel(path: Path) -> Table:
@@ -99,15 +111,19 @@ def _excel(path: Path) -> Table:
         book = load_workbook(path, read_only=True, data_only=True)
     except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise DataError(f"{path}: not an Excel file: {error}") from error
+    rows = book.worksheets[0].iter_rows(values_only=True)
     try:
-        rows = book.worksheets[0].iter_rows(values_only=True)
-        header = [str(name) if name is not None else "" for name in next(rows, ())]
+        names = next(rows, ())
+        header = _header(path, [str(name) if name is not None else "" for name in names])
         for number, cells in enumerate(rows, 2):
             named = zip(header, cells, strict=False)
             values = {name: cell for name, cell in named if name and cell not in (None, "")}
             if values:
                 yield number, values
     finally:
+        # Else the file stays open until the last reference to the rows is gone.
+        if isinstance(rows, Generator):
+            rows.close()
         book.close()
 
 
