@@ -308,6 +308,9 @@ def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write_records(tmp_path / name, [record(0)])
     (tmp_path / "note.json").write_text("{}")
+    # macOS leaves such a file on disks of other systems.
+    (tmp_path / "._b.jsonl").write_bytes(b"\x00\x05\x16\x07")
+    (tmp_path / "deep" / "._c.jsonl.gz").write_bytes(b"\x00\x05\x16\x07")
     found = [file.name for file in find_files([tmp_path, f"{tmp_path}/**/*.gz"])]
     assert found == ["a.parquet", "b.jsonl", "c.jsonl.gz"]
     assert [file.name for file in find_files(f"{tmp_path}/?.*")] == ["a.parquet", "b.jsonl"]

@@ -50,7 +50,8 @@ def find_files(source: Source) -> list[Path]:
     ----------
     source
         A file; a folder, which stands for the data files that lie in it; a glob pattern, in which
-        ``**`` stands for any folders; or several of these. A pattern's files are sorted.
+        ``**`` stands for any folders; or several of these. A pattern's files are sorted. Hidden
+        files must be named: macOS puts a ``._m2.jsonl`` beside ``m2.jsonl``.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def find_files(source: Source) -> list[Path]:
 def _files_of(source: str | Path) -> list[Path]:
     path = Path(source)
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if format_of(file) is not None)
+        files = sorted(file for file in path.iterdir() if _is_found(file))
         if not files:
             raise DataError(f"{path}: no .jsonl or .parquet file lies in this folder")
         return files
@@ -83,10 +84,14 @@ def _files_of(source: str | Path) -> list[Path]:
         return [path]
     pattern = path.relative_to(path.anchor)
     matches = Path(path.anchor).glob(str(pattern)) if pattern.parts else ()
-    files = sorted(match for match in matches if format_of(match) is not None)
+    files = sorted(match for match in matches if _is_found(match, path.name.startswith(".")))
     if not files:
         raise DataError(f"{source}: no such data file")
     return files
+
+
+def _is_found(file: Path, hidden: bool = False) -> bool:
+    return format_of(file) is not None and (hidden or not file.name.startswith("."))
 
 
 def open_binary(path: Path, mode: str = "rb", suffix: str | None = None) -> IO[bytes]:

@@ -28,7 +28,7 @@ _FOLDERS: Final = {"SEEDBench2_Plus": "SEEDBenchv2Plus"}
 def read(paths: list[Path], options: ImportOptions, bad: Callable[[BadRow], None]) -> Iterator[Row]:
     """Read MMR-Bench's CSV files."""
     for path in paths:
-        files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+        files = sorted(path.glob("[!.]*.csv")) if path.is_dir() else [path]
         if not files:
             raise DataError(f"{path}: no .csv file lies in this folder")
         for file in files:
