@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import tracemalloc
 from collections import Counter
 from contextlib import suppress
@@ -301,6 +302,18 @@ def test_any_bytes_under_any_name(
     path.write_bytes(content)
     with suppress(DataError):
         read_lenient(path)
+
+
+def test_infinities_are_bad_values(tmp_path: Path) -> None:
+    costs = [1.7976931348623157e308, math.inf, 0.0]
+    columns = {"id": list("abc"), "question": ["?"] * 3, "model": ["m"] * 3, "cost": costs}
+    pq.write_table(pa.table(columns | {"latency": [0.0, 0.0, math.inf]}), tmp_path / "d.parquet")
+    rows, report = read_lenient(tmp_path / "d.parquet")
+    assert [row.id for row in rows] == ["a"]
+    explained = "a number of US dollars, 0 or more, or null, not inf"
+    first, second = report.bad.examples[BadRowKind.VALUE]
+    assert str(first).endswith("d.parquet:2: cost must be " + explained)
+    assert second.number == 3
 
 
 def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:

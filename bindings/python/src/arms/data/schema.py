@@ -8,6 +8,7 @@ together.
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -75,7 +76,8 @@ class Record(Query):
 
 
 _Name: TypeAlias = Annotated[str, Meta(min_length=1)]
-_Positive: TypeAlias = Annotated[float, Meta(ge=0)]
+# A table of numbers may hold an infinity, which no limit but this one keeps out.
+_Positive: TypeAlias = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 _Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
 
