@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +82,7 @@ SAMPLE = {
 }
 
 
-@pytest.mark.parametrize("suffix", ["csv", "tsv", "xlsx", "json", "jsonl"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "xlsx", "parquet", "json", "jsonl"])
 def test_m2(suffix: str, tmp_path: Path) -> None:
     other = SAMPLE | {"VLM": "gpt-4o", "Output": "4", "Label": "True", "Cost": "", "Latency": ""}
     samples: list[dict[str, Any]] = [SAMPLE, other]
@@ -89,6 +91,8 @@ def test_m2(suffix: str, tmp_path: Path) -> None:
     match suffix:
         case "xlsx":
             write_excel(path, samples)
+        case "parquet":
+            pq.write_table(pa.Table.from_pylist(samples), path)
         case "json":
             path.write_text(json.dumps(samples))
         case "jsonl":
@@ -633,6 +637,42 @@ def test_headers(suffix: str, tmp_path: Path) -> None:
         list(import_rows("csv", [path]))
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_convertible"),
+    [
+        ({"label": 1}, True),
+        ({"label": "True"}, True),
+        ({"id": 1}, True),
+        ({"answer": 4}, True),
+        ({"cost": "0.5"}, True),
+        ({"label": 2}, False),
+        ({"label": "maybe"}, False),
+        ({"cost": "nan"}, False),
+        ({"cost": -1}, False),
+        ({"task": ["a", "b"]}, False),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_rows_of_other_types_can_be_imported(
+    fields: dict[str, Any], is_convertible: bool, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"t.{suffix}"
+    row = {"id": "1", "question": "?", "model": "m"} | fields
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    else:
+        path.write_text(json.dumps(row))
+    with pytest.raises(BadRowError) as caught:
+        list(read_records(path))
+    assert ("`arms data import csv` takes it" in str(caught.value)) == is_convertible
+    output = tmp_path / "o.jsonl"
+    if is_convertible:
+        assert import_records("csv", [path], output) == 1
+    else:
+        with pytest.raises(BadRowError):
+            import_records("csv", [path], output)
+
+
 def test_halves_of_surrogate_pairs_are_bad_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     rows = [
@@ -685,7 +725,7 @@ def test_what_is_read_is_not_written(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-NAMES = ["t.csv", "t.tsv", "t.json", "t.jsonl", "t.xlsx", "t.csv.gz", "t.jsonl.zst"]
+NAMES = ["t.csv", "t.tsv", "t.json", "t.jsonl", "t.xlsx", "t.parquet", "t.csv.gz", "t.jsonl.zst"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(0, 3) | st.floats() | st.text(max_size=3),
     lambda inner: (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from arms.data.errors import BadRow, BadRowKind, DataError
 from arms.data.files import DAMAGED, open_binary, raise_damaged
-from arms.data.schema import QueryRow, schema_of
+from arms.data.schema import QueryRow, Record, schema_of
 
 BLOCK_BYTES = 1 << 22
 # A line is a question and an answer. A longer one is another kind of file: an image, or no lines.
@@ -176,7 +177,21 @@ def explain(path: Path, number: int, invalid: ValidationError) -> BadRow:
         return BadRow(path, number, BadRowKind.MISSING_FIELD, f"{field} is missing")
     expected = _EXPECTED.get(field, "a string or null")
     message = f"{field} must be {expected}, not {_shown(error['input'])}"
+    if invalid.title == Record.__name__ and _is_convertible(field, error["input"]):
+        message += "; `arms data import csv` takes it as one"
     return BadRow(path, number, _kind(field, error["type"]), message)
+
+
+def _is_convertible(field: str, value: object) -> bool:
+    """Say whether an import would make the field of a value of another type."""
+    if field in ("label", "answered"):
+        return str(value).casefold() in ("0", "1", "0.0", "1.0", "true", "false")
+    if field not in ("judge", "cost", "latency"):
+        return isinstance(value, (int, float))
+    try:
+        return isinstance(value, str) and isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def _kind(field: str, error: str) -> BadRowKind:

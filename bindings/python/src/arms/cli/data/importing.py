@@ -65,7 +65,7 @@ def import_data(
     m2: tables with the fields of the paper's Fig. 2. vlmevalkit: result
     tables, or the folder of their runs. mmr-bench: its CSV. helm: run
     folders of HELM or VHELM, or a folder of these. csv: any table (.csv,
-    .tsv, .xlsx, .json, .jsonl) by a map of its columns.
+    .tsv, .xlsx, .parquet, .json, .jsonl) by a map of its columns.
 
       arms data import vlmevalkit outputs -o m2.parquet --images LMUData/images
 

@@ -1,4 +1,4 @@
-"""Tables of any kind as dictionaries, row by row: CSV, TSV, Excel, JSON and JSON Lines."""
+"""Tables of any kind as dictionaries, row by row: CSV, TSV, Excel, Parquet, JSON, JSON Lines."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from arms.data.errors import BadRow, BadRowKind, DataError
-from arms.data.files import COMPRESSIONS, DAMAGED, open_binary, raise_damaged
+from arms.data.files import COMPRESSIONS, DAMAGED, import_pyarrow, open_binary, raise_damaged
+from arms.data.parquet import BATCH_ROWS
 
 Table: TypeAlias = Iterator[tuple[int, dict[str, Any]]]
 
-SUFFIXES: Final = (".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".ndjson")
+SUFFIXES: Final = (".csv", ".tsv", ".xlsx", ".parquet", ".json", ".jsonl", ".ndjson")
 # Tables with images in base64 have long cells.
 _CELL_BYTES: Final = 1 << 27
 
@@ -57,6 +58,8 @@ def _read(path: Path, bad: Callable[[BadRow], None]) -> Table:
             yield from _separated(path, "\t", bad)
         case ".xlsx":
             yield from _excel(path)
+        case ".parquet":
+            yield from _parquet(path)
         case ".json":
             yield from _json(path)
         case ".jsonl" | ".ndjson":
@@ -127,6 +130,20 @@ def _excel(path: Path) -> Table:
         book.close()
 
 
+def _parquet(path: Path) -> Table:
+    pa = import_pyarrow(f"reading {path.name}")
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            batches = file.iter_batches(BATCH_ROWS)
+            rows = (row for batch in batches for row in batch.to_pylist())
+            for number, row in enumerate(rows, 1):
+                yield number, _filled(row)
+    except pa.ArrowException as error:
+        raise DataError(f"{path}: not a Parquet file that can be read: {error}") from error
+
+
 def _json(path: Path) -> Table:
     """Read a list of objects, objects by key, or lists by column."""
     with open_binary(path) as file:
@@ -143,7 +160,7 @@ def _json(path: Path) -> Table:
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise DataError(f"{path}: expected a list of objects, objects by key or lists by column")
     for number, row in enumerate(content, 1):
-        yield number, {name: value for name, value in row.items() if value not in (None, "")}
+        yield number, _filled(row)
 
 
 def _lines(path: Path, bad: Callable[[BadRow], None]) -> Table:
@@ -160,6 +177,10 @@ def _lines(path: Path, bad: Callable[[BadRow], None]) -> Table:
                 bad(BadRow(path, number, BadRowKind.JSON, f"not JSON: {error}"))
                 continue
             if isinstance(row, dict):
-                yield number, {name: cell for name, cell in row.items() if cell not in (None, "")}
+                yield number, _filled(row)
             else:
                 bad(BadRow(path, number, BadRowKind.JSON, "a row must be a JSON object"))
+
+
+def _filled(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: cell for name, cell in row.items() if cell not in (None, "")}
