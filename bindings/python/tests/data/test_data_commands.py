@@ -145,6 +145,25 @@ def test_reports_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "arms: m: 1 failed: " in captured.err
 
 
+def test_import_says_what_rows_lack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, output = tmp_path / "t.csv", tmp_path / "d.jsonl"
+    long = "A" * 5000
+    table.write_text(
+        "question,model,label,image\n?,a,1,a.png\n?,b,,a.png\n?,a,,b.png\n"
+        f"?,a,1,http://example.org/c.png\n?,a,1,{long}\n"
+    )
+    assert run("import", "csv", table, "-o", output) == 0
+    example = str(tmp_path / long)[:200]
+    missing = f"3 images do not exist, such as {example}: --images names the folder to look in"
+    unlabelled = "2 rows have no label: `arms data label` marks them"
+    assert capsys.readouterr().err == f"arms: {missing}; {unlabelled}\n"
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).touch()
+    table.write_text("question,model,label,image\n?,a,1,a.png\n")
+    assert run("import", "csv", table, "-o", output) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_import_and_lenient_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "t.csv"
     table.write_text("Prompt,model,label\n?,a,true\n!,a,maybe\n")

@@ -61,6 +61,14 @@ def media_type(content: bytes) -> str | None:
     return "image/webp" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else None
 
 
+def is_there(path: Path) -> bool:
+    """Say whether a file exists; by a name that no file can have, none does."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def data_url(path: Path) -> str:
     """Return an image file, byte for byte, as a data URL.
 

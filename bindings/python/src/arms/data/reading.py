@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from arms.data import jsonl, parquet
 from arms.data.errors import BadRow, BadRowError, BadRowKind, BadRows
 from arms.data.files import Format, Source, find_files, format_of
+from arms.data.images import is_there
 from arms.data.schema import QueryRow, Record, Row, as_record, images_of
 
 R = TypeVar("R", bound=QueryRow)
@@ -196,8 +197,5 @@ class _Known:
         if "://" in image:
             return True
         if image not in self._exists:
-            try:
-                self._exists[image] = (self._folder / image).is_file()
-            except (OSError, ValueError):  # A name that no file can have.
-                self._exists[image] = False
+            self._exists[image] = is_there(self._folder / image)
         return self._exists[image]

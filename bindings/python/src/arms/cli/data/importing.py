@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +76,7 @@ def import_data(
     """
     need_packages(EXTRA)
     from arms.data.errors import BadRows
-    from arms.data.importing import ImportOptions, import_records
+    from arms.data.importing import ImportOptions, ImportReport, import_records
 
     options = ImportOptions(
         constants=pairs(constant or (), "--set", "FIELD"),
@@ -84,9 +85,13 @@ def import_data(
         threshold=threshold,
         metric=metric,
     )
-    bad = BadRows()
-    rows = import_records(form.value, paths, output, options, strict=not lenient, bad=bad)
+    bad, report = BadRows(), ImportReport()
+    rows = import_records(
+        form.value, paths, output, options, strict=not lenient, bad=bad, report=report
+    )
     tell_bad(bad)
+    if lacking := str(report):
+        print(f"arms: {lacking}", file=sys.stderr)
     print(f"{output}: {rows:,} rows")
 
 

@@ -15,10 +15,11 @@ from arms._output import check_output
 from arms.data.errors import BadRow, BadRowError, BadRows, DataError
 from arms.data.importing import columns, helm, m2, mmr_bench, vlmevalkit
 from arms.data.importing.options import ImportOptions
+from arms.data.importing.report import ImportReport
 from arms.data.schema import FIELDS, Row
 from arms.data.writing import RecordWriter, rebase_images
 
-__all__ = ["ImportFormat", "ImportOptions", "import_records", "import_rows"]
+__all__ = ["ImportFormat", "ImportOptions", "ImportReport", "import_records", "import_rows"]
 
 _Reader: TypeAlias = Callable[[list[Path], ImportOptions, Callable[[BadRow], None]], Iterator[Row]]
 
@@ -118,10 +119,12 @@ def import_records(
     *,
     strict: bool = True,
     bad: BadRows | None = None,
+    report: ImportReport | None = None,
 ) -> int:
     """Write another format as a data set and return how many rows it has.
 
-    Parameters are those of `import_rows`; `output` is a file as of `arms.data.RecordWriter`.
+    Parameters are those of `import_rows`; `output` is a file as of `arms.data.RecordWriter`,
+    and `report` is filled with what the rows lack.
 
     Raises
     ------
@@ -133,6 +136,8 @@ def import_records(
     met = bad if bad is not None else BadRows()
     with RecordWriter(target) as writer:
         for row in import_rows(kind, files, options, strict=strict, bad=met):
+            if report is not None:
+                report.add(row)
             rebase_images([row], Path(), target.parent)
             writer.write(row)
         if not writer.count:

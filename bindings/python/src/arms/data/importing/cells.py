@@ -13,6 +13,7 @@ import msgspec
 from pydantic import ValidationError
 
 from arms.data.errors import BadRow, BadRowKind
+from arms.data.images import is_there
 from arms.data.jsonl import explain
 from arms.data.schema import Record, Row, is_unicode
 
@@ -137,7 +138,7 @@ def locate(image: str, *folders: Path | None) -> str:
     for folder in there:
         for parts in _ends(image, folder):
             found = folder.joinpath(*parts)
-            if found.is_file():
+            if is_there(found):
                 return str(found)
     return str(there[0] / image) if there else image
 

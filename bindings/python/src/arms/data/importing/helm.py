@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from arms.data.errors import BadRow, BadRowKind, DataError
+from arms.data.images import is_there
 from arms.data.importing.cells import as_number, as_row, locate
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.verdicts import verdict_fields
@@ -136,10 +137,10 @@ def _located(name: str, folders: tuple[Path | None, ...]) -> str:
     """
     _, found, rest = name.partition("/scenarios/")
     located = locate(name, *folders)
-    if not found or Path(located).is_file():
+    if not found or is_there(Path(located)):
         return located
     shorter = locate(rest, *folders)
-    return shorter if Path(shorter).is_file() else located
+    return shorter if is_there(Path(shorter)) else located
 
 
 def _answers(references: list[dict[str, Any]], letters: dict[str, str]) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from arms.data.errors import BadRow, BadRowKind, DataError
+from arms.data.images import is_there
 from arms.data.importing.cells import as_row, locate
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.tables import read_table
@@ -85,4 +86,4 @@ def _query(
 def _image(root: Path, dataset: str, place: str) -> str:
     folder = root / _FOLDERS.get(dataset, dataset)
     files = [folder / f"{place}{suffix}" for suffix in _IMAGE_SUFFIXES]
-    return str(next((file for file in files if file.is_file()), files[0]))
+    return str(next((file for file in files if is_there(file)), files[0]))

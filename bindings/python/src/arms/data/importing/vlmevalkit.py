@@ -16,6 +16,7 @@ from string import ascii_uppercase
 from typing import Any, Final
 
 from arms.data.errors import BadRow, BadRowKind, DataError
+from arms.data.images import is_there
 from arms.data.importing.cells import as_row, as_text, locate
 from arms.data.importing.options import ImportOptions
 from arms.data.importing.tables import read_table
@@ -177,4 +178,4 @@ def _image(
     names = [
         place / f"{index}{end}" for place in (images / dataset, images) for end in _IMAGE_SUFFIXES
     ]
-    return next((str(name) for name in names if name.is_file()), None)
+    return next((str(name) for name in names if is_there(name)), None)
