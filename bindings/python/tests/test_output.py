@@ -58,6 +58,37 @@ def test_a_folder_that_takes_no_file_is_refused(
         check_output(path)
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    left, long = tmp_path / f".data.{'0a' * 8}.tmp", tmp_path / f".data.{'0a' * 9}.tmp"
+    other, link = tmp_path / f".date.{'0a' * 8}.tmp", tmp_path / f".data.{'0b' * 8}.tmp"
+    for file in (left, long, other):
+        file.touch()
+    link.symlink_to(other)
+    with replacing(path) as outer:
+        assert not left.exists()
+        # What is being written is locked, also by this process.
+        write(path, "inner")
+        outer.write_text("outer")
+    assert path.read_text() == "outer"
+    assert sorted(tmp_path.iterdir()) == sorted([path, long, other, link])
+
+
+def test_a_temporary_that_another_process_takes_for_left_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks = []
+
+    def flock(descriptor: int, _: int) -> None:
+        locks.append(descriptor)
+        if len(locks) == 1:
+            next(tmp_path.iterdir()).unlink()
+
+    monkeypatch.setattr("arms._output.fcntl.flock", flock)
+    write(tmp_path / "data", "new")
+    assert (len(locks), (tmp_path / "data").read_text()) == (2, "new")
+
+
 def test_links_are_followed_where_they_lead_to_a_file(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     target, link = tmp_path / "folder" / "target", tmp_path / "link"

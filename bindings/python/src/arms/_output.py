@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -69,7 +70,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A symbolic link stays one: the file that it leads to is replaced. The new file has the owner,
     group and permissions of the old one, as far as this process may give them. What a killed
-    process leaves is removed when the library next writes the file.
+    process leaves is removed when this, or the library, next writes the file.
 
     Raises
     ------
@@ -79,14 +80,11 @@ def replacing(path: Path) -> Iterator[Path]:
     check_output(path)
     target = _followed(path)
     old = target.stat() if target.exists() else None
+    _remove_leftovers(target)
     # With 8 bytes and a lock it is to the library one of its own, which is being written.
     with _temporary(target, 8) as aside:
         # Never open to more users than the file that it replaces.
-        aside.touch(0o666 if old is None else 0o600, exist_ok=False)
-        with aside.open("rb") as locked:
-            # Not every file system has locks; nothing is removed there.
-            with suppress(OSError):
-                fcntl.flock(locked, fcntl.LOCK_EX)
+        with _created(aside, 0o666 if old is None else 0o600):
             yield aside
         # The block may have put another file in its place.
         with aside.open("rb") as file:
@@ -100,13 +98,54 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextmanager
 def _temporary(target: Path, size: int) -> Iterator[Path]:
     """Name a file beside another by so many random bytes, which is gone after the block."""
-    # A name has at most 255 bytes.
-    name = os.fsdecode(os.fsencode(target.name)[:200])
-    aside = target.with_name(f".{name}.{secrets.token_hex(size)}.tmp")
+    aside = target.with_name(f"{_prefix(target)}{secrets.token_hex(size)}.tmp")
     try:
         yield aside
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _prefix(target: Path) -> str:
+    """Return what the names of temporaries begin with, of which a name may have 255 bytes."""
+    name = os.fsdecode(os.fsencode(target.name)[:200])
+    return f".{name}."
+
+
+@contextmanager
+def _created(aside: Path, mode: int) -> Iterator[None]:
+    """Create a file and lock it, which says that a process is writing it."""
+    while True:
+        descriptor = os.open(aside, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            # Not every file system has locks; nothing is removed there.
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Before the lock was had, another process may have taken this for a leftover.
+            if os.fstat(descriptor).st_nlink:
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporaries of a file that no process has locked, as those that write them do."""
+    name = re.compile(re.escape(_prefix(target)) + r"[0-9a-f]{16}\.tmp")
+    left: list[Path] = []
+    with suppress(OSError):  # A folder may be written to and not be read.
+        left = [one for one in target.absolute().parent.iterdir() if name.fullmatch(one.name)]
+    for one in left:
+        with suppress(OSError):
+            _remove_unlocked(one)
+
+
+def _remove_unlocked(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:
