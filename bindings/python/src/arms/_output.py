@@ -117,15 +117,23 @@ def _created(aside: Path, mode: int) -> Iterator[None]:
     while True:
         descriptor = os.open(aside, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
-            # Not every file system has locks; nothing is removed there.
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Before the lock was had, another process may have taken this for a leftover.
-            if os.fstat(descriptor).st_nlink:
+            if _locked(descriptor):
                 yield
                 return
+            aside.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a file that was just made; never wait for who may take it for a leftover."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # Not every file system has locks; nothing is removed there.
+    return bool(os.fstat(descriptor).st_nlink)
 
 
 def _remove_leftovers(target: Path) -> None:
