@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import struct
 import threading
 import time
@@ -395,6 +396,24 @@ def endless_marks(library: Library, scratch: Path) -> None:
         raise ViolationError(f"it takes {growth >> 20} MB")
 
 
+def endless_normalized_text(library: Library, scratch: Path) -> None:
+    """Refuse a text whose normalised form, in which added tokens are looked for, there is no memory for."""
+    model = read("distilbert-pooled-paper")
+    token(model, b"abc", 1)
+    session = must_open(library, model, scratch)
+    text = b"a " * (32 << 20)
+    session.tokenize(b"a ")
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (40 << 20), limit[1]))
+    accepted = session.tokenize(text)
+    resource.setrlimit(resource.RLIMIT_AS, limit)
+    if accepted:
+        raise ViolationError("the text is accepted")
+    if not session.tokenize(text):
+        raise ViolationError("the text is refused where there is memory")
+
+
 def lists_of_millions(library: Library, scratch: Path) -> None:
     """Refuse models whose lists have more entries than their tensors or their vocabulary, before any is copied."""
     entries = 200_000
@@ -419,4 +438,5 @@ CASES: Final[list[Callable[[Library, Path], None]]] = [
     float_layers, one_hash_two_encoders, white_space_tokens, half_characters, long_tokens, boundless_images,
     boundless_questions, last_query_fails, boundless_utility, extreme_column_sums, other_widths, other_types,
     save_in_place, thread_counts, half_structs, stale_handles, constants, pixel_bombs, model_bombs, lists_of_millions, endless_marks,
+    endless_normalized_text,
 ]  # fmt: skip

@@ -23,6 +23,8 @@ struct WordPieceSink: NormalizedTextSink {
   private var scalarCount = 0
   /// How many ids there are, also those that did not fit.
   private(set) var total = 0
+  /// Whether memory for normalised text was refused, without which the ids are not those of the text.
+  var isExhausted = false
 
   /// Makes a sink that writes to `ids`, with `word` as its scratch of `4 * maxWordLength` bytes.
   init(model: Model, ids: UnsafeMutableBufferPointer<Int32>, word: UnsafeMutablePointer<UInt8>) {
@@ -128,34 +130,4 @@ struct WordPieceSink: NormalizedTextSink {
   private func alignDown(_ end: inout Int, above start: Int) {
     while end < length, end > start, word[end] & 0xC0 == 0x80 { end &-= 1 }
   }
-}
-
-/// Gathers normalised text as UTF-8.
-struct TextSink: NormalizedTextSink {
-  /// The text so far.
-  private(set) var bytes: [UInt8] = []
-
-  mutating func appendWordBytes(
-    _ text: UnsafePointer<UInt8>, _ count: Int, _ table: UnsafePointer<UInt16>
-  ) -> Int {
-    var taken = 0
-    while taken < count {
-      let entry = table[Int(text[taken])]
-      if entry >= BERTNormalizer.dropped { break }
-      bytes.append(UInt8(truncatingIfNeeded: entry))
-      taken &+= 1
-    }
-    return taken
-  }
-
-  mutating func appendWord(_ scalar: UInt32) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4) { scratch in
-      guard let base = scratch.baseAddress else { return }
-      let length = UTF8Text.encode(scalar, to: base)
-      bytes.append(contentsOf: scratch[..<length])
-    }
-  }
-
-  mutating func appendPunctuation(_ scalar: UInt32) { appendWord(scalar) }
-  mutating func appendSpace(_ scalar: UInt32) { appendWord(scalar) }
 }

@@ -129,7 +129,8 @@ package final class WordPieceTokenizer: @unchecked Sendable {
   /// `total` how many there are without truncation. Time is linear in the length of the text.
   ///
   /// - Throws: `invalidText`, which names the offset, if the text is not UTF-8; `invalidArgument` if there is
-  ///   no room for `[CLS]` and `[SEP]`.
+  ///   no room for `[CLS]` and `[SEP]`; `outOfMemory` if the vocabulary has added tokens that are looked for in
+  ///   normalised text, and there is no memory for that.
   package func encode(
     _ utf8: UnsafeBufferPointer<UInt8>, into ids: UnsafeMutableBufferPointer<Int32>
   ) throws(ARMSError) -> (count: Int, total: Int) {
@@ -141,12 +142,16 @@ package final class WordPieceTokenizer: @unchecked Sendable {
     }
     let content = UnsafeMutableBufferPointer(rebasing: ids[..<(ids.count - 1)])
     let total = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4 * options.maxWordLength + 1) {
-      word in
-      guard let word = word.baseAddress else { return 0 }
+      word -> Int? in
+      guard let word = word.baseAddress else { return nil }
       var sink = WordPieceSink(model: model, ids: content, word: word)
       sink.emit(options.clsID)
       if let text = utf8.baseAddress { encode(text, utf8.count, into: &sink) }
-      return sink.total
+      return sink.isExhausted ? nil : sink.total
+    }
+    guard let total else {
+      throw ARMSError(
+        .outOfMemory, "a text of \(utf8.count) bytes cannot be held in its normalised form; shorten it")
     }
     let count = min(total, content.count)
     ids[count] = options.sepID
@@ -174,20 +179,27 @@ package final class WordPieceTokenizer: @unchecked Sendable {
     }
     var normalized = TextSink()
     normalizer.normalize(text, count, into: &normalized)
-    normalized.bytes.withUnsafeBufferPointer { bytes in
-      guard let base = bytes.baseAddress else { return }
-      var index = 0
-      var done = 0
-      let splitter = normalizedMatcher.splitter
-      while let match = normalizedMatcher.matcher.next(base, bytes.count, from: &index, done: done) {
-        if done < match.start { splitter.normalize(base + done, match.start &- done, into: &sink) }
-        sink.endWord()
-        sink.emit(match.id)
-        done = match.end
-      }
-      if done < bytes.count { splitter.normalize(base + done, bytes.count &- done, into: &sink) }
+    if normalized.isExhausted { sink.isExhausted = true }
+    withExtendedLifetime(normalized) { encode(normalized: normalized.bytes, normalizedMatcher, into: &sink) }
+  }
+
+  /// Finds the added tokens of normalised text and encodes the rest.
+  private func encode(
+    normalized bytes: UnsafeBufferPointer<UInt8>, _ normalizedMatcher: NormalizedMatcher,
+    into sink: inout WordPieceSink
+  ) {
+    guard let base = bytes.baseAddress else { return }
+    var index = 0
+    var done = 0
+    let splitter = normalizedMatcher.splitter
+    while let match = normalizedMatcher.matcher.next(base, bytes.count, from: &index, done: done) {
+      if done < match.start { splitter.normalize(base + done, match.start &- done, into: &sink) }
       sink.endWord()
+      sink.emit(match.id)
+      done = match.end
     }
+    if done < bytes.count { splitter.normalize(base + done, bytes.count &- done, into: &sink) }
+    sink.endWord()
   }
 }
 
@@ -209,7 +221,10 @@ private struct NormalizedMatcher {
       }
       var sink = TextSink()
       if let base = spelling.baseAddress { normalizer.normalize(base, spelling.count, into: &sink) }
-      let storage = ByteStorage(sink.bytes)
+      guard !sink.isExhausted else {
+        throw ARMSError(.outOfMemory, "\(spelling.count) bytes of an added token cannot be normalised")
+      }
+      let storage = withExtendedLifetime(sink) { ByteStorage(Array(sink.bytes)) }
       spellings.append(storage)
       normalized.append((token, storage.bytes))
     }
